@@ -1,0 +1,75 @@
+"""The inserted-ad format `@Title@[Ad-id]`: the one place that renders it and the one parser that reads it.
+
+Simulated and real answers go through `parse_answer` alike. An insertion counts only when title and id match one
+candidate to the letter (arXiv 2512.10551, section 5.1); everything else that looks like an attempt is a format error,
+which is penalised (`llm_auction.objective`) and can't be clicked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from llm_auction.market import Ad
+
+AD_ID_PREFIX = "Ad-"
+
+# What can't be written inside `@...@[...]` without breaking the format.
+FORBIDDEN_IN_TITLE = re.compile(r"[@\[\]\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+_INSERTION = re.compile(r"@(?P<title>[^@\[\]\n]+)@\[" + AD_ID_PREFIX + r"(?P<id>[^@\[\]\s]+)\]")
+# Left-overs of an attempt, once the well-formed insertions are taken out: an `[Ad-` without its title, or an `@`
+# that opens a title (an `@` inside a word, as in an e-mail address, is ordinary text).
+_ATTEMPT = re.compile(r"\[\s*" + AD_ID_PREFIX + r"|(?<!\w)@\s*\w|\w@\[", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class InsertedAd:
+    """A well-formed insertion of a candidate ad: its id and the half-open character span `[start, end)` in the answer."""
+
+    ad_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAnswer:
+    """What the parser found in an answer.
+
+    `inserted_ads` in reading order, each ad once; `format_errors` counts the attempts that match no candidate, plus
+    the repeated insertions of an ad already inserted.
+    """
+
+    inserted_ads: tuple[InsertedAd, ...]
+    format_errors: int
+
+    @property
+    def ad_ids(self) -> tuple[str, ...]:
+        return tuple(ad.ad_id for ad in self.inserted_ads)
+
+
+def render_insertion(ad: Ad) -> str:
+    """The text under which an answer links to `ad`: `@Title@[Ad-id]`."""
+    return f"@{ad.title}@[{AD_ID_PREFIX}{ad.ad_id}]"
+
+
+def parse_answer(answer: str, candidates: Iterable[Ad]) -> ParsedAnswer:
+    """Find the inserted ads of an answer and count its format errors.
+
+    Args:
+        answer: the text as the model wrote it; untrusted.
+        candidates: the ads that the model was allowed to insert.
+    """
+    titles = {ad.ad_id: ad.title for ad in candidates}
+    inserted: dict[str, InsertedAd] = {}
+    errors = 0
+    for match in _INSERTION.finditer(answer):
+        ad_id = match["id"]
+        if titles.get(ad_id) == match["title"] and ad_id not in inserted:
+            inserted[ad_id] = InsertedAd(ad_id, match.start(), match.end())
+        else:
+            errors += 1
+    remainder = _INSERTION.sub(" ", answer)
+    errors += len(_ATTEMPT.findall(remainder))
+    return ParsedAnswer(tuple(inserted.values()), errors)

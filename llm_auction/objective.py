@@ -1,0 +1,60 @@
+"""The objective of one answer: expected revenue minus the response penalty (arXiv 2512.10551, Eq. 2 and Eq. 5).
+
+    R(x, h, a, b, y) = sum_i b_i * pCTR_i * 1(a_i in y)  -  lambda * s_resp(y)
+
+The paper names what s_resp punishes (the number of inserted ads and format errors) but does not print its formula
+(Eq. 8); ours is linear in both and documented here:
+
+    s_resp(y) = ad_weight * (number of inserted ads) + error_weight * (number of format errors)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llm_auction.answers import ParsedAnswer
+from llm_auction.market import Auction
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """lambda * s_resp(y), in the currency of the bids. Both weights must be >= 0.
+
+    `ad_weight`: the price of showing one more ad; an ad is worth inserting only if its bid x pCTR exceeds it.
+    `error_weight`: the price of one format error.
+    """
+
+    lambda_: float = 1.0
+    ad_weight: float = 4.0
+    error_weight: float = 20.0
+
+    def of(self, parsed: ParsedAnswer) -> float:
+        """lambda * s_resp of one parsed answer."""
+        return self.lambda_ * (
+            self.ad_weight * len(parsed.inserted_ads) + self.error_weight * parsed.format_errors
+        )
+
+
+def expected_revenue(auction: Auction, click_probabilities: Mapping[str, float]) -> float:
+    """sum_i b_i * pCTR_i over the inserted ads, whose click probabilities are given by ad id."""
+    return sum(auction.bid_of(ad_id) * probability for ad_id, probability in click_probabilities.items())
+
+
+def reward(
+    auction: Auction, parsed: ParsedAnswer, click_probabilities: Mapping[str, float], penalty: Penalty
+) -> float:
+    """R of Eq. 5 for one answer.
+
+    Args:
+        auction: supplies the bids.
+        parsed: the answer, as `parse_answer` read it.
+        click_probabilities: pCTR by ad id, for exactly the inserted ads.
+        penalty: the weights of s_resp.
+
+    Raises:
+        ValueError: the probabilities are not those of the inserted ads.
+    """
+    if set(click_probabilities) != set(parsed.ad_ids):
+        raise ValueError(f"click probabilities of {sorted(click_probabilities)} given for ads {sorted(parsed.ad_ids)}")
+    return expected_revenue(auction, click_probabilities) - penalty.of(parsed)

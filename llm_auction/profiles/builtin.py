@@ -1,0 +1,57 @@
+"""The built-in profiles: functions that return a complete configuration."""
+
+from __future__ import annotations
+
+from llm_auction.profiles.schema import (
+    AdLlmConfig,
+    CandidatesConfig,
+    DpoConfig,
+    EvaluationConfig,
+    FeedbackConfig,
+    PopulationConfig,
+    PreferenceConfig,
+    Profile,
+    SamplingConfig,
+)
+
+
+def smoke() -> Profile:
+    """The whole loop in under 90 seconds on two cores: proves that everything works, not that it learns much."""
+    return Profile(
+        name="smoke",
+        iterations=2,
+        population=PopulationConfig(profiles=20, queries_per_profile=3),
+        feedback=FeedbackConfig(answers_per_query=3),
+        preferences=PreferenceConfig(answers_per_query=4),
+        dpo=DpoConfig(epochs=1),
+        evaluation=EvaluationConfig(test_queries=10, answers_per_query=1, mosaic_candidates=6, bootstrap_resamples=500),
+    )
+
+
+def laptop() -> Profile:
+    """The embedded default: the loop with the shipped tiny model, about ten minutes on two cores."""
+    return Profile(
+        name="laptop",
+        population=PopulationConfig(profiles=100, queries_per_profile=5, test_share=0.2),
+        feedback=FeedbackConfig(answers_per_query=5),
+        preferences=PreferenceConfig(answers_per_query=10),
+        evaluation=EvaluationConfig(test_queries=100),
+    )
+
+
+def paper() -> Profile:
+    """The scale of arXiv 2512.10551, section 5.1: Qwen3-4B-Instruct on GPUs, 100 candidates in every prompt."""
+    return Profile(
+        name="paper",
+        population=PopulationConfig(profiles=3000, queries_per_profile=5, test_share=0.2),
+        candidates=CandidatesConfig(per_query=100, random_share=0.0),
+        ad_llm=AdLlmConfig(base="Qwen/Qwen3-4B-Instruct-2507"),
+        sampling=SamplingConfig(max_new_tokens=2048),
+        feedback=FeedbackConfig(answers_per_query=10),
+        preferences=PreferenceConfig(answers_per_query=5),
+        dpo=DpoConfig(learning_rate=1e-6, epochs=1, prompts_per_step=64, sft_weight=0.0),
+        evaluation=EvaluationConfig(test_queries=3000, answers_per_query=1),
+    )
+
+
+BUILTIN = {function.__name__: function for function in (smoke, laptop, paper)}

@@ -1,0 +1,163 @@
+"""A profile: one complete, frozen, typed configuration of a whole run.
+
+Every number that shapes a result stands here; a wrong value is one error that names the field, before anything runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CatalogConfig(_Section):
+    """Where the ads come from and what a valid one is."""
+
+    source: str | None = Field(None, description="Path or glob of a catalog; None is the bundled one of 100 ads.")
+    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "merchant-tsv", "merchant-xml"] = "auto"
+    columns: dict[str, str] = Field(default_factory=dict, description="Our field -> the feed's column.")
+    max_title_length: Positive = Field(80, description="Characters of a title that answers can carry.")
+    long_titles: Literal["reject", "shorten"] = Field("reject", description="shorten cuts at a word boundary.")
+    max_rejected_share: Share = Field(0.2, description="The run fails when more of the rows than this are rejected.")
+
+
+class PopulationConfig(_Section):
+    """Who asks, what, and who is held out for testing."""
+
+    profiles: Positive = 100
+    queries_per_profile: Positive = 5
+    test_share: Share = Field(0.2, description="Share of PROFILES whose queries are the test set: unseen users.")
+    queries_source: str | None = Field(None, description="Path or glob of query files; None generates queries.")
+    queries_columns: dict[str, str] = Field(default_factory=dict, description="Our field -> the file's column.")
+
+
+class CandidatesConfig(_Section):
+    """How many ads compete for an answer, and how they are found."""
+
+    per_query: Positive = 10
+    random_share: Share = Field(0.3, description="Share of candidates drawn at random, so that externalities show.")
+
+
+class AdLlmConfig(_Section):
+    """The language model that is deployed and trained."""
+
+    base: str = Field("embedded", description='"embedded", a local directory, or a Hugging Face model name.')
+    revision: str | None = Field(None, description="Pinned revision of a Hugging Face model.")
+    prompt: str = Field("ad_llm_v1", description="Name of the versioned prompt template.")
+
+
+class SamplingConfig(_Section):
+    """How answers are drawn (arXiv 2512.10551, section 5.1: 0.7, 0.8, 20)."""
+
+    temperature: Annotated[float, Field(gt=0.0)] = 0.7
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    top_k: Annotated[int, Field(ge=0, description="0 keeps every token.")] = 20
+    max_new_tokens: Positive = 112
+    rows_per_batch: Positive = Field(160, description="Answers decoded together.")
+
+
+class BiddingConfig(_Section):
+    """Bids: uniform integers, drawn anew in each iteration and phase."""
+
+    low: Annotated[int, Field(ge=0)] = 1
+    high: Annotated[int, Field(ge=0)] = 100
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BiddingConfig:
+        if self.low > self.high:
+            raise ValueError(f"bidding.low ({self.low}) must not exceed bidding.high ({self.high})")
+        return self
+
+
+class FeedbackConfig(_Section):
+    """Phase 1 of an iteration: answers shown to users, and the guards on what comes back."""
+
+    answers_per_query: Positive = 5
+    min_ctr: Share = 0.02
+    max_ctr: Share = 0.98
+    max_format_error_rate: Share = Field(0.5, description="Share of answers with a format error.")
+    min_volume_share: Share = Field(0.99, description="Least answers, as a share of queries x answers_per_query.")
+
+
+class PctrConfig(_Section):
+    """The reward model (Eq. 3, Eq. 4)."""
+
+    user_dim: Positive = 64
+    ad_dim: Positive = 32
+    hidden: tuple[Positive, ...] = (128, 64, 32)
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    batch_size: Positive = 256
+    max_epochs: Positive = 30
+    patience: Positive = 4
+    validation_share: Share = 0.1
+    accumulate: bool = Field(True, description="Fit on the feedback of all iterations so far, not only the newest.")
+
+
+class RewardConfig(_Section):
+    """The weights of Eq. 5; see `llm_auction.objective.Penalty`."""
+
+    lambda_: Annotated[float, Field(ge=0.0)] = 1.0
+    ad_weight: Annotated[float, Field(ge=0.0)] = 4.0
+    error_weight: Annotated[float, Field(ge=0.0)] = 20.0
+
+
+class PreferenceConfig(_Section):
+    """Phase 2: M answers a query under fresh bids, the winner and the losers."""
+
+    answers_per_query: Annotated[int, Field(ge=2)] = 10
+    delta_th: Annotated[float, Field(ge=0.0)] = Field(10.0, description="Least reward gap of a loser to the winner.")
+
+
+class DpoConfig(_Section):
+    """Preference optimisation (Eq. 6)."""
+
+    beta: Annotated[float, Field(gt=0.0)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    epochs: Positive = 2
+    prompts_per_step: Positive = 16
+    warmup_share: Share = 0.1
+    sft_weight: Annotated[float, Field(ge=0.0)] = Field(1.0, description="Weight of the winner's NLL; 0 switches off.")
+    max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
+    checkpoint_steps: Positive = 50
+
+
+class EvaluationConfig(_Section):
+    """What is measured on the test queries."""
+
+    test_queries: Positive = Field(100, description="At most this many of the held-out queries.")
+    answers_per_query: Positive = Field(4, description="Answers drawn for each test query by one-answer mechanisms.")
+    mosaic_candidates: Positive = 20
+    mosaic_taus: tuple[Annotated[float, Field(gt=0.0)], ...] = (0.1, 1.0, 10.0)
+    bootstrap_resamples: Positive = 2000
+
+
+class Profile(_Section):
+    """The configuration of one run; every random draw derives from `seed`."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0)] = 0
+    iterations: Annotated[int, Field(ge=1, le=99)] = 3
+    arms: tuple[Literal["llm_auction", "oracle"], ...] = ("llm_auction", "oracle")
+    catalog: CatalogConfig = CatalogConfig()
+    population: PopulationConfig = PopulationConfig()
+    candidates: CandidatesConfig = CandidatesConfig()
+    ad_llm: AdLlmConfig = AdLlmConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    bidding: BiddingConfig = BiddingConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
+    pctr: PctrConfig = PctrConfig()
+    reward: RewardConfig = RewardConfig()
+    preferences: PreferenceConfig = PreferenceConfig()
+    dpo: DpoConfig = DpoConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    def iteration_keys(self) -> tuple[str, ...]:
+        """Partition keys of the iterations: "01", "02", ... (zero-padded, so that text order is loop order)."""
+        return tuple(f"{number:02d}" for number in range(1, self.iterations + 1))
