@@ -1,0 +1,1 @@
+"""Who asks and what: synthetic users and questions from a seeded generator, and query files of the user's own."""
