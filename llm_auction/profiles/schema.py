@@ -43,6 +43,9 @@ class CandidatesConfig(_Section):
 
     per_query: Positive = 10
     random_share: Share = Field(0.3, description="Share of candidates drawn at random, so that externalities show.")
+    relevance_labels: str | None = Field(
+        None, description="File of labelled (query_id, ad_id, label) pairs; retrieval quality is measured on them."
+    )
 
 
 class AdLlmConfig(_Section):
