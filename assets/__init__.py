@@ -1,0 +1,1 @@
+"""The asset graph, one file a stage: load, call the domain (`llm_auction`), save, attach metadata."""

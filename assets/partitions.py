@@ -1,0 +1,41 @@
+"""Partitions of the graph: arm x iteration for the loop, one key a mechanism for the evaluation.
+
+Keys are static: a profile decides how many iterations a run takes, but more can be launched later, up to `MAX_ITERATIONS`.
+"""
+
+from __future__ import annotations
+
+from dagster import MultiPartitionKey, MultiPartitionsDefinition, StaticPartitionsDefinition
+
+MAX_ITERATIONS = 20
+ARMS = ("llm_auction", "oracle")
+ITERATIONS = tuple(f"{number:02d}" for number in range(1, MAX_ITERATIONS + 1))
+MECHANISMS = ("pretrained", "mosaic", "llm_auction", "oracle")
+
+arm_partitions = StaticPartitionsDefinition(list(ARMS))
+iteration_partitions = StaticPartitionsDefinition(list(ITERATIONS))
+irpo_partitions = MultiPartitionsDefinition({"arm": arm_partitions, "iteration": iteration_partitions})
+mechanism_partitions = StaticPartitionsDefinition(list(MECHANISMS))
+
+
+def partition_of(partition_key: str) -> dict[str, str]:
+    """`{"arm": ..., "iteration": ...}` of an `irpo_partitions` key ("llm_auction|01"), as the lake takes it."""
+    arm, _, iteration = partition_key.partition("|")
+    return {"arm": arm, "iteration": iteration}
+
+
+def irpo_key(arm: str, iteration: str) -> MultiPartitionKey:
+    """The partition key of one arm and iteration."""
+    return MultiPartitionKey({"arm": arm, "iteration": iteration})
+
+
+def previous_iteration(iteration: str) -> str | None:
+    """The key before; None for the first, which starts from the base model."""
+    position = ITERATIONS.index(iteration)
+    return ITERATIONS[position - 1] if position else None
+
+
+def next_iteration(iteration: str) -> str | None:
+    """The key after; None for the last."""
+    position = ITERATIONS.index(iteration)
+    return ITERATIONS[position + 1] if position + 1 < len(ITERATIONS) else None

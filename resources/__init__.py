@@ -1,0 +1,1 @@
+"""Dagster resources: what the assets need from outside, each in a file of its own."""

@@ -1,0 +1,129 @@
+"""The lake: Parquet partitions under the data directory, the hand-over between the assets.
+
+Layout: `{data_dir}/lake/{table}[/arm=A/iteration=NN]/part-0.parquet` with a `_SUCCESS` marker written last. Partition
+columns are also columns of the file, so that readers need no hive parsing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+from dagster import ConfigurableResource
+from pydantic import Field
+
+from resources.storage import aside_path, flush_to_disk, storage_errors, write_json_atomically
+
+FILE = "part-0.parquet"
+MARKER = "_SUCCESS"
+
+
+class MissingPartition(ValueError):
+    """A table or partition was read that is not there, or not complete: the message names what to materialize."""
+
+
+class Lake(ConfigurableResource):
+    """Reads and writes whole partitions; a write is complete or absent, and writing again replaces it."""
+
+    data_dir: str = Field(description="The data directory of the run.")
+
+    @property
+    def root(self) -> Path:
+        return Path(self.data_dir) / "lake"
+
+    def path(self, table: str, partition: Mapping[str, str] | None = None) -> Path:
+        """The directory of a table or of one of its partitions, whether or not it exists."""
+        folder = self.root / table
+        for column, key in (partition or {}).items():
+            folder = folder / f"{column}={key}"
+        return folder
+
+    def exists(self, table: str, partition: Mapping[str, str] | None = None) -> bool:
+        """Whether the partition is there and complete."""
+        return self._fault(self.path(table, partition)) is None
+
+    def write(self, table: str, frame: pl.DataFrame, partition: Mapping[str, str] | None = None) -> Path:
+        """Write a table or partition and return its file.
+
+        Partition columns that the frame lacks are added.
+
+        Raises:
+            ValueError: a partition column of the frame holds another key.
+            StorageError: the data directory is full or not writable; the earlier content stays.
+        """
+        frame = _with_partition_columns(table, frame, partition or {})
+        folder = self.path(table, partition)
+        target = folder / FILE
+        with storage_errors(target):
+            aside = aside_path(self.root)
+            try:
+                frame.write_parquet(aside, compression="zstd")
+                flush_to_disk(aside)
+                size = aside.stat().st_size
+                digest = _sha256(aside)
+                folder.mkdir(parents=True, exist_ok=True)
+                os.replace(aside, target)
+                flush_to_disk(folder)
+            finally:
+                aside.unlink(missing_ok=True)
+            write_json_atomically(folder / MARKER, {"rows": frame.height, "bytes": size, "sha256": digest}, self.root)
+        return target
+
+    def read(self, table: str, partition: Mapping[str, str] | None = None) -> pl.DataFrame:
+        """One table or partition.
+
+        Raises:
+            MissingPartition: it was never written, or its write was cut short.
+        """
+        folder = self.path(table, partition)
+        fault = self._fault(folder)
+        if fault is not None:
+            of = f"[{'|'.join(partition.values())}]" if partition else ""
+            raise MissingPartition(f"{table}{of} {fault} ({folder}): materialize the asset {table}{of} first")
+        return pl.read_parquet(folder / FILE, hive_partitioning=False)
+
+    def data_version(self, table: str, partition: Mapping[str, str] | None = None) -> str:
+        """The content hash of a complete partition; MissingPartition otherwise."""
+        folder = self.path(table, partition)
+        if self._fault(folder) is not None:
+            self.read(table, partition)
+        return str(json.loads((folder / MARKER).read_text(encoding="utf-8"))["sha256"])[:16]
+
+    def partitions(self, table: str, *columns: str) -> list[dict[str, str]]:
+        """The complete partitions of a table, in key order; `columns` name its levels, outermost first."""
+        found = []
+        for folder in sorted(self.root.joinpath(table).glob("/".join(f"{column}=*" for column in columns))):
+            keys = folder.relative_to(self.root / table).parts
+            partition = dict(part.split("=", 1) for part in keys)
+            if self.exists(table, partition):
+                found.append(partition)
+        return found
+
+    def _fault(self, folder: Path) -> str | None:
+        """Why a partition can't be read; None when it is complete."""
+        if not (folder / FILE).exists():
+            return "is missing"
+        try:
+            marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+            complete = marker["bytes"] == (folder / FILE).stat().st_size
+        except (OSError, ValueError, KeyError, TypeError):
+            complete = False
+        return None if complete else "is half-written"
+
+
+def _with_partition_columns(table: str, frame: pl.DataFrame, partition: Mapping[str, str]) -> pl.DataFrame:
+    for column, key in partition.items():
+        if column not in frame.columns:
+            frame = frame.with_columns(pl.lit(key, dtype=pl.String).alias(column))
+        elif frame.height and frame[column].unique().to_list() != [key]:
+            raise ValueError(f"{table}: column {column} must hold {key!r} only, it holds {frame[column].unique()[:3]}")
+    return frame
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,70 @@
+"""Writes that are complete or absent: aside first, flushed to disk, then renamed; and one clear error when storage fails."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class StorageError(OSError):
+    """The data directory can't take a write: full, read-only or not ours. Nothing half-written is left in place."""
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of a write to `path` into one StorageError that says what to do.
+
+    Polars wraps some of its write errors in its own exceptions' text, so a full disk is recognised there too.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
+            raise StorageError(
+                number or errno.ENOSPC, f"the disk is full: {path} was not written. Free some space and run it again"
+            ) from error
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise StorageError(
+                number, f"can't write {path} ({os.strerror(number)}): set DATA_DIR to a directory that you may write to"
+            ) from error
+        if isinstance(error, OSError):
+            raise StorageError(number or errno.EIO, f"can't write {path}: {error}") from error
+        raise
+
+
+def aside_path(root: Path) -> Path:
+    """A fresh path below `root/.aside`, on the same file system as its final place, so that a rename is atomic."""
+    folder = root / ".aside"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / uuid.uuid4().hex
+
+
+def flush_to_disk(path: Path) -> None:
+    """fsync a file, or a directory's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json_atomically(path: Path, content: Mapping[str, Any], root: Path) -> None:
+    """Write `content` to `path`: a reader sees the old file or the new one, never a part. `root` holds the asides."""
+    aside = aside_path(root)
+    try:
+        aside.write_text(json.dumps(content, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
+        flush_to_disk(aside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(aside, path)
+        flush_to_disk(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""The warehouse as readers see it: the DuckDB file that dbt writes, opened read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+from dagster import ConfigurableResource
+from pydantic import Field
+
+
+class WarehouseError(RuntimeError):
+    """The warehouse can't be read: missing, locked by a writer, or not a database."""
+
+
+class Warehouse(ConfigurableResource):
+    """Read-only queries. Whatever opens the file belongs in the pool "duckdb": one writer OR many readers."""
+
+    data_dir: str = Field(description="The data directory of the run.")
+
+    @property
+    def path(self) -> Path:
+        return Path(self.data_dir) / "warehouse.duckdb"
+
+    def query(self, sql: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
+        """The result of one SELECT; `?` placeholders take `params`.
+
+        Raises:
+            WarehouseError: there is no warehouse yet, or another process writes to it.
+        """
+        if not self.path.exists():
+            raise WarehouseError(f"no warehouse at {self.path}: materialize the dbt assets (fct_responses, ...) first")
+        try:
+            connection = duckdb.connect(str(self.path), read_only=True)
+        except duckdb.IOException as error:
+            raise WarehouseError(
+                f"{self.path} can't be opened for reading, another process writes to it or it is damaged: {error}. "
+                'Steps that open it must carry pool="duckdb" (limit 1 in dagster.yaml)'
+            ) from error
+        try:
+            connection.execute("set timezone = 'UTC'")
+            return connection.execute(sql, params or []).pl()
+        finally:
+            connection.close()

@@ -1,0 +1,1 @@
+"""Definitions, jobs, sensors and the `llm-auction` command line."""
