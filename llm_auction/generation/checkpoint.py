@@ -1,0 +1,103 @@
+"""Opening a Hugging Face model directory, with one clear error for each way in which it can be unusable.
+
+Weights are read from safetensors only: a pickle can run code when it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+class ModelDirectoryError(ValueError):
+    """A model directory that is missing, half-written, corrupt or in a format that we refuse."""
+
+
+def check_model_dir(model_dir: Path) -> None:
+    """Raise ModelDirectoryError unless the directory holds a readable configuration and all its safetensors weights."""
+    from safetensors import SafetensorError, safe_open
+
+    if not model_dir.is_dir():
+        raise ModelDirectoryError(f"model directory {model_dir} does not exist")
+    config = model_dir / "config.json"
+    try:
+        json.loads(config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelDirectoryError(f"{model_dir} has no config.json: not a model directory, or half-written") from None
+    except ValueError as error:
+        raise ModelDirectoryError(f"{config} is not valid JSON ({error}): half-written or corrupt") from None
+    for shard in _weight_files(model_dir):
+        try:
+            with safe_open(shard, framework="pt") as weights:  # reads and verifies the header against the file's size
+                weights.keys()
+        except FileNotFoundError:
+            raise ModelDirectoryError(f"{shard} is missing: {model_dir} is half-written") from None
+        except (SafetensorError, OSError) as error:
+            raise ModelDirectoryError(f"{shard} can't be read ({error}): half-written or corrupt") from None
+
+
+def _weight_files(model_dir: Path) -> list[Path]:
+    index = model_dir / WEIGHTS_INDEX
+    if index.exists():
+        try:
+            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError) as error:
+            raise ModelDirectoryError(f"{index} can't be read ({error!r}): half-written or corrupt") from None
+        return [model_dir / shard for shard in sorted(shards)]
+    if (model_dir / WEIGHTS).exists():
+        return [model_dir / WEIGHTS]
+    pickles = sorted(path.name for pattern in _PICKLES for path in model_dir.glob(pattern))
+    if pickles:
+        raise ModelDirectoryError(
+            f"{model_dir} has its weights only as a pickle ({', '.join(pickles)}), which could run code when loaded: "
+            "save the model with safetensors"
+        )
+    raise ModelDirectoryError(f"{model_dir} has no {WEIGHTS}: half-written, or not a model directory")
+
+
+def load_tokenizer(model: str | Path) -> Any:
+    """The tokenizer of a model directory; ModelDirectoryError when there is none or it has no chat template."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(model))
+    except (OSError, ValueError) as error:
+        raise ModelDirectoryError(f"{model} has no usable tokenizer: {error}") from None
+    if not tokenizer.chat_template:
+        raise ModelDirectoryError(
+            f"the tokenizer of {model} has no chat template: use an instruction-tuned model, "
+            "or put a chat_template.jinja beside its tokenizer"
+        )
+    return tokenizer
+
+
+def load_model(model: str | Path, dtype: str = "float32", device: str = "cpu") -> Any:
+    """The causal language model of a directory (or of a Hugging Face name), in evaluation mode.
+
+    Raises:
+        ModelDirectoryError: the directory is missing, half-written, corrupt or pickle-only.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if isinstance(model, Path) or Path(model).exists() or str(model).count("/") != 1:
+        check_model_dir(Path(model))
+    loaded = AutoModelForCausalLM.from_pretrained(
+        str(model), dtype=getattr(torch, dtype), use_safetensors=True, attn_implementation="sdpa"
+    )
+    return loaded.to(device).eval()
+
+
+def eos_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Every token that ends an answer: those of the generation config and the tokenizer's own."""
+    configured = model.generation_config.eos_token_id
+    ids = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
+    ids.discard(None)
+    if not ids:
+        raise ModelDirectoryError(f"neither model nor tokenizer of {model.name_or_path} names an end-of-sequence token")
+    return tuple(sorted(ids))
