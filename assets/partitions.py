@@ -1,6 +1,6 @@
 """Partitions of the graph: arm x iteration for the loop, one key a mechanism for the evaluation.
 
-Keys are static: a profile decides how many iterations a run takes, but more can be launched later, up to `MAX_ITERATIONS`.
+Keys are static: a profile decides how many iterations a run takes; more can be launched later, up to `MAX_ITERATIONS`.
 """
 
 from __future__ import annotations
@@ -39,3 +39,9 @@ def next_iteration(iteration: str) -> str | None:
     """The key after; None for the last."""
     position = ITERATIONS.index(iteration)
     return ITERATIONS[position + 1] if position + 1 < len(ITERATIONS) else None
+
+
+def deployed_pointer(arm: str, iteration: str) -> str:
+    """The model store's name of the Ad-LLM that an iteration deploys: the previous one's, or the base model."""
+    previous = previous_iteration(iteration)
+    return f"{arm}/{previous}" if previous else "base"

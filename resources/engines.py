@@ -9,7 +9,7 @@ from dagster import ConfigurableResource
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from llm_auction.generation import GenerationEngine
+    from llm_auction.generation.protocol import GenerationEngine
 
 
 class EngineResource(ConfigurableResource):
@@ -22,7 +22,7 @@ class EngineResource(ConfigurableResource):
 
     def open(self, model_dir: Path | str) -> GenerationEngine:
         """Load the model of `model_dir`; the import of torch happens here, not at definition time."""
-        from llm_auction.generation import TransformersEngine
+        from llm_auction.generation.transformers_engine import TransformersEngine
 
         device, dtype = self._placement()
         return TransformersEngine(model_dir, device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Writes that are complete or absent: aside first, flushed to disk, then renamed; and one clear error when storage fails."""
+"""Writes that are complete or absent: aside first, flushed to disk, then renamed; one clear error when that fails."""
 
 from __future__ import annotations
 

@@ -1,0 +1,119 @@
+"""The base model pi_0: the pretrained Ad-LLM that every arm starts from."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
+
+from llm_auction.profiles.schema import AdLlmConfig
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+
+# What a causal LM's directory may hold that sampling and training need; other formats of the weights are left out.
+WANTED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.md", "LICENSE*")
+
+
+@asset(
+    group_name="base",
+    kinds={"python", "huggingface", "safetensors"},
+    owners=["team:ml-platform"],
+    code_version="1",
+)
+def pretrained_ad_llm(
+    context: AssetExecutionContext, profile: ProfileResource, model_store: ModelStore
+) -> MaterializeResult:
+    """The base Ad-LLM as a Hugging Face directory in the model store, under the pointer `ad_llm/base`.
+
+    `ad_llm.base` of the profile names it: "embedded" is the tiny model that ships with the package, anything else a
+    local directory or a model of the Hugging Face hub (with its revision). It needs safetensors weights and a
+    tokenizer with a chat template.
+    """
+    config = profile.get().ad_llm
+    source = base_model_dir(config)
+    facts = inspect_model_dir(source)
+
+    def fill(folder: Path) -> None:
+        for pattern in WANTED_FILES:
+            for file in source.glob(pattern):
+                shutil.copyfile(file, folder / file.name)
+
+    model = model_store.publish(
+        "ad_llm", "base", fill, {"parent": None, "source": config.base, "revision": config.revision, **facts}
+    )
+    context.log.info(f"base model {config.base} is version {model.version}")
+    size = sum(entry["bytes"] for entry in model.manifest["files"].values())
+    return MaterializeResult(
+        data_version=DataVersion(model.version),
+        metadata={"path": str(model.path), "source": config.base, "megabytes": size / 1e6, **facts},
+    )
+
+
+def base_model_dir(config: AdLlmConfig) -> Path:
+    """The local directory of the configured base model; a hub model is downloaded unless HF_HUB_OFFLINE forbids it.
+
+    Raises:
+        ValueError: there is no such directory or model, or it can't be fetched.
+    """
+    if config.base == "embedded":
+        from llm_auction.base import embedded_model_dir
+
+        return embedded_model_dir()
+    local = Path(config.base).expanduser()
+    if local.is_dir():
+        return local
+    if config.base.startswith((".", "/", "~")) or config.base.count("/") != 1:
+        raise ValueError(
+            f'ad_llm.base: {config.base!r} is neither "embedded", nor an existing directory, nor a model name '
+            "such as Qwen/Qwen3-4B-Instruct-2507"
+        )
+    return _snapshot(config)
+
+
+def _snapshot(config: AdLlmConfig) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(config.base, revision=config.revision, allow_patterns=list(WANTED_FILES)))
+    except Exception as error:  # the hub's client raises half a dozen unrelated types; all mean: not available
+        offline = " (HF_HUB_OFFLINE=1 allows cached models only)" if os.environ.get("HF_HUB_OFFLINE") == "1" else ""
+        at = f" at revision {config.revision}" if config.revision else ""
+        raise ValueError(
+            f"ad_llm.base: can't get {config.base!r}{at} from the Hugging Face hub{offline}: {error}"
+        ) from error
+
+
+def inspect_model_dir(folder: Path) -> dict[str, str | int]:
+    """Facts about a causal LM's directory: its architecture, context length and vocabulary size.
+
+    Raises:
+        ValueError: a part is missing: config, safetensors weights, tokenizer, or chat template.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"ad_llm.base: {folder} is not a directory")
+    if not (folder / "config.json").exists():
+        raise ValueError(f"ad_llm.base: {folder} has no config.json: it is not a Hugging Face model directory")
+    if not list(folder.glob("*.safetensors")):
+        other = [file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern)]
+        hint = f" (it holds {', '.join(sorted(other))}, which may run code when loaded)" if other else ""
+        raise ValueError(f"ad_llm.base: {folder} has no safetensors weights{hint}: convert them with save_pretrained")
+    from transformers import AutoTokenizer
+
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"ad_llm.base: {folder} has no tokenizer or config that can be read: {error}") from error
+    if not tokenizer.chat_template:
+        raise ValueError(
+            f"ad_llm.base: the tokenizer of {folder} has no chat template; take an instruct model, or add "
+            "chat_template.jinja"
+        )
+    if tokenizer.eos_token_id is None:
+        raise ValueError(f"ad_llm.base: the tokenizer of {folder} has no end-of-sequence token")
+    return {
+        "architecture": str((config.get("architectures") or ["unknown"])[0]),
+        "context_tokens": int(config.get("max_position_embeddings", 0)),
+        "vocabulary": len(tokenizer),
+    }

@@ -1,0 +1,130 @@
+"""Phase 1 of an IRPO iteration: deploy the previous Ad-LLM, show its answers to users, collect their clicks.
+
+The chain of one partition (arm x iteration): `deployed_ad_llm -> ad_responses -> click_feedback` here, then the
+modelled feedback (`feedback_models`), the reward model (`pctr_model`), the preference pairs (`preference_pairs`) and
+the tuned `ad_llm`, which the next iteration deploys (arXiv 2512.10551, Algorithm 1).
+"""
+
+import polars as pl
+from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
+
+from assets.feedback_events import CLICK_COLUMNS, RESPONSE_COLUMNS, click_rows, response_rows
+from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
+from assets.gate import refuse_out_of_order
+from assets.metadata import table_metadata
+from assets.partitions import deployed_pointer, irpo_partitions, partition_of
+from llm_auction.prompts import render_messages
+from llm_auction.seeds import derive_seed
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+
+
+@asset(
+    group_name="irpo",
+    partitions_def=irpo_partitions,
+    deps=["pretrained_ad_llm"],
+    kinds={"python"},
+    owners=["team:ml-platform"],
+    code_version="1",
+)
+def deployed_ad_llm(context: AssetExecutionContext, model_store: ModelStore) -> MaterializeResult:
+    """The gate of an iteration: the Ad-LLM that it deploys, checked; the base model in the first.
+
+    Fails at once when the previous iteration's `ad_llm` is missing or damaged, when its run is still going on, or when
+    it failed in the same backfill. `ad_llm` of an iteration announces the next iteration's model here too, so that a
+    re-run shows the iterations after it as stale.
+    """
+    partition = partition_of(context.partition_key)
+    arm, iteration = partition["arm"], partition["iteration"]
+    refuse_out_of_order(context.instance, context.run, arm, iteration)
+    pointer = deployed_pointer(arm, iteration)
+    model = model_store.resolve("ad_llm", pointer)
+    return MaterializeResult(
+        data_version=DataVersion(model.version),
+        metadata={"pointer": f"ad_llm/{pointer}", "model_version": model.version, "path": str(model.path)},
+    )
+
+
+@asset(
+    group_name="irpo",
+    partitions_def=irpo_partitions,
+    deps=["deployed_ad_llm", "ad_catalog", "user_profiles", "user_queries", "ad_candidates"],
+    kinds={"python", "pytorch", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+    pool="gpu",
+)
+def ad_responses(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    model_store: ModelStore,
+    engine: EngineResource,
+) -> MaterializeResult:
+    """Answers of the deployed Ad-LLM to every training query, under bids drawn for this phase.
+
+    One row an answer: the auction, the text, the inserted ads, format errors, and the log-probability of the sequence.
+    """
+    config = profile.get()
+    partition = partition_of(context.partition_key)
+    arm, iteration = partition["arm"], partition["iteration"]
+    model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
+    auctions = load_auctions(lake, "train", config.bidding, config.seed, arm, iteration, "feedback")
+    prompts = [render_messages(auction, config.ad_llm.prompt) for auction in auctions]
+    answers = engine.open(model.path).sample(
+        prompts,
+        config.feedback.answers_per_query,
+        config.sampling,
+        derive_seed(config.seed, "feedback", arm, iteration),
+        on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
+    )
+    rows = response_rows(auctions, answers, config.sampling, model.version, arm, iteration)
+    frame = pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema)
+    lake.write("ad_responses", frame, partition)
+    n_ads = frame["inserted_ad_ids"].list.len()
+    unfinished = sum(not answer.finished for group in answers for answer in group)
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("ad_responses", partition)),
+        metadata={
+            **table_metadata(frame, RESPONSE_COLUMNS.descriptions),
+            "model_version": model.version,
+            "ads_per_answer": float(n_ads.mean() or 0.0),
+            "format_error_rate": float((frame["format_errors"] > 0).mean() or 0.0),
+            "tokens_per_answer": float(frame["tokens"].mean() or 0.0),
+            "unfinished_answers": unfinished,
+        },
+    )
+
+
+@asset(
+    group_name="irpo",
+    partitions_def=irpo_partitions,
+    deps=["ad_responses"],
+    kinds={"python", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+)
+def click_feedback(
+    context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
+) -> MaterializeResult:
+    """What the user model did with those answers: one row for every inserted ad it judged, clicked or not, and why."""
+    config = profile.get()
+    partition = partition_of(context.partition_key)
+    responses = lake.read("ad_responses", partition)
+    ads = load_ads(lake)
+    user = user_model.open(list(ads.values()))
+    rows = list(responses.iter_rows(named=True))
+    auctions = auctions_from_rows(rows, ads, load_profiles(lake), load_queries(lake))
+    frame = pl.DataFrame(click_rows(rows, auctions, user, config.seed), schema=CLICK_COLUMNS.schema)
+    lake.write("click_feedback", frame, partition)
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("click_feedback", partition)),
+        metadata={
+            **table_metadata(frame, CLICK_COLUMNS.descriptions),
+            "clicks": int(frame["clicked"].sum()),
+            "click_through_rate": float(frame["clicked"].mean() or 0.0),
+        },
+    )

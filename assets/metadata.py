@@ -1,0 +1,42 @@
+"""What every asset shows in the UI: row counts, column schemas, plots."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from dagster import MetadataValue, TableColumn, TableSchema
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+def table_metadata(frame: pl.DataFrame, descriptions: Mapping[str, str] | None = None) -> dict[str, MetadataValue]:
+    """Row count and column schema of a table, under the names that the Dagster UI knows."""
+    columns = [
+        TableColumn(name, str(dtype), description=(descriptions or {}).get(name))
+        for name, dtype in frame.schema.items()
+    ]
+    return {
+        "dagster/row_count": MetadataValue.int(frame.height),
+        "dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
+    }
+
+
+def plot_metadata(chart: alt.TopLevelMixin) -> MetadataValue:
+    """A chart as a PNG inside the page: it needs no network and no file."""
+    import vl_convert
+
+    png = vl_convert.vegalite_to_png(chart.to_json(), scale=1.5)
+    return MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def numbers_metadata(metrics: Mapping[str, Any]) -> dict[str, MetadataValue]:
+    """Metrics as numbers, so that the UI plots them over partitions; what is no number is left out."""
+    return {
+        name: MetadataValue.float(float(value))
+        for name, value in metrics.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
