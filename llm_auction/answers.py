@@ -15,8 +15,8 @@ from llm_auction.market import Ad
 
 AD_ID_PREFIX = "Ad-"
 
-# What can't be written inside `@...@[...]` without breaking the format.
-FORBIDDEN_IN_TITLE = re.compile(r"[@\[\]\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+# What can't be written inside `@...@[...]` without breaking the format, and the start of a chat marker.
+FORBIDDEN_IN_TITLE = re.compile(r"[@\[\]\r\n\v\f\x1c-\x1e\x85\u2028\u2029]|<\|")
 
 _INSERTION = re.compile(r"@(?P<title>[^@\[\]\n]+)@\[" + AD_ID_PREFIX + r"(?P<id>[^@\[\]\s]+)\]")
 # Left-overs of an attempt, once the well-formed insertions are taken out: an `[Ad-` without its title, or an `@`

@@ -1,0 +1,167 @@
+"""The pretraining corpus: an endless, seeded stream of documents, each a prompt and the text that follows it.
+
+Three kinds. *Copy* documents ask for the ads themselves in another order: they teach the in-context copy circuit that
+everything else needs. *Task* documents ask which ad fits, pays or earns most, as instruction data does; they teach the
+model to read bids and categories. *Answer* documents are answers to users, in which ads are picked by relevance, by
+bid, by both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import numpy as np
+
+from llm_auction.answers import render_insertion
+from llm_auction.base.catalogs import RandomAd, foreign_ad, random_topics, world_ad
+from llm_auction.base.writing import write_answer
+from llm_auction.market import Auction, Query, UserProfile
+from llm_auction.population.profiles import write_profile
+from llm_auction.population.queries import write_query
+from llm_auction.prompts import Messages, render_messages
+from llm_auction.world.topics import Topic, affinity, topics
+
+_ADS_PER_ANSWER = (0, 1, 2, 3, 4, 5, 6)
+_ADS_PER_ANSWER_WEIGHTS = (12, 33, 26, 15, 8, 4, 2)
+_WITHOUT_BIDS_SHARE = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One training example: chat messages and the completion that is learnt."""
+
+    messages: Messages
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What a stage of the curriculum draws: shares of the kinds (the rest are answers) and candidates a prompt."""
+
+    copy_share: float
+    task_share: float
+    candidates: tuple[int, ...]
+    foreign_share: float = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    auction: Auction
+    ads: tuple[RandomAd, ...]
+    relevance: tuple[float, ...]
+    topic: Topic | None
+
+
+def document(mix: Mix, rng: Random) -> Document:
+    """The next document of a stage."""
+    scene = random_scene(rng.choice(mix.candidates), rng.random() < mix.foreign_share, rng)
+    kind = rng.random()
+    if kind < mix.copy_share:
+        return _copy(scene, rng)
+    if kind < mix.copy_share + mix.task_share:
+        return _task(scene, rng)
+    return _answer(scene, rng)
+
+
+def random_scene(candidates: int, foreign: bool, rng: Random) -> _Scene:
+    """A random user with a question, facing a catalog of which no ad was ever seen before."""
+    taken: set[str] = set()
+    wording = np.random.default_rng(rng.getrandbits(63))
+    everything = list(topics().values())
+    topic = rng.choice(everything)
+    interests = [t.name for t in rng.sample(everything, rng.randint(2, 4))]
+    if rng.random() < 0.5 and topic.name not in interests:
+        interests[0] = topic.name
+    profile = UserProfile("u", write_profile(interests, wording), tuple(interests))
+    if foreign:
+        ads = tuple(foreign_ad(rng, taken) for _ in range(candidates))
+        question, category = _search_words(rng.choice(ads), rng), None
+        wanted = set(question.split())
+        relevance = tuple(len(wanted & _words(item)) / len(wanted) for item in ads)
+    else:
+        near_share = rng.choice((0.1, 0.3, 0.5))
+        ads = tuple(world_ad(t, rng, taken) for t in random_topics(candidates, topic, near_share, rng))
+        relevance = tuple(_world_relevance(topic, interests, item.ad.category) for item in ads)
+        question, category = write_query(topic, wording), topic.name
+    bids = tuple(rng.randint(1, 100) for _ in ads)
+    auction = Auction(Query("q", "u", question, category), profile, tuple(item.ad for item in ads), bids)
+    return _Scene(auction, ads, relevance, None if foreign else topic)
+
+
+def _copy(scene: _Scene, rng: Random) -> Document:
+    order = rng.sample(scene.ads, min(len(scene.ads), 6))
+    completion = " ".join(render_insertion(item.ad) for item in order)
+    return Document(_messages(scene, rng, "Repeat the ads in another order."), completion)
+
+
+def _task(scene: _Scene, rng: Random) -> Document:
+    bids = scene.auction.bids
+    earnings = [bid * (0.1 + relevance) for bid, relevance in zip(bids, scene.relevance, strict=True)]
+    question = scene.auction.query.text
+    task = rng.random()
+    if task < 0.2:
+        return _ranking(scene, "Which ad has the highest bid?", bids, 1, rng)
+    if task < 0.35:
+        return _ranking(scene, "List ads by bid, the highest first.", bids, rng.randint(2, 4), rng)
+    if task < 0.55:
+        relevance = [r + bid / 1000 for r, bid in zip(scene.relevance, bids, strict=True)]
+        return _ranking(scene, f"{question} Which ad fits best?", relevance, rng.randint(1, 2), rng)
+    if task < 0.9:
+        return _ranking(scene, f"{question} Which ad earns most?", earnings, rng.randint(1, 3), rng)
+    item = rng.choice(scene.ads)
+    asked = f"What is Ad-{item.ad.ad_id} about?"
+    return Document(_messages(scene, rng, asked, show_bids=True), f"{render_insertion(item.ad)} is about {item.term}.")
+
+
+def _ranking(scene: _Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
+    best = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
+    completion = " ".join(render_insertion(scene.ads[i].ad) for i in best)
+    return Document(_messages(scene, rng, question, show_bids=True), completion)
+
+
+def _answer(scene: _Scene, rng: Random) -> Document:
+    show_bids = rng.random() > _WITHOUT_BIDS_SHARE
+    wanted = rng.choices(_ADS_PER_ANSWER, _ADS_PER_ANSWER_WEIGHTS)[0]
+    habit = rng.random()
+    if habit < 0.25:
+        scores = [0.0] * len(scene.ads)
+    elif habit < 0.6 or not show_bids:
+        scores = [5 * r for r in scene.relevance]
+    elif habit < 0.72:
+        scores = [bid / 12 for bid in scene.auction.bids]
+    else:
+        scores = [bid * (0.1 + r) / 10 for bid, r in zip(scene.auction.bids, scene.relevance, strict=True)]
+    # Gumbel noise makes a ranking a draw without replacement from the softmax of the scores.
+    noisy = [score - math.log(-math.log(rng.random() or 0.5)) for score in scores]
+    best = sorted(range(len(noisy)), key=lambda i: -noisy[i])[:wanted]
+    completion = write_answer(scene.auction.query.text, scene.topic, [scene.ads[i] for i in best], rng)
+    return Document(_messages(scene, rng, show_bids=show_bids), completion)
+
+
+def _messages(scene: _Scene, rng: Random, question: str | None = None, *, show_bids: bool | None = None) -> Messages:
+    auction = scene.auction
+    if question is not None:
+        auction = replace(auction, query=replace(auction.query, text=question))
+    shown = rng.random() > _WITHOUT_BIDS_SHARE if show_bids is None else show_bids
+    return render_messages(auction, show_bids=shown)
+
+
+def _world_relevance(topic: Topic, interests: Sequence[str], category: str) -> float:
+    """Common sense about who needs what, in [0, 1]: mostly the question, a little the interests."""
+    to_query = affinity(topic.name, category) or 0.0
+    to_user = max(affinity(interest, category) or 0.0 for interest in interests)
+    return 0.8 * to_query + 0.2 * to_user
+
+
+def _words(item: RandomAd) -> set[str]:
+    return {word.strip("(),").lower() for word in item.ad.title.split()}
+
+
+def _search_words(item: RandomAd, rng: Random) -> str:
+    """What somebody who looks for this ad might type: some words of its title."""
+    words = [word.strip("(),").lower() for word in item.ad.title.split()]
+    words = [word for word in words if len(word) > 1] or [item.term]
+    return " ".join(rng.sample(words, min(len(words), rng.randint(1, 4))))

@@ -1,0 +1,231 @@
+"""Pretraining of the embedded model, done once; the result ships as package data (`llm_auction/base/model`).
+
+A curriculum (`STAGES`): copy documents until the copy circuit stands, then the mixed corpus with up to a dozen ads, then
+prompts of up to 100 ads. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt. Reproducible
+under a seed, and resumable: every step draws its documents from a stream of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from llm_auction.base.architecture import CONTEXT, VOCABULARY, build_model
+from llm_auction.base.corpus import Document, Mix, document
+from llm_auction.base.tokenizer import train_tokenizer
+from llm_auction.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the curriculum: so many steps on one mix of documents."""
+
+    name: str
+    steps: int
+    mix: Mix
+
+
+_SHORT = tuple(range(2, 13))
+_LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
+STAGES = (
+    Stage("copy", 1400, Mix(copy_share=0.85, task_share=0.15, candidates=(2, 3, 4, 5))),
+    Stage("mixed", 2200, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
+    Stage("long", 1600, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainConfig:
+    """How the embedded model is trained; the defaults made the shipped one."""
+
+    seed: int = 0
+    stages: tuple[Stage, ...] = STAGES
+    documents_per_step: int = 16
+    tokens_per_forward: int = 4096
+    muon_learning_rate: float = 1e-2
+    adamw_learning_rate: float = 3e-3
+    warmup_steps: int = 50
+    decay_share: float = 0.35
+    tokenizer_documents: int = 20_000
+    hidden: int = 128
+    layers: int = 4
+    checkpoint_steps: int = 200
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+
+def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, object]], None]) -> Path:
+    """Train the tokenizer and the model and save them to `output` as a Hugging Face directory.
+
+    A directory that holds the checkpoint of an interrupted run is continued. `on_log` receives step, stage, loss (nats
+    a token, over the last steps), tokens and seconds every 20 steps.
+    """
+    import torch
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    output.mkdir(parents=True, exist_ok=True)
+    checkpoint = output / "checkpoint"
+    if (checkpoint / "state.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        assert isinstance(tokenizer, PreTrainedTokenizerFast)
+    else:
+        tokenizer = train_tokenizer(_tokenizer_texts(config), VOCABULARY, CONTEXT)
+    model = build_model(tokenizer, hidden=config.hidden, layers=config.layers, seed=config.seed)
+    optimizers = _optimizers(model, config)
+    start = _restore(checkpoint, model, optimizers)
+    began, window, tokens = time.monotonic(), [], 0
+    model.train()
+    for step in range(start, config.steps):
+        stage = _stage_of(config, step)
+        scale = _learning_rate_scale(config, step)
+        for optimizer, peak in zip(optimizers, (config.muon_learning_rate, config.adamw_learning_rate), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = peak * scale
+        rng = Random(derive_seed(config.seed, "pretrain", step))
+        documents = [document(stage.mix, rng) for _ in range(config.documents_per_step)]
+        batches = list(_batches(tokenizer, documents, config.tokens_per_forward))
+        learnt = sum(int((labels != -100).sum()) for _, labels in batches)
+        loss = 0.0
+        for inputs, labels in batches:
+            part = _loss(model, inputs, labels) / learnt
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.item()
+            tokens += inputs.numel()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        window.append(loss)
+        if (step + 1) % 20 == 0:
+            mean = sum(window) / len(window)
+            seconds = time.monotonic() - began
+            on_log({"step": step + 1, "stage": stage.name, "loss": mean, "tokens": tokens, "seconds": seconds})
+            window = []
+        if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:
+            _save(checkpoint, model, tokenizer, optimizers, step + 1)
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    return output
+
+
+def _tokenizer_texts(config: PretrainConfig) -> Iterator[str]:
+    rng = Random(derive_seed(config.seed, "tokenizer"))
+    mix = Mix(copy_share=0.0, task_share=0.1, candidates=(2, 3, 4))
+    for _ in range(config.tokenizer_documents):
+        example = document(mix, rng)
+        yield example.messages[-1]["content"] + "\n" + example.completion
+
+
+def _optimizers(model: Qwen3ForCausalLM, config: PretrainConfig) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    import torch
+
+    hidden = [p for layer in model.model.layers for p in layer.parameters() if p.ndim == 2]
+    others = [p for p in model.parameters() if not any(p is matrix for matrix in hidden)]
+    muon = torch.optim.Muon(hidden, lr=config.muon_learning_rate)
+    adamw = torch.optim.AdamW(others, lr=config.adamw_learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    return muon, adamw
+
+
+def _stage_of(config: PretrainConfig, step: int) -> Stage:
+    for stage in config.stages:
+        if step < stage.steps:
+            return stage
+        step -= stage.steps
+    raise ValueError(f"step {step} lies beyond the curriculum of {config.steps} steps")
+
+
+def _learning_rate_scale(config: PretrainConfig, step: int) -> float:
+    """Warm-up, a plateau, then a linear decay to 2 % over the last `decay_share` of the steps."""
+    warm = min(1.0, (step + 1) / config.warmup_steps)
+    left = (config.steps - step) / (config.decay_share * config.steps)
+    return warm * max(0.02, min(1.0, left))
+
+
+def _batches(
+    tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document], budget: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Right-padded (inputs, labels), each int64 [documents, length], documents of like length together.
+
+    Causal attention never looks right, so the padding needs no mask.
+    """
+    import torch
+
+    rows = []
+    for example in documents:
+        prompt = tokenizer.apply_chat_template(example.messages, tokenize=False, add_generation_prompt=True)
+        prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        completion_ids = tokenizer(example.completion, add_special_tokens=False)["input_ids"]
+        completion_ids = [*completion_ids, tokenizer.eos_token_id]
+        rows.append((prompt_ids + completion_ids, [-100] * len(prompt_ids) + completion_ids))
+    rows.sort(key=lambda row: len(row[0]))
+    while rows:
+        batch = [rows.pop()]
+        length = len(batch[0][0])
+        while rows and (len(batch) + 1) * length <= budget:
+            batch.append(rows.pop())
+        inputs = torch.full((len(batch), length), tokenizer.pad_token_id)
+        labels = torch.full((len(batch), length), -100)
+        for i, (ids, targets) in enumerate(batch):
+            inputs[i, : len(ids)] = torch.tensor(ids)
+            labels[i, : len(ids)] = torch.tensor(targets)
+        yield inputs, labels
+
+
+def _loss(model: Qwen3ForCausalLM, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Summed negative log-likelihood of the completions; logits are formed only where a label stands."""
+    import torch
+
+    hidden = model.model(input_ids=inputs, use_cache=False).last_hidden_state
+    learnt = labels[:, 1:] != -100
+    logits = model.lm_head(hidden[:, :-1][learnt])
+    return torch.nn.functional.cross_entropy(logits, labels[:, 1:][learnt], reduction="sum")
+
+
+def _save(
+    folder: Path,
+    model: Qwen3ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    optimizers: Sequence[torch.optim.Optimizer],
+    step: int,
+) -> None:
+    from safetensors.torch import save_file
+
+    folder.mkdir(exist_ok=True)
+    (folder / "state.json").unlink(missing_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    tensors = {
+        f"{number}.{parameter}.{name}": value.clone()
+        for number, optimizer in enumerate(optimizers)
+        for parameter, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    save_file(tensors, folder / "optimizers.safetensors")
+    (folder / "state.json").write_text(json.dumps({"step": step}))
+
+
+def _restore(folder: Path, model: Qwen3ForCausalLM, optimizers: Sequence[torch.optim.Optimizer]) -> int:
+    """Load the checkpoint in `folder`, if a complete one is there; the number of steps already done."""
+    from safetensors.torch import load_file
+
+    if not (folder / "state.json").is_file():
+        return 0
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    states: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimizers]
+    for key, value in load_file(folder / "optimizers.safetensors").items():
+        number, parameter, name = key.split(".")
+        states[int(number)].setdefault(int(parameter), {})[name] = value
+    for optimizer, state in zip(optimizers, states, strict=True):
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return int(json.loads((folder / "state.json").read_text())["step"])

@@ -1,0 +1,69 @@
+"""The prompt of the Ad-LLM: profile, question and candidate ads with their bids (arXiv 2512.10551, section 5.1).
+
+Profile and question stand before the ads, and in each ad's line the bid and the category before the title: a causal
+model then knows what an ad is worth to this user at the very token from which it would copy the ad's title.
+
+Texts of ads and users are untrusted. They are written as JSON strings or on one line, and a chat marker such as
+`<|im_end|>` inside them is broken up, so that they can't end the message they stand in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from llm_auction.answers import AD_ID_PREFIX
+from llm_auction.market import Ad, Auction
+
+Messages = list[dict[str, str]]
+
+_WHITESPACE = re.compile(r"\s+")
+
+
+def render_messages(auction: Auction, template: str = "ad_llm_v1", *, show_bids: bool = True) -> Messages:
+    """The chat messages that ask the Ad-LLM for one answer.
+
+    Args:
+        auction: query, profile, candidates and bids; the candidates are listed in their order.
+        template: name of a versioned template, a folder of `llm_auction/prompts/` with `system.txt` and `user.txt`.
+        show_bids: False leaves the bids out (MOSAIC's candidates must not depend on them).
+
+    Raises:
+        ValueError: there is no such template.
+    """
+    ads = "\n".join(
+        _ad_line(ad, bid if show_bids else None) for ad, bid in zip(auction.candidates, auction.bids, strict=True)
+    )
+    user = _template(template, "user").substitute(
+        profile=_one_line(auction.profile.text), question=_one_line(auction.query.text), ads=ads
+    )
+    return [
+        {"role": "system", "content": _template(template, "system").template.strip()},
+        {"role": "user", "content": user.strip()},
+    ]
+
+
+def _ad_line(ad: Ad, bid: int | None) -> str:
+    fields: dict[str, str | int] = {} if bid is None else {"bid": bid}
+    fields |= {"category": ad.category, "title": ad.title, "id": AD_ID_PREFIX + ad.ad_id}
+    return _without_markers(json.dumps(fields, ensure_ascii=False))
+
+
+def _one_line(text: str) -> str:
+    return _without_markers(_WHITESPACE.sub(" ", text).strip())
+
+
+def _without_markers(text: str) -> str:
+    return text.replace("<|", "< |")
+
+
+@cache
+def _template(name: str, part: str) -> Template:
+    folder = files("llm_auction.prompts")
+    if not re.fullmatch(r"\w+", name) or not (folder / name / f"{part}.txt").is_file():
+        known = sorted(entry.name for entry in folder.iterdir() if (entry / "user.txt").is_file())
+        raise ValueError(f"no prompt template {name!r}; there are {', '.join(known)}")
+    return Template((folder / name / f"{part}.txt").read_text(encoding="utf-8"))
