@@ -1,0 +1,45 @@
+with clicks as (
+
+    select * from {{ ref('stg_click_feedback') }}
+
+),
+
+-- one row a response: where an id came twice, the accepted row speaks for it
+responses as (
+
+    select
+        arm,
+        iteration,
+        response_id,
+        inserted_ad_ids,
+        rejection_reason
+    from {{ ref('int_ad_responses_judged') }}
+    where response_id is not null
+    qualify row_number() over (
+        partition by arm, iteration, response_id order by rejection_reason nulls first
+    ) = 1
+
+),
+
+ads as (
+
+    select ad_id from {{ ref('stg_ads') }}
+
+),
+
+judged as (
+
+    select
+        clicks.*,
+        {{ click_rejection_reason() }} as rejection_reason
+    from clicks
+    left join responses
+        on
+            clicks.arm = responses.arm
+            and clicks.iteration = responses.iteration
+            and clicks.response_id = responses.response_id
+    left join ads on clicks.ad_id = ads.ad_id
+
+)
+
+select * from judged

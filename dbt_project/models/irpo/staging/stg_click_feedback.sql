@@ -1,0 +1,32 @@
+with source as (
+
+    select * from {{ source('lake_feedback', 'click_feedback') }}
+
+),
+
+renamed as (
+
+    select
+        -- partition: the folder a row lies in; a row that claims another one is rejected further down
+        regexp_extract(filename, 'arm=([^/\\]+)', 1) as arm,
+        regexp_extract(filename, 'iteration=([^/\\]+)', 1) as iteration,
+        arm as event_arm,
+        iteration as event_iteration,
+
+        -- ids
+        event_id,
+        response_id,
+        ad_id,
+
+        -- the verdict
+        clicked,
+        click_probability,
+        reason,
+
+        -- when
+        ts
+    from source
+
+)
+
+select * from renamed
