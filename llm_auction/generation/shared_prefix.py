@@ -100,8 +100,9 @@ class DecodeState:
     def __init__(self, prompts: PromptState, lengths: list[int], copies: int, capacity: int) -> None:
         some = prompts.keys[0]
         self._prompts, self._kv_heads, width, self._head_size = some.shape
-        self._prompt_keys = {layer: key.transpose(2, 3) for layer, key in prompts.keys.items()}
-        self._prompt_values = prompts.values
+        # Contiguous, or every step's matrix products would copy them.
+        self._prompt_keys = {layer: key.transpose(2, 3).contiguous() for layer, key in prompts.keys.items()}
+        self._prompt_values = {layer: value.contiguous() for layer, value in prompts.values.items()}
         columns = torch.arange(width, device=some.device)
         hidden = columns[None] >= torch.tensor(lengths, device=some.device)[:, None]
         self._bias = torch.zeros(hidden.shape, dtype=some.dtype, device=some.device).masked_fill(hidden, -torch.inf)
