@@ -43,6 +43,26 @@ QUERY_FORMS = (
     "How long should {a_product} last with daily use?",
     "Quick question: what is good for {need}?",
 )
+# What people add before or after, where the question stays within 18 words.
+OPENERS = ("Hi there!", "Hello,", "A question:", "Please help.")
+CLOSERS = (
+    "I am on a tight budget.",
+    "It is a gift for my sister.",
+    "It is for my father.",
+    "Nothing too expensive, please.",
+    "It should last for years.",
+    "I live in a small flat.",
+    "I need it by Friday.",
+    "Quality matters more to me than price.",
+    "I have two small children.",
+    "I would use it every day.",
+    "I know very little about it.",
+    "My friends are no help.",
+)
+ADDITION_SHARE = 0.5
+LONGEST = 18  # words
+
+PRODUCT_FORMS = tuple(form for form in QUERY_FORMS if "{need}" not in form and "{topic}" not in form)
 
 _MASS_NOUNS = frozenset({"tea", "food", "powder", "creatine", "sunscreen", "lotion", "insurance", "cover", "cream"})
 _SINGULAR_IN_S = frozenset({"press", "lens", "mattress"})
@@ -53,13 +73,27 @@ def with_article(product: str) -> str:
     last = product.rsplit(" ", 1)[-1]
     if last in _MASS_NOUNS or (last.endswith("s") and last not in _SINGULAR_IN_S):
         return product
-    vowel = product[0] in "aeio" or product.startswith("led ")
+    vowel = product[0].lower() in "aeio" or product.startswith("led ")
     return f"{'an' if vowel else 'a'} {product}"
 
 
 def write_query(topic: Topic, rng: np.random.Generator) -> str:
-    """One question about `topic`, of at most 18 words; its form, product and need are drawn from `rng`."""
-    form = QUERY_FORMS[rng.integers(len(QUERY_FORMS))]
+    """One question about `topic`; its form, product and need are drawn from `rng`.
+
+    At most 18 words on the bundled world. A topic without needs gets the forms that speak of products only.
+    """
+    forms = QUERY_FORMS if topic.needs else PRODUCT_FORMS
+    form = forms[rng.integers(len(forms))]
     product = topic.products[rng.integers(len(topic.products))]
-    need = topic.needs[rng.integers(len(topic.needs))]
-    return form.format(topic=topic.name, product=product, a_product=with_article(product), need=need)
+    need = topic.needs[rng.integers(len(topic.needs))] if topic.needs else ""
+    question = form.format(topic=topic.name, product=product, a_product=with_article(product), need=need)
+    if rng.random() < ADDITION_SHARE and question[-1] in ".?":
+        return _with_addition(question, rng)
+    return question
+
+
+def _with_addition(question: str, rng: np.random.Generator) -> str:
+    index = int(rng.integers(len(OPENERS) + len(CLOSERS)))
+    parts = [OPENERS[index], question] if index < len(OPENERS) else [question, CLOSERS[index - len(OPENERS)]]
+    longer = " ".join(parts)
+    return longer if len(longer.split()) <= LONGEST else question

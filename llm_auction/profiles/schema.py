@@ -36,6 +36,7 @@ class PopulationConfig(_Section):
     test_share: Share = Field(0.2, description="Share of PROFILES whose queries are the test set: unseen users.")
     queries_source: str | None = Field(None, description="Path or glob of query files; None generates queries.")
     queries_columns: dict[str, str] = Field(default_factory=dict, description="Our field -> the file's column.")
+    max_rejected_share: Share = Field(0.2, description="The run fails when more of the queries than this are rejected.")
 
 
 class CandidatesConfig(_Section):
