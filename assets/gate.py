@@ -14,7 +14,7 @@ from assets.partitions import previous_iteration
 BACKFILL_TAG = "dagster/backfill"
 PARTITION_TAG = "dagster/partition"
 QUEUE_RULE = (
-    'run_queue: tag_concurrency_limits: [{key: "dagster/partition/arm", '
+    'concurrency: runs: tag_concurrency_limits: [{key: "dagster/partition/arm", '
     "value: {applyLimitPerUniqueValue: true}, limit: 1}]"
 )
 

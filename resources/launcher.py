@@ -1,0 +1,82 @@
+"""How a preference optimisation is run: inside the step, or as processes of its own that report through Dagster Pipes.
+
+Inside the step is right for the embedded model. A process of its own frees the GPU's memory when it ends, and several
+of them (torchrun) train one model together; only rank 0 reports.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dagster import AssetExecutionContext, ConfigurableResource, PipesSubprocessClient
+from pydantic import Field
+
+from llm_auction.profiles.schema import DpoConfig
+
+if TYPE_CHECKING:
+    from llm_auction.irpo.preference_pairs import PreferenceSet
+
+
+class TrainingLauncher(ConfigurableResource):
+    """Runs `train_dpo`; where it runs changes nothing about its result."""
+
+    mode: Literal["inline", "subprocess"] = "inline"
+    processes: int = Field(default=1, ge=1, description="Training processes (torchrun) of mode subprocess.")
+
+    def train(
+        self,
+        context: AssetExecutionContext,
+        *,
+        start_dir: Path,
+        sets: Sequence[PreferenceSet],
+        config: DpoConfig,
+        delta_th: float,
+        output_dir: Path,
+        seed: int,
+        checkpoint_dir: Path,
+        on_log: Callable[[Mapping[str, Any]], None],
+    ) -> dict[str, Any]:
+        """Tune the model of `start_dir` on `sets` into `output_dir`; returns the metrics of the training.
+
+        Resumes from `checkpoint_dir` when an earlier attempt was cut short there. `on_log` gets every logged step.
+        """
+        if self.mode == "inline":
+            from llm_auction.irpo.training import train_dpo
+
+            result = train_dpo(start_dir, sets, config, delta_th, output_dir, seed, checkpoint_dir, on_log)
+            return dict(result.metrics)
+        checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        job = checkpoint_dir / "job.json"
+        job.write_text(
+            json.dumps(
+                {
+                    "start_dir": str(start_dir),
+                    "sets": [asdict(preference_set) for preference_set in sets],
+                    "config": config.model_dump(),
+                    "delta_th": delta_th,
+                    "output_dir": str(output_dir),
+                    "seed": seed,
+                    "checkpoint_dir": str(checkpoint_dir),
+                }
+            ),
+            encoding="utf-8",
+        )
+        done = PipesSubprocessClient().run(context=context, command=self._command(job))
+        metrics: dict[str, Any] = {}
+        for message in done.get_custom_messages():
+            if "step" in message:
+                on_log(message["step"])
+            metrics = message.get("metrics", metrics)
+        return metrics
+
+    def _command(self, job: Path) -> list[str]:
+        script = ["-m", "resources.training_process", str(job)]
+        if self.processes == 1:
+            return [sys.executable, *script]
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.processes}"]
+        return [sys.executable, *torchrun, *script]

@@ -1,0 +1,58 @@
+"""A training process of its own: `python -m resources.training_process job.json`, started by `TrainingLauncher`.
+
+Reports losses and metrics through Dagster Pipes, from rank 0 only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from dagster_pipes import open_dagster_pipes
+
+from llm_auction.profiles.schema import DpoConfig
+
+
+def run(job_path: Path) -> None:
+    """Train as the job file says."""
+    if os.environ.get("RANK", "0") == "0":
+        with open_dagster_pipes() as pipes:
+            metrics = _train(job_path, lambda step: pipes.report_custom_message({"step": step}))
+            pipes.report_custom_message({"metrics": metrics})
+    else:
+        _train(job_path, None)
+
+
+def _train(job_path: Path, on_log: Any) -> dict[str, Any]:
+    from llm_auction.irpo.preference_pairs import PreferenceSet
+    from llm_auction.irpo.training import train_dpo
+
+    job = json.loads(job_path.read_text(encoding="utf-8"))
+    sets = [
+        PreferenceSet(
+            query_id=row["query_id"],
+            messages=row["messages"],
+            answers=tuple(row["answers"]),
+            token_ids=tuple(tuple(ids) for ids in row["token_ids"]),
+            rewards=tuple(row["rewards"]),
+        )
+        for row in job["sets"]
+    ]
+    result = train_dpo(
+        Path(job["start_dir"]),
+        sets,
+        DpoConfig.model_validate(job["config"]),
+        job["delta_th"],
+        Path(job["output_dir"]),
+        job["seed"],
+        Path(job["checkpoint_dir"]),
+        on_log,
+    )
+    return dict(result.metrics)
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))

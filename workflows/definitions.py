@@ -1,0 +1,41 @@
+"""What Dagster loads: this file only gathers. `workspace.yaml` points here."""
+
+from __future__ import annotations
+
+from dagster import Definitions, in_process_executor, load_asset_checks_from_modules, load_assets_from_modules
+
+from assets import ad_llm, ad_llm_checks, base, irpo
+from resources.dbt import dbt_resource
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.launcher import TrainingLauncher
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+from resources.warehouse import Warehouse
+from workflows.environment import point_tools_at_data_dir
+from workflows.jobs import irpo_iteration, market_and_base
+from workflows.progress import progress_logger
+
+MODULES = [base, irpo, ad_llm, ad_llm_checks]
+
+data_dir = str(point_tools_at_data_dir())
+
+defs = Definitions(
+    assets=load_assets_from_modules(MODULES),
+    asset_checks=load_asset_checks_from_modules(MODULES),
+    jobs=[market_and_base, irpo_iteration],
+    resources={
+        "profile": ProfileResource(),
+        "lake": Lake(data_dir=data_dir),
+        "model_store": ModelStore(data_dir=data_dir),
+        "warehouse": Warehouse(data_dir=data_dir),
+        "engine": EngineResource(),
+        "user_model": UserModelResource(),
+        "launcher": TrainingLauncher(),
+        "dbt": dbt_resource(),
+    },
+    # A process for every step would cost seconds each; runs are processes of their own anyway.
+    executor=in_process_executor,
+    loggers={"progress": progress_logger},
+)

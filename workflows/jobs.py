@@ -1,0 +1,33 @@
+"""Jobs: the stages of a study, as the UI launches them and as `llm-auction run` runs them."""
+
+from __future__ import annotations
+
+from dagster import AssetSelection, define_asset_job
+
+from assets.partitions import irpo_partitions, mechanism_partitions
+
+market_and_base = define_asset_job(
+    "market_and_base",
+    AssetSelection.groups("market", "base"),
+    description="The catalog, the users, their queries and candidates, and the base model.",
+)
+
+irpo_iteration = define_asset_job(
+    "irpo_iteration",
+    AssetSelection.groups("irpo"),
+    partitions_def=irpo_partitions,
+    description="One iteration of one arm, from the deployed Ad-LLM to the tuned one, with every check.",
+)
+
+evaluation = define_asset_job(
+    "evaluation",
+    AssetSelection.assets("mechanism_outcomes"),
+    partitions_def=mechanism_partitions,
+    description="The test queries under one mechanism.",
+)
+
+study = define_asset_job(
+    "study",
+    AssetSelection.assets("study_report"),
+    description="The report over everything that has been evaluated.",
+)
