@@ -1,0 +1,230 @@
+"""The reward model of an iteration: pCTR fitted on the modelled feedback of its arm (arXiv 2512.10551, Eq. 3 and 4)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from assets.frames import load_ads
+from assets.metadata import numbers_metadata, plot_metadata
+from assets.partitions import irpo_partitions, partition_of, previous_iteration
+from llm_auction.market import Ad
+from llm_auction.pctr.impressions import Impression
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.warehouse import Warehouse
+
+# Trained without the answer's features: the ablation "pCTR without the answer".
+ARM_WITHOUT_ANSWER = "no_answer_features"
+# The refit may rank worse than the model before by this much AUC before it warns: sampling noise of a held-out set.
+AUC_TOLERANCE = 0.01
+MAX_ECE = 0.05
+
+IMPRESSIONS_SQL = """
+select
+    impressions.iteration,
+    impressions.response_id,
+    impressions.ad_id,
+    impressions.position,
+    impressions.clicked,
+    impressions.click_probability,
+    responses.user_id,
+    responses.query,
+    responses.profile,
+    responses.answer
+from fct_ad_impressions as impressions
+inner join fct_responses as responses
+    on
+        impressions.arm = responses.arm
+        and impressions.iteration = responses.iteration
+        and impressions.response_id = responses.response_id
+where impressions.arm = ? and impressions.iteration between ? and ?
+order by impressions.iteration, impressions.response_id, impressions.position
+"""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Impressions with their clicks. `probabilities` are the user model's own, None where users are real; `newest`
+    marks the rows of the iteration at hand."""
+
+    impressions: list[Impression]
+    clicked: np.ndarray
+    probabilities: np.ndarray | None
+    newest: np.ndarray
+
+
+@asset(
+    group_name="irpo",
+    partitions_def=irpo_partitions,
+    deps=["fct_ad_impressions", "fct_responses", "ad_catalog"],
+    kinds={"python", "pytorch", "duckdb"},
+    owners=["team:ads-science"],
+    code_version="1",
+    # It opens the warehouse, which takes one writer OR many readers across processes.
+    pool="duckdb",
+    check_specs=[
+        AssetCheckSpec(
+            "better_than_before",
+            asset="pctr_model",
+            description="The refit ranks the newest feedback of held-out users no worse than the model before it.",
+        ),
+        AssetCheckSpec(
+            "calibrated",
+            asset="pctr_model",
+            description=f"Expected calibration error on held-out users at most {MAX_ECE}, or what noise explains.",
+        ),
+    ],
+)
+def pctr_model(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    warehouse: Warehouse,
+    model_store: ModelStore,
+) -> MaterializeResult:
+    """The reward model, fitted on the modelled feedback of this arm: all iterations so far, or only the newest.
+
+    Held-out users judge it beside the model of the iteration before: `before/*` is the old model on the newest
+    feedback, `after/*` the refit on the same rows. Rejected feedback never reaches the tables that it reads.
+    """
+    from llm_auction.pctr.fit import evaluate_pctr, fit_pctr
+    from llm_auction.pctr.metrics import reliability_bins
+    from llm_auction.pctr.model import PctrModel
+    from llm_auction.pctr.plots import loss_chart, reliability_chart
+
+    config = profile.get()
+    partition = partition_of(context.partition_key)
+    arm, iteration = partition["arm"], partition["iteration"]
+    previous = previous_iteration(iteration)
+    old = None
+    if previous is not None and model_store.exists("pctr", f"{arm}/{previous}"):
+        old = PctrModel.load(model_store.resolve("pctr", f"{arm}/{previous}").path)
+    feedback = load_feedback(warehouse, load_ads(lake), arm, "00" if config.pctr.accumulate else iteration, iteration)
+    result = fit_pctr(
+        feedback.impressions,
+        feedback.clicked,
+        config.pctr,
+        config.seed,
+        true_probabilities=feedback.probabilities,
+        start=None if config.pctr.accumulate else old,
+        use_answer_features=arm != ARM_WITHOUT_ANSWER,
+        on_epoch=lambda record: context.log.info(
+            f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
+            f"held out {record['validation_loss']:.4f}"
+        ),
+    )
+    judged = result.test[feedback.newest[result.test]]
+    impressions = [feedback.impressions[row] for row in judged]
+    clicked = feedback.clicked[judged]
+    true = None if feedback.probabilities is None else feedback.probabilities[judged]
+    figures = {
+        f"after/{name}": value for name, value in evaluate_pctr(result.model, impressions, clicked, true).items()
+    }
+    curves = {"after": reliability_bins(result.model.predict(impressions), clicked)}
+    if old is not None:
+        before = evaluate_pctr(old, impressions, clicked, true)
+        figures |= {f"before/{name}": value for name, value in before.items()}
+        curves = {"before": reliability_bins(old.predict(impressions), clicked), **curves}
+    version = model_store.publish(
+        "pctr",
+        f"{arm}/{iteration}",
+        result.model.save,
+        {"arm": arm, "iteration": iteration, "metrics": {**result.model.metrics, **figures}},
+    )
+    metrics = {**result.metrics, **figures}
+    return MaterializeResult(
+        data_version=DataVersion(version.version),
+        metadata={
+            **numbers_metadata({name: value for name, value in metrics.items() if not _is_nan(value)}),
+            "split": result.metrics["split"],
+            "model_version": version.version,
+            "path": MetadataValue.path(str(version.path)),
+            "reliability": plot_metadata(reliability_chart(curves)),
+            "loss": plot_metadata(loss_chart(result.history)),
+        },
+        check_results=[_better_than_before(figures), _calibrated(figures)],
+    )
+
+
+def load_feedback(warehouse: Warehouse, ads: dict[str, Ad], arm: str, first_iteration: str, iteration: str) -> Feedback:
+    """The modelled impressions of an arm from `first_iteration` to `iteration`, in a fixed order.
+
+    Raises:
+        ValueError: the iteration has no impressions, or an ad is not in the catalog.
+    """
+    frame = warehouse.query(IMPRESSIONS_SQL, [arm, first_iteration, iteration])
+    newest = (frame["iteration"] == iteration).to_numpy()
+    if not newest.any():
+        raise ValueError(
+            f"no impressions of arm {arm}, iteration {iteration} in the warehouse: materialize "
+            f"fct_ad_impressions[{arm}|{iteration}] first; if it is there, no answer inserted an ad"
+        )
+    unknown = set(frame["ad_id"]) - set(ads)
+    if unknown:
+        raise ValueError(
+            f"fct_ad_impressions of arm {arm} names ads that ad_catalog lacks: {', '.join(sorted(unknown)[:5])}; "
+            "materialize the iterations again after a change of the catalog"
+        )
+    impressions = _impressions(frame, ads)
+    probabilities = frame["click_probability"]
+    return Feedback(
+        impressions=impressions,
+        clicked=frame["clicked"].to_numpy(),
+        probabilities=None if probabilities.null_count() else probabilities.to_numpy(),
+        newest=newest,
+    )
+
+
+def _impressions(frame: pl.DataFrame, ads: dict[str, Ad]) -> list[Impression]:
+    """One impression a row; the rows of an answer stand together, in reading order."""
+    impressions: list[Impression] = []
+    for group in frame.partition_by("iteration", "response_id", maintain_order=True):
+        shown: Sequence[Ad] = tuple(ads[ad_id] for ad_id in group["ad_id"])
+        row = group.row(0, named=True)
+        impressions += [
+            Impression(row["user_id"], row["query"], row["profile"], row["answer"], ad, place, len(shown), tuple(shown))
+            for place, ad in enumerate(shown)
+        ]
+    return impressions
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _better_than_before(figures: dict[str, float]) -> AssetCheckResult:
+    before, after = figures.get("before/auc"), figures["after/auc"]
+    if before is None or np.isnan(before) or np.isnan(after):
+        return AssetCheckResult(
+            check_name="better_than_before", passed=True, metadata={"why": "no earlier model, or no clicks to rank"}
+        )
+    return AssetCheckResult(
+        check_name="better_than_before",
+        passed=bool(after >= before - AUC_TOLERANCE),
+        severity=AssetCheckSeverity.WARN,
+        metadata={"auc_before": before, "auc_after": after, "impressions": figures["after/n"]},
+    )
+
+
+def _calibrated(figures: dict[str, float]) -> AssetCheckResult:
+    error, noise = figures["after/ece"], figures["after/ece_noise"]
+    return AssetCheckResult(
+        check_name="calibrated",
+        passed=bool(np.isnan(error) or error <= max(MAX_ECE, 2 * noise)),
+        severity=AssetCheckSeverity.WARN,
+        metadata={"ece": error, "ece_of_noise_alone": noise, "impressions": figures["after/n"]},
+    )

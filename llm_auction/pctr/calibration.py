@@ -1,0 +1,65 @@
+"""Platt scaling: two numbers that turn a network's logits into honest probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm_auction.pctr.metrics import log_loss
+
+_STEPS = 30
+_RIDGE = 1e-3
+_MIN_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """p = sigmoid(scale * logit + shift); the default leaves a probability as it is."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def apply(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of uncalibrated logits."""
+        return sigmoid(self.scale * np.asarray(logits, dtype=float) + self.shift)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=float)))
+
+
+def fit_calibration(logits: np.ndarray, clicked: np.ndarray) -> Calibration:
+    """Platt scaling by Newton steps with a small pull towards the identity.
+
+    The identity is returned when there are few rows, or when scaling doesn't lower the log loss of one half of the rows
+    after being fitted on the other.
+    """
+    clicked = np.asarray(clicked, dtype=bool)
+    if len(clicked) < _MIN_ROWS or clicked.all() or not clicked.any():
+        return Calibration()
+    half = np.arange(len(clicked)) % 2 == 0
+    crossed = np.empty(len(clicked))
+    for fitted, judged in ((half, ~half), (~half, half)):
+        crossed[judged] = _newton(logits[fitted], clicked[fitted]).apply(logits[judged])
+    if log_loss(crossed, clicked) >= log_loss(sigmoid(logits), clicked):
+        return Calibration()
+    return _newton(logits, clicked)
+
+
+def _newton(logits: np.ndarray, clicked: np.ndarray) -> Calibration:
+    design = np.column_stack([logits, np.ones(len(logits))]).astype(float)
+    identity = np.asarray([1.0, 0.0])
+    weights = identity.copy()
+    pull = _RIDGE * len(logits) * np.eye(2)
+    for _ in range(_STEPS):
+        p = sigmoid(design @ weights)
+        gradient = design.T @ (p - clicked) + pull @ (weights - identity)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + pull
+        step = np.linalg.solve(hessian, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    # A negative scale would turn the ranking round: the logits carry nothing then.
+    return Calibration(float(max(weights[0], 0.0)), float(weights[1]))

@@ -1,0 +1,204 @@
+"""From impressions to arrays: frozen text vectors, overlaps between the texts, structure of the answer, ids.
+
+Every distinct text is encoded once; impressions point into the table of vectors. The features follow the four criteria
+by which the paper's users click (relevance, nativeness, competitiveness, flooding), read off texts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from llm_auction.market import Ad
+from llm_auction.pctr.encoders import STOP_WORDS, HashingEncoder, TextEncoder, stem, words
+from llm_auction.pctr.impressions import Impression
+from llm_auction.pctr.placement import STRUCTURE_FIELDS, Placement, placements
+
+# What phi reads. The last three come from the answer.
+TEXT_ROLES = ("query", "profile", "ad", "category", "sentence", "before", "answer")
+STYLE_ROLES = ("sentence", "answer")
+_PAIRS = (
+    ("query", "ad"),
+    ("query", "category"),
+    ("profile", "ad"),
+    ("profile", "category"),
+    ("sentence", "ad"),
+    ("sentence", "category"),
+    ("before", "ad"),
+    ("before", "category"),
+    ("answer", "ad"),
+    ("answer", "category"),
+    ("query", "sentence"),
+    ("query", "answer"),
+)
+_WORD_PAIRS = (("query", "ad"), ("profile", "ad"), ("sentence", "ad"), ("before", "ad"), ("query", "sentence"))
+_ANSWER_ROLES = frozenset({"sentence", "before", "answer"})
+OVERLAP_FIELDS = (
+    *(f"cosine of {left} and {right}" for left, right in _PAIRS),
+    *(f"words of {left} shared with {right}" for left, right in _WORD_PAIRS),
+    "nearest other ad",
+    "nearest earlier ad",
+)
+DENSE_FIELDS = (*OVERLAP_FIELDS, *STRUCTURE_FIELDS)
+# Dense columns that need the answer; the ablation without the answer sets them to zero.
+ANSWER_COLUMNS = np.asarray(
+    [
+        *(bool({left, right} & _ANSWER_ROLES) for left, right in (*_PAIRS, *_WORD_PAIRS)),
+        *[True] * (len(DENSE_FIELDS) - len(_PAIRS) - len(_WORD_PAIRS)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """N impressions as arrays.
+
+    `vectors` (texts x dimension) holds phi of every distinct text and `text` (N x roles) the row of each role;
+    `styles` and `style` the same for how sentence and answer are worded; `dense` (N x fields) overlaps and structure;
+    `user`, `ad`, `category` are the ids as text.
+    """
+
+    vectors: np.ndarray
+    text: np.ndarray
+    styles: np.ndarray
+    style: np.ndarray
+    dense: np.ndarray
+    user: np.ndarray
+    ad: np.ndarray
+    category: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: np.ndarray) -> Features:
+        """The impressions at `rows`; the tables of vectors are shared."""
+        shared = {"vectors", "styles"}
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared})
+
+
+def build_features(
+    impressions: Sequence[Impression], encoder: TextEncoder, *, use_answer_features: bool = True
+) -> Features:
+    """The features of `impressions`.
+
+    Args:
+        encoder: phi.
+        use_answer_features: False blanks all that needs the answer (the ablation "pCTR without the answer").
+    """
+    placed = _placements_of(impressions)
+    lexical = HashingEncoder()
+    topical = [_texts_of(impression, placement) for impression, placement in zip(impressions, placed, strict=True)]
+    if not use_answer_features:
+        topical = [(*texts[:4], "", "", "") for texts in topical]
+    distinct, text = _index(topical, len(TEXT_ROLES))
+    styled = [(texts[4], texts[6]) for texts in topical]
+    distinct_styles, style = _index(styled, len(STYLE_ROLES))
+    words_table = lexical.encode(distinct)
+    vectors = words_table if encoder.name == lexical.name else encoder.encode(distinct)
+    overlaps = np.column_stack(
+        [_cosines(words_table, text), _shared_words(distinct, text), _nearest_ads(impressions, lexical)]
+    )
+    structure = (
+        np.stack([placement.structure for placement in placed])
+        if placed
+        else np.zeros((0, len(STRUCTURE_FIELDS)), dtype=np.float32)
+    )
+    dense = np.column_stack([overlaps, structure]).astype(np.float32)
+    if not use_answer_features:
+        dense[:, ANSWER_COLUMNS] = 0.0
+    return Features(
+        vectors=vectors,
+        text=text,
+        styles=HashingEncoder(style=True).encode(distinct_styles),
+        style=style,
+        dense=dense,
+        user=np.asarray([impression.user_id for impression in impressions], dtype=object),
+        ad=np.asarray([impression.ad.ad_id for impression in impressions], dtype=object),
+        category=np.asarray([impression.ad.category for impression in impressions], dtype=object),
+    )
+
+
+def _placements_of(impressions: Sequence[Impression]) -> list[Placement]:
+    """The placement of every impression; an answer is read once for all its ads."""
+    read: dict[tuple[str, tuple[str, ...]], tuple[Placement, ...]] = {}
+    placed = []
+    for impression in impressions:
+        shown = impression.shown or (impression.ad,)
+        key = (impression.answer, tuple(ad.ad_id for ad in shown))
+        if key not in read:
+            read[key] = placements(impression.answer, shown)
+        index = next((i for i, ad in enumerate(shown) if ad.ad_id == impression.ad.ad_id), None)
+        if index is None:
+            raise ValueError(
+                f"impression of ad {impression.ad.ad_id}: not among the ads shown in its answer "
+                f"({', '.join(ad.ad_id for ad in shown)})"
+            )
+        placed.append(read[key][index])
+    return placed
+
+
+def _ad_text(ad: Ad) -> str:
+    return f"{ad.title} {ad.category} {ad.description}"
+
+
+def _texts_of(impression: Impression, placement: Placement) -> tuple[str, ...]:
+    ad = impression.ad
+    return (
+        impression.query,
+        impression.profile,
+        _ad_text(ad),
+        ad.category,
+        placement.sentence,
+        placement.before,
+        placement.answer,
+    )
+
+
+def _index(rows: Sequence[tuple[str, ...]], width: int) -> tuple[list[str], np.ndarray]:
+    """The distinct texts of all rows and, per row, where its texts are among them."""
+    known: dict[str, int] = {}
+    places = [known.setdefault(text, len(known)) for row in rows for text in row]
+    return list(known), np.asarray(places, dtype=np.int64).reshape(len(rows), width)
+
+
+def _cosines(vectors: np.ndarray, text: np.ndarray) -> np.ndarray:
+    columns = []
+    for left, right in _PAIRS:
+        pairs, places = np.unique(
+            text[:, [TEXT_ROLES.index(left), TEXT_ROLES.index(right)]], axis=0, return_inverse=True
+        )
+        cosines = np.einsum("ij,ij->i", vectors[pairs[:, 0]], vectors[pairs[:, 1]])
+        columns.append(cosines[places.reshape(-1)])
+    return np.column_stack(columns)
+
+
+def _shared_words(distinct: Sequence[str], text: np.ndarray) -> np.ndarray:
+    """log(1 + number of topical stems that two texts share), for each pair of roles."""
+    stems = [frozenset(stem(word) for word in words(item) if word not in STOP_WORDS) for item in distinct]
+    columns = []
+    for left, right in _WORD_PAIRS:
+        pairs, places = np.unique(
+            text[:, [TEXT_ROLES.index(left), TEXT_ROLES.index(right)]], axis=0, return_inverse=True
+        )
+        shared = np.asarray([len(stems[a] & stems[b]) for a, b in pairs], dtype=np.float32)
+        columns.append(np.log1p(shared)[places.reshape(-1)])
+    return np.column_stack(columns)
+
+
+def _nearest_ads(impressions: Sequence[Impression], lexical: HashingEncoder) -> np.ndarray:
+    """Highest cosine of an ad to any other ad of its answer, and to any earlier one; 0 where there is none."""
+    ads = {ad.ad_id: ad for impression in impressions for ad in (*impression.shown, impression.ad)}
+    place = {ad_id: index for index, ad_id in enumerate(ads)}
+    vectors = lexical.encode([_ad_text(ad) for ad in ads.values()])
+    nearest = np.zeros((len(impressions), 2), dtype=np.float32)
+    for row, impression in enumerate(impressions):
+        ids = [ad.ad_id for ad in impression.shown]
+        if len(ids) < 2 or impression.ad.ad_id not in ids:
+            continue
+        own = ids.index(impression.ad.ad_id)
+        cosines = vectors[[place[ad_id] for ad_id in ids]] @ vectors[place[impression.ad.ad_id]]
+        others = np.delete(cosines, own)
+        nearest[row] = others.max(), others[:own].max() if own else 0.0
+    return nearest

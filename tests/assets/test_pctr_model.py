@@ -1,0 +1,158 @@
+"""The asset `pctr_model` on a real DuckDB file with the columns of the marts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+from dagster import DagsterInstance, ExecuteInProcessResult, materialize
+
+from assets.frames import ads_to_frame
+from assets.partitions import irpo_key
+from assets.pctr_model import load_feedback, pctr_model
+from llm_auction.pctr.model import PctrModel
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.warehouse import Warehouse
+from tests.llm_auction.pctr.simulated_market import Market, bundled_ads, simulate
+
+
+def mart_rows(market: Market, arm: str, iteration: str) -> tuple[list[dict], list[dict]]:
+    """The rows of fct_ad_impressions and fct_responses that a market's feedback would give."""
+    impressions, responses = [], {}
+    for row, (impression, clicked, probability) in enumerate(
+        zip(market.impressions, market.clicked, market.probabilities, strict=True)
+    ):
+        first = row - impression.position
+        key = {"arm": arm, "iteration": iteration, "response_id": f"{iteration}-{first:05d}"}
+        impressions.append(
+            {
+                **key,
+                "ad_id": impression.ad.ad_id,
+                "user_id": impression.user_id,
+                "position": impression.position + 1,
+                "clicked": bool(clicked),
+                "click_probability": float(probability),
+            }
+        )
+        responses[first] = {
+            **key,
+            "user_id": impression.user_id,
+            "query": impression.query,
+            "profile": impression.profile,
+            "answer": impression.answer,
+        }
+    return impressions, list(responses.values())
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A warehouse with two iterations of one arm, the second's users asking again; and the catalog in the lake."""
+    Lake(data_dir=str(tmp_path)).write("ad_catalog", ads_to_frame(bundled_ads()))
+    write_warehouse(
+        tmp_path,
+        [
+            mart_rows(simulate(900, seed=1, users=30), "llm_auction", "01"),
+            mart_rows(simulate(900, seed=2, users=30), "llm_auction", "02"),
+            mart_rows(simulate(60, seed=3, users=3), "oracle", "01"),
+        ],
+    )
+    return tmp_path
+
+
+def write_warehouse(data_dir: Path, parts: Sequence[tuple[list[dict], list[dict]]]) -> None:
+    connection = duckdb.connect(str(data_dir / "warehouse.duckdb"))
+    for index, table in enumerate(("fct_ad_impressions", "fct_responses")):
+        frame = pl.DataFrame([row for part in parts for row in part[index]])
+        connection.register("frame", frame.to_arrow())
+        connection.execute(f"create or replace table {table} as select * from frame order by random()")
+    connection.close()
+
+
+def run(
+    data_dir: Path, iteration: str, instance: DagsterInstance, overrides: Mapping[str, str] = MappingProxyType({})
+) -> ExecuteInProcessResult:
+    directory = str(data_dir)
+    return materialize(
+        [pctr_model],
+        instance=instance,
+        partition_key=irpo_key("llm_auction", iteration),
+        resources={
+            "lake": Lake(data_dir=directory),
+            "warehouse": Warehouse(data_dir=directory),
+            "model_store": ModelStore(data_dir=directory),
+            "profile": ProfileResource(
+                profile="smoke",
+                overrides={"pctr.max_epochs": "3", **{k.replace("__", "."): v for k, v in overrides.items()}},
+            ),
+        },
+        raise_on_error=False,
+    )
+
+
+def test_the_asset_fits_publishes_and_judges_before_and_after(data_dir: Path) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        assert run(data_dir, "01", instance).success
+        second = run(data_dir, "02", instance)
+        assert second.success
+    metadata = second.asset_materializations_for_node("pctr_model")[0].metadata
+    assert metadata["impressions"].value > 1700, "both iterations of the arm, and only this arm's"
+    assert {"before/auc", "after/auc", "after/bayes_auc", "after/ece", "after/log_loss"} <= set(metadata)
+    assert metadata["before/n"].value == metadata["after/n"].value > 0
+    assert metadata["reliability"].value.startswith("![plot](data:image/png;base64,")
+    assert "loss" in metadata
+    checks = {result.check_name: result for result in second.get_asset_check_evaluations()}
+    assert set(checks) == {"better_than_before", "calibrated"}
+    assert "auc_before" in checks["better_than_before"].metadata
+    version = ModelStore(data_dir=str(data_dir)).resolve("pctr", "llm_auction/02")
+    assert version.metadata["arm"] == "llm_auction"
+    model = PctrModel.load(version.path)
+    assert np.all(model.predict(simulate(20, seed=9).impressions) > 0)
+
+
+def test_the_same_feedback_gives_the_same_model(data_dir: Path) -> None:
+    store = ModelStore(data_dir=str(data_dir))
+    versions = []
+    for _ in range(2):
+        with DagsterInstance.ephemeral() as instance:
+            assert run(data_dir, "01", instance).success
+        versions.append(store.resolve("pctr", "llm_auction/01").version)
+    assert versions[0] == versions[1]
+
+
+def test_without_accumulation_only_the_newest_feedback_is_read(data_dir: Path) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        assert run(data_dir, "01", instance).success
+        second = run(data_dir, "02", instance, {"pctr.accumulate": "false"})
+        assert second.success
+    assert second.asset_materializations_for_node("pctr_model")[0].metadata["impressions"].value < 1200
+
+
+def test_an_iteration_without_impressions_is_a_clear_error(data_dir: Path) -> None:
+    ads = {ad.ad_id: ad for ad in bundled_ads()}
+    warehouse = Warehouse(data_dir=str(data_dir))
+    with pytest.raises(ValueError, match=r"no impressions of arm llm_auction, iteration 03"):
+        load_feedback(warehouse, ads, "llm_auction", "00", "03")
+
+
+def test_an_ad_that_left_the_catalog_is_a_clear_error(data_dir: Path) -> None:
+    ads = {ad.ad_id: ad for ad in bundled_ads()[:3]}
+    with pytest.raises(ValueError, match="ad_catalog lacks"):
+        load_feedback(Warehouse(data_dir=str(data_dir)), ads, "llm_auction", "00", "01")
+
+
+def test_real_users_have_no_known_probabilities(data_dir: Path) -> None:
+    impressions, responses = mart_rows(simulate(60, seed=4, users=5), "llm_auction", "01")
+    write_warehouse(
+        data_dir, [([{**row, "click_probability": None} for row in impressions[:-1]] + impressions[-1:], responses)]
+    )
+    ads = {ad.ad_id: ad for ad in bundled_ads()}
+    feedback = load_feedback(Warehouse(data_dir=str(data_dir)), ads, "llm_auction", "00", "01")
+    assert feedback.probabilities is None
+    assert all(impression.n_ads == len(impression.shown) for impression in feedback.impressions)
