@@ -41,23 +41,20 @@ class Relevance:
         Raises:
             ValueError: text has to be compared and the ad is not of the catalog.
         """
-        if query.category is not None:
-            known = affinity(query.category, ad.category)
-            if known is not None:
-                return known
-        return self._text_similarity(query.text, ad)
+        known = None if query.category is None else affinity(query.category, ad.category)
+        return self._text_similarity(query.text, ad) if known is None else known
 
     def to_profile(self, profile: UserProfile, ad: Ad) -> float:
-        """rel(profile, ad): of the nearest interest that is a known topic, else of the profile's text and interests.
+        """rel(profile, ad): of the interest nearest to the ad, each compared by category where both are known topics,
+        else by text; of the profile's own text when it lists no interests.
 
         Raises:
             ValueError: text has to be compared and the ad is not of the catalog.
         """
-        nearness = (affinity(interest, ad.category) for interest in profile.interests)
-        known = [near for near in nearness if near is not None]
-        if known:
-            return max(known)
-        return self._text_similarity(" ".join([profile.text, *profile.interests]), ad)
+        if not profile.interests:
+            return self._text_similarity(profile.text, ad)
+        nearness = ((interest, affinity(interest, ad.category)) for interest in profile.interests)
+        return max(self._text_similarity(text, ad) if known is None else known for text, known in nearness)
 
     def _text_similarity(self, text: str, ad: Ad) -> float:
         if self._similarity is None:
@@ -82,9 +79,7 @@ class TextSimilarity:
         catalog = tuple(ads)
         if not catalog:
             raise ValueError("text similarity needs a catalog with at least one ad")
-        texts = [
-            f"{ad.title} {ad.category} {ad.description[:_DESCRIPTION_CHARACTERS]} {ad.advertiser}" for ad in catalog
-        ]
+        texts = [_text_of(ad) for ad in catalog]
         self._columns = {ad.ad_id: number for number, ad in enumerate(catalog)}
         self._vectorizers: tuple[TfidfVectorizer, ...] = (
             TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), stop_words="english", token_pattern=r"(?u)\b\w+\b"),
@@ -116,3 +111,9 @@ class TextSimilarity:
             if len(self._cache) > _CACHED_TEXTS:
                 self._cache.popitem(last=False)
         return row
+
+
+def _text_of(ad: Ad) -> str:
+    # A category that is a mere number (a cluster of the feed) says nothing.
+    category = ad.category if any(character.isalpha() for character in ad.category) else ""
+    return f"{ad.title} {category} {ad.description[:_DESCRIPTION_CHARACTERS]} {ad.advertiser}"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+from urllib.parse import unquote_plus
+
+import numpy as np
 import pytest
 
 from llm_auction.market import Ad, Query, UserProfile
@@ -20,8 +25,14 @@ def test_known_topics_use_the_category_graph() -> None:
     query = Query("q", "u", "no word in common", "hiking boots")
     assert relevance.to_query(query, KNOWN[0]) == 1.0
     assert relevance.to_query(query, KNOWN[1]) == 0.0
-    person = UserProfile("u", "", ("camping gear", "a thing the graph does not know"))
-    assert relevance.to_profile(person, KNOWN[0]) == 0.5
+    assert relevance.to_profile(UserProfile("u", "", ("tea", "camping gear")), KNOWN[0]) == 0.5
+
+
+def test_an_interest_that_is_no_known_topic_is_compared_by_text() -> None:
+    relevance = Relevance(KNOWN)
+    assert relevance.to_profile(UserProfile("u", "", ("camping gear", "stamps of Peru")), KNOWN[0]) == 0.5
+    assert relevance.to_profile(UserProfile("u", "", ("stamps", "shampoo")), KNOWN[1]) > 0.5
+    assert relevance.to_profile(UserProfile("u", "I collect silk shampoo."), KNOWN[1]) > 0.5
 
 
 def test_known_topics_need_no_catalog() -> None:
@@ -40,6 +51,26 @@ def test_a_foreign_catalog_uses_text(text: str, nearest: str) -> None:
     assert scores[nearest] > 0.5
     profile = UserProfile("u", "someone", (text,))
     assert relevance.to_profile(profile, next(ad for ad in FOREIGN if ad.ad_id == nearest)) > 0.0
+
+
+SEARCH_ADS = Path(__file__).resolve().parents[3] / "../shared/data/search_ads"
+
+
+@pytest.mark.skipif(not SEARCH_ADS.is_dir(), reason="the real search ads are not on this machine")
+def test_the_scale_fits_real_queries_and_ads() -> None:
+    def rows(name: str) -> list[dict[str, str]]:
+        with (SEARCH_ADS / name).open(encoding="utf-8") as file:
+            return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    titles = {row["product_id"]: row["ad_title"] or "untitled" for row in rows("products.tsv")}
+    queries = {row["query_id"]: unquote_plus(row["query_text"]) for row in rows("queries.tsv")}
+    labelled = [row for row in rows("relevance.tsv") if row["label"] == "1"][:200]
+    ads = {row["product_id"]: Ad(row["product_id"], titles[row["product_id"]], "") for row in labelled}
+    similarity = TextSimilarity(ads.values())
+    relevant = [similarity.of(queries[row["query_id"]], row["product_id"]) for row in labelled]
+    others = [similarity.of(queries[row["query_id"]], ad_id) for row in labelled for ad_id in list(ads)[::20]]
+    assert 0.3 < float(np.median(relevant)) < 0.9
+    assert float(np.median(others)) == 0.0
 
 
 def test_a_text_without_a_word_of_the_catalog_is_unrelated() -> None:
