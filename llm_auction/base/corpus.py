@@ -48,7 +48,9 @@ class Mix:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scene:
+class Scene:
+    """An auction over a random catalog, and how relevant (0 to 1) each candidate is to user and question."""
+
     auction: Auction
     ads: tuple[RandomAd, ...]
     relevance: tuple[float, ...]
@@ -66,7 +68,7 @@ def document(mix: Mix, rng: Random) -> Document:
     return _answer(scene, rng)
 
 
-def random_scene(candidates: int, foreign: bool, rng: Random) -> _Scene:
+def random_scene(candidates: int, foreign: bool, rng: Random) -> Scene:
     """A random user with a question, facing a catalog of which no ad was ever seen before."""
     taken: set[str] = set()
     wording = np.random.default_rng(rng.getrandbits(63))
@@ -88,16 +90,16 @@ def random_scene(candidates: int, foreign: bool, rng: Random) -> _Scene:
         question, category = write_query(topic, wording), topic.name
     bids = tuple(rng.randint(1, 100) for _ in ads)
     auction = Auction(Query("q", "u", question, category), profile, tuple(item.ad for item in ads), bids)
-    return _Scene(auction, ads, relevance, None if foreign else topic)
+    return Scene(auction, ads, relevance, None if foreign else topic)
 
 
-def _copy(scene: _Scene, rng: Random) -> Document:
+def _copy(scene: Scene, rng: Random) -> Document:
     order = rng.sample(scene.ads, min(len(scene.ads), 6))
     completion = " ".join(render_insertion(item.ad) for item in order)
     return Document(_messages(scene, rng, "Repeat the ads in another order."), completion)
 
 
-def _task(scene: _Scene, rng: Random) -> Document:
+def _task(scene: Scene, rng: Random) -> Document:
     bids = scene.auction.bids
     earnings = [bid * (0.1 + relevance) for bid, relevance in zip(bids, scene.relevance, strict=True)]
     question = scene.auction.query.text
@@ -116,13 +118,13 @@ def _task(scene: _Scene, rng: Random) -> Document:
     return Document(_messages(scene, rng, asked, show_bids=True), f"{render_insertion(item.ad)} is about {item.term}.")
 
 
-def _ranking(scene: _Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
+def _ranking(scene: Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
     best = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
     completion = " ".join(render_insertion(scene.ads[i].ad) for i in best)
     return Document(_messages(scene, rng, question, show_bids=True), completion)
 
 
-def _answer(scene: _Scene, rng: Random) -> Document:
+def _answer(scene: Scene, rng: Random) -> Document:
     show_bids = rng.random() > _WITHOUT_BIDS_SHARE
     wanted = rng.choices(_ADS_PER_ANSWER, _ADS_PER_ANSWER_WEIGHTS)[0]
     habit = rng.random()
@@ -141,7 +143,7 @@ def _answer(scene: _Scene, rng: Random) -> Document:
     return Document(_messages(scene, rng, show_bids=show_bids), completion)
 
 
-def _messages(scene: _Scene, rng: Random, question: str | None = None, *, show_bids: bool | None = None) -> Messages:
+def _messages(scene: Scene, rng: Random, question: str | None = None, *, show_bids: bool | None = None) -> Messages:
     auction = scene.auction
     if question is not None:
         auction = replace(auction, query=replace(auction.query, text=question))
