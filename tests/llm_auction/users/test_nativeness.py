@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from llm_auction.answers import parse_answer, render_insertion
@@ -76,3 +77,32 @@ def test_stems_make_forms_of_a_word_meet() -> None:
     for forms in ("hike hikes hiking", "shoe shoes", "run runs running", "battery batteries", "dress dresses"):
         assert len(content_stems(forms)) == 1, forms
     assert content_stems("the and of best") == frozenset()
+
+
+def test_any_text_can_be_judged() -> None:
+    rng = np.random.default_rng(0)
+    pieces = (
+        AD,
+        OTHER,
+        "@",
+        "[Ad-",
+        "]",
+        "\ue000",
+        ". ",
+        "\n",
+        "\x85",
+        "!",
+        "muddy",
+        " ",
+        "@Wrong@[Ad-1]",
+        "e.g. ",
+        "…",
+        "",
+    )
+    for _ in range(2000):
+        answer = "".join(rng.choice(pieces, size=rng.integers(0, 15)))
+        parsed = parse_answer(answer, AUCTION.candidates)
+        masked = mask_answer(answer, parsed)
+        values = nativeness(AUCTION, parsed, masked)
+        assert len(masked.places) == len(parsed.ad_ids) == len(values)
+        assert all(0.0 <= value <= 1.0 for value in values.values())
