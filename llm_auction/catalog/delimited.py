@@ -28,12 +28,12 @@ def read_delimited(path: Path, delimiter: str) -> Iterator[SourceRow]:
     if start is None:
         raise SourceError(f"{path} is empty")
     end, header = _record(lines, start, delimiter, width=None)
-    if header is None:
-        raise SourceError(f"{path}: the header line has a quote that never closes")
+    if isinstance(header, str):
+        raise SourceError(f"{path}: the header line {header}")
     columns = [name.strip() for name in header]
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     if repeated:
-        raise SourceError(f"{path}: the header names a column twice: {', '.join(repeated)}")
+        raise SourceError(f"{path}: the header names a column twice: {', '.join(map(repr, repeated))}")
     index = end
     while index < len(lines):
         if not lines[index].strip():
@@ -41,8 +41,8 @@ def read_delimited(path: Path, delimiter: str) -> Iterator[SourceRow]:
             continue
         end, fields = _record(lines, index, delimiter, len(columns))
         raw = "\n".join(lines[index:end])
-        if fields is None:
-            yield SourceRow(str(path), index + 1, {}, raw, "a quote is opened and not closed, or closed too early")
+        if isinstance(fields, str):
+            yield SourceRow(str(path), index + 1, {}, raw, fields)
         elif len(fields) != len(columns):
             yield SourceRow(str(path), index + 1, {}, raw, f"has {len(fields)} fields, the header {len(columns)}")
         else:
@@ -50,21 +50,24 @@ def read_delimited(path: Path, delimiter: str) -> Iterator[SourceRow]:
         index = end
 
 
-def _record(lines: Sequence[str], start: int, delimiter: str, width: int | None) -> tuple[int, list[str] | None]:
-    """The record that starts on line `start`: the line after it, and its fields (None: badly quoted)."""
+def _record(lines: Sequence[str], start: int, delimiter: str, width: int | None) -> tuple[int, list[str] | str]:
+    """The record that starts on line `start`: the line after it, and its fields, or what is wrong with it."""
     if delimiter == "\t" and (width is None or lines[start].count("\t") == width - 1):
         return start + 1, [_unquoted(field) for field in lines[start].split("\t")]
+    problem = "opens a quote that never closes"
     for end in range(start + 1, min(start + _LONGEST_RECORD, len(lines)) + 1):
         try:
             fields = next(csv.reader(["\n".join(lines[start:end])], delimiter=delimiter, strict=True))
         except csv.Error as error:
             if "unexpected end of data" in str(error):
                 continue  # a quoted field goes on in the next line
+            if end == start + 1:
+                problem = f"can't be split into fields: {error}"
             break
         if end > start + 1 and len(fields) != width:
             break  # a stray quote has swallowed the following lines
         return end, fields
-    return start + 1, None
+    return start + 1, problem
 
 
 def _unquoted(field: str) -> str:

@@ -39,8 +39,11 @@ def detect_format(path: Path) -> str:
     Raises:
         SourceError: empty, or of no format that is known here.
     """
-    with path.open("rb") as handle:
-        head = handle.read(_SNIFFED)
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(_SNIFFED)
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror or error}") from error
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) and "<" not in head.decode("utf-16", "ignore")[:200]:
@@ -94,7 +97,7 @@ def _read_jsonl(path: Path) -> Iterator[SourceRow]:
                 continue
             try:
                 values = json.loads(raw)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 yield SourceRow(str(path), number, {}, raw, f"is not JSON: {error}")
                 continue
             if isinstance(values, dict):

@@ -102,8 +102,7 @@ def _read(paths: list[Path], format_: str, config: CatalogConfig) -> Catalog:
                 if ad.ad_id in ads:
                     raise InvalidField("ad_id", f"repeats the ad of {first_seen[ad.ad_id]}")
             except InvalidField as error:
-                ad_id = values["ad_id"]
-                rejected.append(reject(row, None if ad_id is None else str(ad_id)[:64], error.field, error.reason))
+                rejected.append(reject(row, values["ad_id"], error.field, error.reason))
             else:
                 ads[ad.ad_id] = ad
                 first_seen[ad.ad_id] = f"{row.source}:{row.number}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ID_LENGTH = 64
 RAW_LENGTH = 2000  # characters of a row's original text that are kept with its rejection
 
 
@@ -52,7 +53,12 @@ class InvalidField(ValueError):
         self.reason = reason
 
 
-def reject(row: SourceRow, row_id: str | None, field: str, reason: str) -> RejectedRow:
-    """The record of a row's rejection."""
-    raw = row.raw.encode("utf-8", "backslashreplace").decode("utf-8")  # lone surrogates can't be stored
-    return RejectedRow(row.source, row.number, row_id, field, reason, raw[:RAW_LENGTH])
+def reject(row: SourceRow, row_id: object, field: str, reason: str) -> RejectedRow:
+    """The record of a row's rejection; `row_id` is the id as the file has it, None when it is absent."""
+    shown_id = None if row_id is None else _storable(str(row_id))[:ID_LENGTH]
+    return RejectedRow(row.source, row.number, shown_id, field, reason, _storable(row.raw)[:RAW_LENGTH])
+
+
+def _storable(text: str) -> str:
+    """Text that can be written as UTF-8: a lone surrogate becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

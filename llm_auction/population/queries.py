@@ -35,7 +35,7 @@ QUERY_FORMS = (
     "Best {product} for {need}",
     "{product} for {need}",
     "affordable {product}",
-    "Birthday gift from the world of {topic}?",
+    "What is new in {topic} this year?",
     "How should I prepare for {need}?",
     "Tell me what experts look for in {a_product}.",
     "I have been thinking about {need} lately. Any ideas?",
@@ -47,8 +47,8 @@ QUERY_FORMS = (
 OPENERS = ("Hi there!", "Hello,", "A question:", "Please help.")
 CLOSERS = (
     "I am on a tight budget.",
-    "It is a gift for my sister.",
-    "It is for my father.",
+    "I have never tried this before.",
+    "Please keep it simple.",
     "Nothing too expensive, please.",
     "It should last for years.",
     "I live in a small flat.",

@@ -32,7 +32,11 @@ _EXAMPLES = 3
 
 
 class QueryFileError(SourceError):
-    """The query files as a whole can't be used; the message names the file or the rows."""
+    """The query files as a whole can't be used; the message names the file or the rows, `rejected` holds them."""
+
+    def __init__(self, message: str, rejected: tuple[RejectedRow, ...] = ()) -> None:
+        super().__init__(message)
+        self.rejected = rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class _Asked:
     split: Split | None
 
 
-def load_queries(config: PopulationConfig, topics: Mapping[str, Topic], seed: int) -> Population:
+def read_queries(config: PopulationConfig, topics: Mapping[str, Topic], seed: int) -> Population:
     """The queries of `config.queries_source`, with profiles made up for users that have none in the file.
 
     A query without a user gets a user of its own. A user's split is what the file says, else drawn.
@@ -50,14 +54,20 @@ def load_queries(config: PopulationConfig, topics: Mapping[str, Topic], seed: in
     Raises:
         QueryFileError: no such file, an unreadable one, a missing column, too many rejected rows, no test users.
     """
+    rejected: list[RejectedRow] = []
     try:
-        return _load(config, topics, seed)
+        return _population(_read(config, rejected), rejected, config, topics, seed)
     except ValueError as error:
-        raise QueryFileError(f"population.queries_source: {error}") from error
+        raise QueryFileError(f"population.queries_source: {error}", tuple(rejected)) from error
 
 
-def _load(config: PopulationConfig, topics: Mapping[str, Topic], seed: int) -> Population:
-    asked, rejected = _read(config)
+def _population(
+    asked: list[_Asked],
+    rejected: list[RejectedRow],
+    config: PopulationConfig,
+    topics: Mapping[str, Topic],
+    seed: int,
+) -> Population:
     rows = len(asked) + len(rejected)
     if not asked or len(rejected) / rows > config.max_rejected_share:
         first = "; ".join(f"{row.source}:{row.row} {row.field} {row.reason}" for row in rejected[:_EXAMPLES])
@@ -86,10 +96,10 @@ def interests_named_in(text: str, topics: Mapping[str, Topic]) -> tuple[str, ...
     return tuple(name for name in interest_topics(topics) if name.lower() in text.lower())
 
 
-def _read(config: PopulationConfig) -> tuple[list[_Asked], list[RejectedRow]]:
+def _read(config: PopulationConfig, rejected: list[RejectedRow]) -> list[_Asked]:
+    """The accepted rows of all files; the others are appended to `rejected`."""
     asked: dict[str, _Asked] = {}
     split_of_user: dict[str, Split] = {}
-    rejected: list[RejectedRow] = []
     mapping = ColumnMapping(QUERY_COLUMNS, config.queries_columns, ("query_id", "text"), "population.queries_columns")
     for path in find_files(str(config.queries_source)):
         format_ = detect_format(path)
@@ -110,14 +120,12 @@ def _read(config: PopulationConfig) -> tuple[list[_Asked], list[RejectedRow]]:
                 if item.split is not None and split_of_user.setdefault(user_id, item.split) != item.split:
                     raise InvalidField("split", f"puts user {user_id} into both train and test")
             except InvalidField as error:
-                query_id = values["query_id"]
-                row_id = None if query_id is None else str(query_id)[:64]
-                rejected.append(reject(row, row_id, error.field, error.reason))
+                rejected.append(reject(row, values["query_id"], error.field, error.reason))
             else:
                 asked[item.query.query_id] = item
         if seen:
             mapping.check(str(path), seen)
-    return list(asked.values()), rejected
+    return list(asked.values())
 
 
 def _validate(values: Mapping[str, object]) -> _Asked:
@@ -127,7 +135,7 @@ def _validate(values: Mapping[str, object]) -> _Asked:
         raise InvalidField("text", "is missing")
     if len(text) > MAX_QUERY_LENGTH:
         raise InvalidField("text", f"has {len(text)} characters, more than {MAX_QUERY_LENGTH}")
-    user_id = f"asks-{query_id}"[:64] if values["user_id"] is None else clean_identifier(values["user_id"], "user_id")
+    user_id = f"asks-{query_id}" if values["user_id"] is None else clean_identifier(values["user_id"], "user_id")
     profile = clean_text(values["profile"], "profile")
     if len(profile) > MAX_PROFILE_LENGTH:
         raise InvalidField("profile", f"has {len(profile)} characters, more than {MAX_PROFILE_LENGTH}")
