@@ -37,9 +37,9 @@ class Stage:
 _SHORT = tuple(range(2, 13))
 _LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
 STAGES = (
-    Stage("copy", 1400, Mix(copy_share=0.85, task_share=0.15, candidates=(2, 3, 4, 5))),
-    Stage("mixed", 2200, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
-    Stage("long", 1600, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG)),
+    Stage("copy", 700, Mix(copy_share=0.85, task_share=0.15, candidates=(2, 3, 4, 5))),
+    Stage("mixed", 1600, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
+    Stage("long", 1200, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG)),
 )
 
 

@@ -63,7 +63,7 @@ class SamplingConfig(_Section):
     temperature: Annotated[float, Field(gt=0.0)] = 0.7
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
     top_k: Annotated[int, Field(ge=0, description="0 keeps every token.")] = 20
-    max_new_tokens: Positive = 112
+    max_new_tokens: Positive = 160
     rows_per_batch: Positive = Field(160, description="Answers decoded together.")
 
 
