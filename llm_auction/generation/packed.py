@@ -1,0 +1,169 @@
+"""Prompts and their answers in one forward pass: every prompt computed once, every answer once, not one padding token.
+
+All rows lie behind each other in a single sequence: prompt 1, its answers, prompt 2, its answers, and so on. Attention
+follows a tree: an answer's token sees its prompt and its own earlier tokens, never a sibling's; its position goes on
+from the end of the prompt. Everything but attention is blind to other tokens, so nothing else of the model changes.
+The tree is not run as one masked attention over the whole sequence, most of whose scores would be thrown away: each
+prompt attends to itself, and its answers form a batch over the prompt's keys. Gradients flow through both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from llm_auction.generation.shared_prefix import repeat_heads
+
+Answers = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """One prompt [start, middle) and the inputs of its answers [middle, end) in the packed sequence.
+
+    Answers are padded to one length for attention only: `padded_AT` are packed positions, counted from `middle`, and
+    `unpadded_N` says where the packed tokens lie in the flattened padded ones. `mask_TS` is added to the scores.
+    """
+
+    start: int
+    middle: int
+    end: int
+    padded_AT: Tensor
+    unpadded_N: Tensor
+    mask_TS: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBatch:
+    """The packed sequence, the positions whose logits are needed, and what each of them predicts.
+
+    Target n is token `target_token_N[n]` of answer `answer_of_N[n]`, predicted at `logits_at_P[target_row_N[n]]`: the
+    first tokens of a prompt's answers share one position. Answers are numbered through all prompts.
+    """
+
+    input_ids_1S: Tensor
+    position_ids_1S: Tensor
+    logits_at_P: Tensor
+    target_row_N: Tensor
+    target_token_N: Tensor
+    answer_of_N: Tensor
+    answers: int
+    trees: tuple[_Tree, ...]
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """Tree attention over the packed sequence; see `shared_prefix.AttentionState`."""
+        groups = query.shape[1] // key.shape[1]
+        key, value = repeat_heads(key, groups), repeat_heads(value, groups)
+        parts = []
+        for tree in self.trees:
+            prompt = slice(tree.start, tree.middle)
+            prompt_key, prompt_value = key[:, :, prompt], value[:, :, prompt]
+            parts.append(
+                scaled_dot_product_attention(
+                    query[:, :, prompt], prompt_key, prompt_value, is_causal=True, scale=scaling
+                )
+            )
+            if tree.end == tree.middle:
+                continue
+            own = slice(tree.middle, tree.end)
+            output = scaled_dot_product_attention(
+                _batch_of_answers(query[:, :, own], tree.padded_AT),
+                _after_prompt(prompt_key, _batch_of_answers(key[:, :, own], tree.padded_AT)),
+                _after_prompt(prompt_value, _batch_of_answers(value[:, :, own], tree.padded_AT)),
+                attn_mask=tree.mask_TS.to(query.dtype),
+                scale=scaling,
+            )
+            parts.append(output.transpose(0, 1).flatten(1, 2)[:, tree.unpadded_N][None])
+        return torch.cat(parts, dim=2)
+
+
+def _batch_of_answers(packed: Tensor, padded_AT: Tensor) -> Tensor:
+    """(1, heads, tokens, size) -> (answers, heads, longest answer, size)."""
+    heads, size = packed.shape[1], packed.shape[3]
+    return packed[0].index_select(1, padded_AT.flatten()).view(heads, *padded_AT.shape, size).transpose(0, 1)
+
+
+def _after_prompt(prompt: Tensor, answers: Tensor) -> Tensor:
+    return torch.cat([prompt.expand(len(answers), -1, -1, -1), answers], dim=2)
+
+
+def pack(rows: Sequence[tuple[Sequence[int], Answers]], device: torch.device | str = "cpu") -> PackedBatch:
+    """Pack (prompt, answers) rows; every prompt and answer needs at least one token."""
+    tokens: list[int] = []
+    positions: list[int] = []
+    logits_at: list[int] = []
+    target_row: list[int] = []
+    target_token: list[int] = []
+    answer_of: list[int] = []
+    trees: list[_Tree] = []
+    count = 0
+    for prompt, answers in rows:
+        start, middle = len(tokens), len(tokens) + len(prompt)
+        tokens += prompt
+        positions += range(len(prompt))
+        first = len(logits_at)
+        logits_at.append(middle - 1)
+        for answer in answers:
+            inputs = len(answer) - 1  # the last token is only predicted, never read
+            target_row += [first, *range(len(logits_at), len(logits_at) + inputs)]
+            target_token += answer
+            answer_of += [count] * len(answer)
+            logits_at += range(len(tokens), len(tokens) + inputs)
+            tokens += answer[:-1]
+            positions += range(len(prompt), len(prompt) + inputs)
+            count += 1
+        trees.append(_tree(start, middle, [len(answer) - 1 for answer in answers], device))
+
+    def tensor(values: list[int]) -> Tensor:
+        return torch.tensor(values, device=device)
+
+    return PackedBatch(
+        input_ids_1S=tensor(tokens)[None],
+        position_ids_1S=tensor(positions)[None],
+        logits_at_P=tensor(logits_at),
+        target_row_N=tensor(target_row),
+        target_token_N=tensor(target_token),
+        answer_of_N=tensor(answer_of),
+        answers=count,
+        trees=tuple(trees),
+    )
+
+
+def _tree(start: int, middle: int, lengths: Sequence[int], device: torch.device | str) -> _Tree:
+    sizes = torch.tensor(lengths, device=device)
+    longest = max(lengths)
+    steps = torch.arange(longest, device=device)
+    begins = sizes.cumsum(0) - sizes
+    real_AT = steps < sizes[:, None]
+    hidden = steps[None] > steps[:, None]  # padding lies to the right of every real token, so causality hides it
+    own = torch.zeros((longest, longest), device=device).masked_fill(hidden, -torch.inf)
+    return _Tree(
+        start=start,
+        middle=middle,
+        end=middle + sum(lengths),
+        padded_AT=torch.where(real_AT, begins[:, None] + steps, 0),
+        unpadded_N=real_AT.flatten().nonzero()[:, 0],
+        mask_TS=torch.cat([own.new_zeros((longest, middle - start)), own], dim=1),
+    )
+
+
+def answer_log_probabilities(model: Any, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+    """log pi(answer | prompt) in nats of every answer of the batch, and its number of tokens; differentiable.
+
+    The model must call our attention (`use_shared_prefix`). Logits are computed at answer positions only.
+    """
+    logits_PV = model(
+        batch.input_ids_1S,
+        position_ids=batch.position_ids_1S,
+        use_cache=False,
+        logits_to_keep=batch.logits_at_P,
+        shared_prefix=batch,
+    ).logits[0].float()
+    picked = logits_PV[batch.target_row_N, batch.target_token_N] - logits_PV.logsumexp(-1)[batch.target_row_N]
+    sums = picked.new_zeros(batch.answers).index_add(0, batch.answer_of_N, picked)
+    return sums, torch.bincount(batch.answer_of_N, minlength=batch.answers)
