@@ -1,0 +1,149 @@
+"""The evaluation: every mechanism on the same test queries, and the report that compares them."""
+
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dagster import (
+    AllPartitionMapping,
+    AssetDep,
+    AssetExecutionContext,
+    AssetKey,
+    AssetRecordsFilter,
+    DagsterInstance,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from assets.mechanism_runs import Bench, outcomes_of
+from assets.metadata import table_metadata
+from assets.partitions import ARMS, ITERATIONS, MECHANISMS, mechanism_partitions
+from assets.study import TABLE, load_seed_run, study_facts
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+
+COLUMN_DESCRIPTIONS = {
+    "iteration": "Iteration of a trained mechanism; null for one that isn't trained.",
+    "variant": "Setting of the mechanism, such as tau=10; null when it has none.",
+    "sample_index": "Showing of this query: several answers are drawn for it.",
+    "click_probabilities": "The user model's own probabilities of the inserted ads.",
+    "revenue": "Sum of bid x sampled click.",
+    "expected_revenue": "Sum of bid x click probability.",
+    "reward": "Eq. 5 with the true click probabilities: expected_revenue - penalty.",
+    "payment": "What the mechanism charges for this answer, in expectation over clicks.",
+    "tokens": "Tokens of the answer shown.",
+    "generated_tokens": "Tokens of all answers generated to show this one.",
+    "clairvoyant_reward": "The best reward that the user model allows for this query and these bids.",
+}
+
+
+@asset(
+    group_name="evaluation",
+    partitions_def=mechanism_partitions,
+    deps=[
+        "ad_catalog",
+        "user_profiles",
+        "user_queries",
+        "ad_candidates",
+        "pretrained_ad_llm",
+        # One partition of this asset evaluates all iterations of its arm, so it depends on all of them.
+        AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
+        AssetDep("pctr_model", partition_mapping=AllPartitionMapping()),
+    ],
+    kinds={"python", "pytorch", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+    pool="gpu",
+)
+def mechanism_outcomes(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    model_store: ModelStore,
+    engine: EngineResource,
+    user_model: UserModelResource,
+) -> MaterializeResult:
+    """One mechanism on the test queries: answers, sampled clicks, revenue, reward, payments, and the clairvoyant bound.
+
+    All mechanisms share queries, candidates, bids and user randomness. `llm_auction` and `oracle` evaluate every
+    iteration that has an Ad-LLM; `mosaic` draws its candidate answers once and auctions them at every tau.
+    """
+    from llm_auction.evaluation.efficiency import Comparison, efficiency_table
+    from llm_auction.evaluation.summary import summary_markdown
+
+    config = profile.get()
+    bench = Bench.of(config, lake, user_model, context.log.info)
+    frame = outcomes_of(context.partition_key, bench, model_store, engine)
+    partition = {"mechanism": context.partition_key}
+    lake.write(TABLE, frame, partition)
+    comparison = Comparison(frame, config.evaluation.bootstrap_resamples, config.seed)
+    last = efficiency_table(comparison).filter(mechanism=context.partition_key, metric="revenue_per_query")
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version(TABLE, partition)),
+        metadata={
+            **table_metadata(frame, COLUMN_DESCRIPTIONS),
+            "test_queries": comparison.queries,
+            "revenue_per_query": float(last["value"][-1]),
+            "summary": MetadataValue.md(summary_markdown(comparison)),
+        },
+    )
+
+
+@asset(
+    group_name="evaluation",
+    deps=[AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping())],
+    kinds={"python", "altair", "html"},
+    owners=["team:ads-science"],
+    code_version="1",
+)
+def study_report(
+    context: AssetExecutionContext, profile: ProfileResource, lake: Lake, model_store: ModelStore
+) -> MaterializeResult:
+    """One self-contained `report.html` (offline, no script), `results.json` with every figure, and the plots as PNG.
+
+    Compares the mechanisms that have been evaluated, with paired bootstrap intervals over the test queries.
+    """
+    from llm_auction.report import build_report
+    from llm_auction.report.results_table import markdown_table
+    from llm_auction.report.verdict import headline
+
+    config = profile.get()
+    run = load_seed_run(lake, model_store, _runs_behind(context.instance))
+    folder = Path(lake.data_dir) / "report"
+    files = build_report([run], folder, config.evaluation.bootstrap_resamples, datetime.now(UTC), study_facts(config))
+    images = {
+        f"plot_{name}": MetadataValue.md(f"![{name}](data:image/png;base64,{_base64(path)})")
+        for name, path in files.pngs.items()
+    }
+    return MaterializeResult(
+        metadata={
+            "headline": headline(files.study),
+            "report": MetadataValue.path(str(files.html.resolve())),
+            "results": MetadataValue.path(str(files.results.resolve())),
+            "table": MetadataValue.md(markdown_table(files.study)),
+            **images,
+        }
+    )
+
+
+def _runs_behind(instance: DagsterInstance) -> dict[str, str]:
+    """The Dagster runs that last made the outcomes (by mechanism) and the pCTR models (`pctr_model[<arm>|<t>]`)."""
+    names = {name: ("mechanism_outcomes", name) for name in MECHANISMS}
+    names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for arm in ARMS for one in ITERATIONS}
+    found = {}
+    for name, (key, partition) in names.items():
+        records = instance.fetch_materializations(
+            AssetRecordsFilter(AssetKey(key), asset_partitions=[partition]), limit=1
+        ).records
+        if records:
+            found[name] = records[0].run_id
+    return found
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()

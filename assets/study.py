@@ -1,0 +1,81 @@
+"""Gathering a study: what the evaluation left in a data directory, as the report takes it."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import polars as pl
+
+from assets.frames import load_ads, load_profiles, load_queries
+from assets.partitions import ARMS, ITERATIONS, MECHANISMS
+from llm_auction.profiles.schema import Profile
+from llm_auction.report import RewardModelFit, SeedRun
+from resources.lake import Lake
+from resources.model_store import ModelStore
+
+TABLE = "mechanism_outcomes"
+_PACKAGES = ("llm-auction", "dagster", "torch", "transformers", "trl", "polars")
+
+
+def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] | None = None) -> SeedRun:
+    """The evaluated run in one data directory; `runs` names the Dagster run behind each outcome or model.
+
+    Raises:
+        MissingPartition: no mechanism has been evaluated there.
+    """
+    evaluated = [name for name in MECHANISMS if lake.exists(TABLE, {"mechanism": name})]
+    # Reading the first mechanism when there is none raises the lake's own error, which says what to materialize.
+    tables = [lake.read(TABLE, {"mechanism": name}) for name in evaluated or MECHANISMS[:1]]
+    return SeedRun(
+        outcomes=pl.concat(tables),
+        ads=load_ads(lake),
+        queries=load_queries(lake, "test"),
+        profiles=load_profiles(lake),
+        fits=load_fits(model_store),
+        runs=dict(runs or {}),
+    )
+
+
+def load_fits(model_store: ModelStore) -> list[RewardModelFit]:
+    """The quality of every pCTR model in the store, on the newest feedback of held-out users, before and after."""
+    found = []
+    for arm in ARMS:
+        for iteration in ITERATIONS:
+            if not model_store.exists("pctr", f"{arm}/{iteration}"):
+                continue
+            metrics = model_store.resolve("pctr", f"{arm}/{iteration}").metadata["metrics"]
+            after, before = _part(metrics, "after/"), _part(metrics, "before/")
+            found.append(RewardModelFit(arm, iteration, after, before, int(after.get("n", 0))))
+    return found
+
+
+def study_facts(profile: Profile) -> dict[str, str]:
+    """What a report says of how it was measured, beside the figures themselves."""
+    evaluation, sampling = profile.evaluation, profile.sampling
+    return {
+        "Ad-LLM": profile.ad_llm.base,
+        "Sampling": f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, top-k {sampling.top_k}",
+        "Bids": f"uniform integers {profile.bidding.low} to {profile.bidding.high} per click",
+        "MOSAIC": f"{evaluation.mosaic_candidates} candidate answers a query from the pretrained model",
+        "Penalty": f"{profile.reward.ad_weight:g} an ad, {profile.reward.error_weight:g} a format error",
+        "Resamples": f"{evaluation.bootstrap_resamples:,}",
+        "Versions": ", ".join([f"Python {platform.python_version()}", *_versions()]),
+    }
+
+
+def _part(metrics: Mapping[str, object], prefix: str) -> dict[str, float]:
+    return {
+        name.removeprefix(prefix): float(value)
+        for name, value in metrics.items()
+        if name.startswith(prefix) and isinstance(value, (int, float))
+    }
+
+
+def _versions() -> list[str]:
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found

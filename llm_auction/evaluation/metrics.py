@@ -1,0 +1,75 @@
+"""What is measured of a mechanism: every metric is a ratio of two sums over the test queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`name` as tables and `results.json` call it, `label` and `unit` as people read it.
+
+    The value is the mean over queries of the per-query column `numerator`, divided by that of `denominator`.
+    `better` says which direction is good, None where it depends.
+    """
+
+    name: str
+    label: str
+    numerator: str
+    denominator: str = "one"
+    unit: str = ""
+    better: Literal["higher", "lower"] | None = None
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("revenue_per_query", "Revenue per query", "revenue", better="higher"),
+    Metric("expected_revenue_per_query", "Expected revenue per query", "expected_revenue", better="higher"),
+    Metric("reward_per_query", "Reward per query", "reward", better="higher"),
+    Metric("payment_per_query", "Payment per query", "payment"),
+    Metric("ads_per_answer", "Ads per answer", "n_ads"),
+    Metric("ctr", "Click-through rate", "clicks", "n_ads", unit="%"),
+    Metric("format_error_rate", "Answers with a format error", "has_format_error", unit="%", better="lower"),
+    Metric("answer_tokens", "Answer length", "tokens", unit="tokens"),
+    Metric("answer_characters", "Answer length", "characters", unit="characters"),
+    Metric("distinct_answer_share", "Distinct answers to a query", "distinct_share", unit="%"),
+    Metric("generations_per_query", "Generations per query", "generations", better="lower"),
+    Metric("tokens_per_query", "Tokens generated per query", "generated_tokens", better="lower"),
+    Metric("clairvoyant_reward_share", "Share of clairvoyant reward", "reward", "clairvoyant_reward", "%", "higher"),
+)
+
+COLUMNS: tuple[str, ...] = (
+    *dict.fromkeys(column for metric in METRICS for column in (metric.numerator, metric.denominator)),
+    "clairvoyant_revenue",
+)
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name; KeyError when there is none."""
+    return {one.name: one for one in METRICS}[name]
+
+
+def per_query(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Average the answers of one query: a row for each seed, contender and query, columns as in `COLUMNS`.
+
+    `distinct_share` is the number of distinct answers to the query over the number of answers drawn.
+    """
+    given = [column for column in COLUMNS if column in outcomes.columns]
+    return (
+        outcomes.with_columns(
+            clicks=pl.col("clicks").list.sum().cast(pl.Float64),
+            has_format_error=(pl.col("format_errors") > 0).cast(pl.Float64),
+        )
+        .group_by("seed", "mechanism", "iteration", "variant", "query_id")
+        .agg(
+            pl.col([column for column in given if column != "clicks"]).cast(pl.Float64).mean(),
+            pl.col("clicks").mean(),
+            pl.col("has_format_error").mean(),
+            distinct_share=pl.col("answer").n_unique() / pl.len(),
+            answers=pl.len(),
+            one=pl.lit(1.0),
+        )
+        .sort("seed", "query_id")
+    )

@@ -1,0 +1,216 @@
+"""The outcome of one answer on one test query: what users do with it, what it earns, what it costs.
+
+Every mechanism faces the same queries, candidates, bids and user randomness, so that outcomes can be compared pairwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from llm_auction.answers import parse_answer
+from llm_auction.objective import Penalty, expected_revenue
+from llm_auction.seeds import generator
+
+if TYPE_CHECKING:
+    from llm_auction.market import Auction
+    from llm_auction.profiles.schema import Profile
+    from llm_auction.users.protocol import UserModel
+
+OUTCOME_SCHEMA: dict[str, pl.DataType] = {
+    "profile": pl.String(),
+    "seed": pl.Int64(),
+    "mechanism": pl.String(),
+    "iteration": pl.String(),
+    "variant": pl.String(),
+    "query_id": pl.String(),
+    "sample_index": pl.Int64(),
+    "answer": pl.String(),
+    "candidate_ad_ids": pl.List(pl.String()),
+    "bids": pl.List(pl.Int64()),
+    "inserted_ad_ids": pl.List(pl.String()),
+    "click_probabilities": pl.List(pl.Float64()),
+    "clicks": pl.List(pl.Boolean()),
+    "revenue": pl.Float64(),
+    "expected_revenue": pl.Float64(),
+    "penalty": pl.Float64(),
+    "reward": pl.Float64(),
+    "payment": pl.Float64(),
+    "format_errors": pl.Int64(),
+    "n_ads": pl.Int64(),
+    "tokens": pl.Int64(),
+    "characters": pl.Int64(),
+    "generations": pl.Int64(),
+    "generated_tokens": pl.Int64(),
+    "clairvoyant_reward": pl.Float64(),
+    "clairvoyant_revenue": pl.Float64(),
+}
+CONTENDER_COLUMNS = ("mechanism", "iteration", "variant")
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What is compared: a mechanism, at an iteration where it is trained, in a variant where it has a setting."""
+
+    mechanism: str
+    iteration: str | None = None
+    variant: str | None = None
+
+    @property
+    def label(self) -> str:
+        return " ".join(
+            part for part in (self.mechanism, self.iteration and f"iteration {self.iteration}", self.variant) if part
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One answer shown to the user of one auction, and what the mechanism charged and computed for it.
+
+    `tokens` are those of the shown answer, `generated_tokens` those of all `generations` it took; `payment` in currency
+    units, charged in expectation over clicks.
+    """
+
+    auction: Auction
+    sample_index: int
+    answer: str
+    payment: float
+    tokens: int
+    generations: int
+    generated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The clairvoyant bound of one test query: the best reward the user model allows, and the revenue it comes with."""
+
+    reward: float
+    revenue: float
+
+
+def score_answers(
+    contender: Contender,
+    shown: Iterable[Shown],
+    user: UserModel,
+    profile: Profile,
+    bounds: Mapping[str, Bound],
+) -> pl.DataFrame:
+    """Let users judge the answers of one contender; one row an answer, columns as in `OUTCOME_SCHEMA`.
+
+    `revenue` counts sampled clicks (bid x click), `expected_revenue` and `reward` use the user model's own click
+    probabilities. The clicks of a query and sample are drawn from the stream ("test-clicks", query, sample) whatever
+    the mechanism, so that all face the same user randomness. `bounds` are the clairvoyant bounds by query id; a query
+    without one (a user model that isn't parametric) keeps nulls.
+    """
+    penalty = Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
+    rows = [
+        {"profile": profile.name, "seed": profile.seed, **_row(contender, one, user, penalty, profile.seed, bounds)}
+        for one in shown
+    ]
+    return pl.DataFrame(rows, schema=OUTCOME_SCHEMA)
+
+
+def _row(
+    contender: Contender,
+    shown: Shown,
+    user: UserModel,
+    penalty: Penalty,
+    seed: int,
+    bounds: Mapping[str, Bound],
+) -> dict[str, Any]:
+    auction, query_id = shown.auction, shown.auction.query.query_id
+    parsed = parse_answer(shown.answer, auction.candidates)
+    probabilities = user.click_probabilities(auction, shown.answer)
+    judgements = user.judge(auction, shown.answer, generator(seed, "test-clicks", query_id, shown.sample_index))
+    clicked = {judgement.ad_id for judgement in judgements if judgement.clicked}
+    earned, cost = expected_revenue(auction, probabilities), penalty.of(parsed)
+    bound = bounds.get(query_id)
+    return {
+        "mechanism": contender.mechanism,
+        "iteration": contender.iteration,
+        "variant": contender.variant,
+        "query_id": query_id,
+        "sample_index": shown.sample_index,
+        "answer": shown.answer,
+        "candidate_ad_ids": [ad.ad_id for ad in auction.candidates],
+        "bids": list(auction.bids),
+        "inserted_ad_ids": list(parsed.ad_ids),
+        "click_probabilities": [float(probabilities[ad_id]) for ad_id in parsed.ad_ids],
+        "clicks": [ad_id in clicked for ad_id in parsed.ad_ids],
+        "revenue": float(sum(auction.bid_of(ad_id) for ad_id in clicked)),
+        "expected_revenue": float(earned),
+        "penalty": float(cost),
+        "reward": float(earned - cost),
+        "payment": float(shown.payment),
+        "format_errors": parsed.format_errors,
+        "n_ads": len(parsed.ad_ids),
+        "tokens": shown.tokens,
+        "characters": len(shown.answer),
+        "generations": shown.generations,
+        "generated_tokens": shown.generated_tokens,
+        "clairvoyant_reward": bound.reward if bound else None,
+        "clairvoyant_revenue": bound.revenue if bound else None,
+    }
+
+
+def check_paired(outcomes: pl.DataFrame) -> None:
+    """Refuse outcomes that can't be compared: within a seed all contenders must have met the same queries and bids.
+
+    Raises:
+        ValueError: names the contender that differs and what to do.
+    """
+    first_of_seed: dict[Any, tuple[str, dict[str, Any]]] = {}
+    by = ("seed", "mechanism", "iteration", "variant")
+    for (seed, *names), part in outcomes.partition_by(by, as_dict=True, maintain_order=True).items():
+        label = Contender(*names).label
+        rows = part.select("query_id", "candidate_ad_ids", "bids").iter_rows()
+        market = {query_id: (ad_ids, bids) for query_id, ad_ids, bids in rows}
+        first_label, first = first_of_seed.setdefault(seed, (label, market))
+        differing = sum(first.get(query_id) != market.get(query_id) for query_id in first.keys() | market.keys())
+        if differing:
+            raise ValueError(
+                f"seed {seed}: the outcomes of {label} and {first_label} differ in the queries, candidates or bids of "
+                f"{differing} test queries; materialize mechanism_outcomes of both again so that they can be compared"
+            )
+
+
+def pool_seeds(frames: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, list[Contender]]:
+    """Put the outcomes of several runs into one table, and keep what every seed has.
+
+    Returns the table and the contenders left out because some seed lacks them.
+
+    Raises:
+        ValueError: two frames of the same seed, or of different profiles.
+    """
+    tables = list(frames)
+    keys = [(table["profile"][0], table["seed"][0]) for table in tables]
+    if len(set(keys)) < len(keys) or len({profile for profile, _ in keys}) > 1:
+        raise ValueError(f"runs to pool must share one profile and differ in their seeds, got {keys}")
+    pooled = pl.concat(tables)
+    counts = pooled.group_by(CONTENDER_COLUMNS).agg(pl.col("seed").n_unique().alias("seeds"))
+    partial = counts.filter(pl.col("seeds") < len(tables)).select(CONTENDER_COLUMNS)
+    kept = pooled.join(partial, on=CONTENDER_COLUMNS, how="anti", nulls_equal=True)
+    return kept, contenders(partial)
+
+
+def contenders(outcomes: pl.DataFrame) -> list[Contender]:
+    """The contenders of a table of outcomes: pretrained first, then by mechanism, iteration and variant."""
+    order = ("pretrained", "mosaic", "llm_auction", "oracle")
+    found = [Contender(*row) for row in outcomes.select(CONTENDER_COLUMNS).unique().iter_rows()]
+    rank = {name: position for position, name in enumerate(order)}
+    return sorted(
+        found,
+        key=lambda one: (rank.get(one.mechanism, len(order)), one.mechanism, one.iteration or "", _setting(one)),
+    )
+
+
+def _setting(contender: Contender) -> tuple[float, str]:
+    # "argmax" is the limit of tau -> 0, so it stands before the numbers.
+    text = contender.variant or ""
+    try:
+        return float(text.rpartition("=")[2]), text
+    except ValueError:
+        return -1.0, text

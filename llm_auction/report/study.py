@@ -1,0 +1,96 @@
+"""What a report is made from: the outcomes of one or several seeds' runs, and what is needed to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from llm_auction.evaluation.efficiency import Comparison, efficiency_table
+from llm_auction.evaluation.outcomes import Contender, pool_seeds
+from llm_auction.market import Ad, Query, UserProfile
+
+
+@dataclass(frozen=True, slots=True)
+class RewardModelFit:
+    """The held-out quality of the pCTR model of one arm and iteration.
+
+    `metrics` by name (auc, bayes_auc, log_loss, ece, ...); `before` the same for the model before the refit, on the
+    same impressions; `impressions` counts those.
+    """
+
+    arm: str
+    iteration: str
+    metrics: Mapping[str, float]
+    before: Mapping[str, float] = field(default_factory=dict)
+    impressions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRun:
+    """One run of a profile under one seed.
+
+    `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
+    `runs`: the id of the run that made each mechanism's outcomes.
+    """
+
+    outcomes: pl.DataFrame
+    ads: Mapping[str, Ad]
+    queries: Mapping[str, Query]
+    profiles: Mapping[str, UserProfile]
+    fits: Sequence[RewardModelFit] = ()
+    runs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        return int(self.outcomes["seed"][0])
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Runs of one profile, pooled: `comparison` and `table` over all seeds, `seed_tables` for each seed alone."""
+
+    profile: str
+    runs: Sequence[SeedRun]
+    comparison: Comparison
+    table: pl.DataFrame
+    seed_tables: Mapping[int, pl.DataFrame]
+    left_out: Sequence[Contender]
+
+    @classmethod
+    def of(cls, runs: Sequence[SeedRun], resamples: int) -> Study:
+        """Compare the runs, pooled and one by one.
+
+        Raises:
+            ValueError: no runs, runs that can't be pooled, or outcomes that weren't measured on the same test queries.
+        """
+        if not runs:
+            raise ValueError("a report needs the outcomes of at least one run: materialize mechanism_outcomes first")
+        ordered = sorted(runs, key=lambda run: run.seed)
+        pooled, left_out = pool_seeds(run.outcomes for run in ordered)
+        # The resampling takes the first run's seed, so that a report of one run depends on nothing else.
+        comparison = Comparison(pooled, resamples, ordered[0].seed)
+        seed_tables = {run.seed: efficiency_table(Comparison(run.outcomes, resamples, run.seed)) for run in ordered}
+        return cls(
+            profile=str(pooled["profile"][0]),
+            runs=tuple(ordered),
+            comparison=comparison,
+            table=efficiency_table(comparison),
+            seed_tables=seed_tables,
+            left_out=tuple(left_out),
+        )
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.seed for run in self.runs)
+
+    def figure(self, contender: Contender, metric: str) -> dict[str, float | None] | None:
+        """`value`, `ci_low`, `ci_high` of one figure of the pooled table; None when it isn't there."""
+        found = self.table.filter(
+            pl.col("mechanism") == contender.mechanism,
+            pl.col("iteration").eq_missing(pl.lit(contender.iteration, dtype=pl.String)),
+            pl.col("variant").eq_missing(pl.lit(contender.variant, dtype=pl.String)),
+            pl.col("metric") == metric,
+        )
+        return found.select("value", "ci_low", "ci_high").row(0, named=True) if found.height else None

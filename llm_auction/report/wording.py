@@ -1,0 +1,60 @@
+"""How the report writes names and figures."""
+
+from __future__ import annotations
+
+from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.outcomes import Contender
+
+NAMES = {
+    "pretrained": "Pretrained",
+    "mosaic": "MOSAIC",
+    "llm_auction": "LLM-Auction",
+    "oracle": "Oracle",
+    "clairvoyant": "Clairvoyant bound",
+}
+MINUS = "\N{MINUS SIGN}"
+PERCENT = "\N{NARROW NO-BREAK SPACE}%"
+RANGE = "\N{EN DASH}"
+MISSING = "\N{EN DASH}"
+
+
+def name_of(contender: Contender) -> str:
+    """The contender as readers know it, such as `LLM-Auction, iteration 3` or `MOSAIC, τ = 10`."""
+    name = NAMES.get(contender.mechanism, contender.mechanism)
+    details = []
+    if contender.iteration is not None:
+        details.append(f"iteration {int(contender.iteration)}")
+    if contender.variant is not None:
+        details.append(contender.variant.replace("tau=", "τ = "))
+    return ", ".join([name, *details])
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A figure with the digits it can bear: shares as percent, their differences in points; an en dash for none."""
+    if value is None:
+        return MISSING
+    if unit == "%":
+        text = f"{100 * value:.1f}{PERCENT}"
+    elif unit == "points":
+        text = f"{100 * value:.1f} points"
+    elif unit in ("tokens", "characters") or abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.2f}"
+    return text.replace("-", MINUS)
+
+
+def interval(figure: Interval, unit: str = "") -> str:
+    """`low–high` of a figure, empty when there is none."""
+    if figure.low is None or figure.high is None:
+        return ""
+    joint = " to " if figure.low < 0 else RANGE
+    low, high = number(figure.low, unit), number(figure.high, unit)
+    return f"{low.removesuffix(PERCENT).removesuffix(' points')}{joint}{high}"
+
+
+def with_interval(figure: Interval, unit: str = "") -> str:
+    """`value (95 % CI low–high)` as running text."""
+    if figure.value is None:
+        return "undefined"
+    return f"{number(figure.value, unit)} (95\N{NARROW NO-BREAK SPACE}% CI {interval(figure, unit)})"

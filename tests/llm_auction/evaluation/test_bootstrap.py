@@ -1,0 +1,70 @@
+"""The paired, stratified percentile bootstrap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from llm_auction.evaluation.bootstrap import Interval, percentile_interval, resample_means
+
+
+def test_interval_agrees_with_theory() -> None:
+    """For a mean of many draws the percentile interval is close to mean +- 1.96 standard errors."""
+    values = np.random.default_rng(1).normal(10, 2, size=(400, 1))
+    figure = resample_means(values, [0] * 400, 4000, seed=0).mean(0)
+    error = values.std() / 20
+    assert figure.value == pytest.approx(values.mean())
+    assert figure.low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert figure.high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+
+def test_comparisons_are_paired() -> None:
+    """Queries differ a lot, the mechanisms by a constant: the paired difference is certain though the means are not."""
+    base = np.random.default_rng(2).uniform(0, 100, size=50)
+    means = resample_means(np.column_stack([base, base + 1.0]), [0] * 50, 500, seed=0)
+    assert means.mean(0).high - means.mean(0).low > 10
+    assert means.difference(1, 0) == Interval(pytest.approx(1.0), pytest.approx(1.0), pytest.approx(1.0))
+
+
+def test_same_rows_and_seed_same_resamples_whatever_the_columns() -> None:
+    values = np.random.default_rng(3).normal(size=(30, 3))
+    together = resample_means(values, ["a"] * 30, 300, seed=5)
+    alone = resample_means(values[:, [2]], ["a"] * 30, 300, seed=5)
+    np.testing.assert_allclose(together.samples[:, [2]], alone.samples)
+    assert not np.allclose(alone.samples, resample_means(values[:, [2]], ["a"] * 30, 300, seed=6).samples)
+
+
+def test_strata_keep_their_size() -> None:
+    """Two seeds with different constant outcomes: every resample keeps 20 rows of one and 10 of the other."""
+    values = np.array([[1.0]] * 20 + [[7.0]] * 10)
+    means = resample_means(values, [0] * 20 + [1] * 10, 300, seed=0)
+    np.testing.assert_allclose(means.samples, 3.0)
+
+
+def test_ratio_to_zero_is_undefined() -> None:
+    means = resample_means(np.array([[1.0, 0.0], [2.0, 0.0]]), [0, 0], 50, seed=0)
+    assert means.ratio(0, 1) == Interval(None, None, None)
+
+
+def test_resamples_with_undefined_ratio_are_left_out() -> None:
+    figure = percentile_interval(1.0, np.array([0.5, np.inf, np.nan, 1.5]))
+    assert figure.low is not None and 0.5 <= figure.low < figure.high <= 1.5
+
+
+def test_above_means_no_overlap() -> None:
+    assert Interval(3.0, 2.0, 4.0).above(Interval(1.0, 0.0, 1.9))
+    assert not Interval(3.0, 2.0, 4.0).above(Interval(1.0, 0.0, 2.0))
+    assert not Interval(None, None, None).above(Interval(1.0, 0.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("values", "strata", "message"),
+    [
+        (np.zeros((0, 2)), [], "one row and one stratum a query"),
+        (np.zeros((3, 1)), [0, 0], "one row and one stratum a query"),
+        (np.array([[np.nan]]), [0], "finite"),
+    ],
+)
+def test_bad_input(values: np.ndarray, strata: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        resample_means(values, strata, 10, seed=0)

@@ -1,0 +1,111 @@
+"""The efficiency table against figures computed by hand."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from llm_auction.evaluation.efficiency import PRETRAINED, Comparison, efficiency_table
+from llm_auction.evaluation.metrics import METRICS
+from llm_auction.evaluation.outcomes import Contender, pool_seeds
+from llm_auction.evaluation.summary import summary_markdown
+from tests.synthetic_study import FINAL, synthetic_outcomes, synthetic_profile
+
+ARGMAX = Contender("mosaic", None, "argmax")
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> pl.DataFrame:
+    return synthetic_outcomes(synthetic_profile(queries=40))
+
+
+@pytest.fixture(scope="module")
+def comparison(outcomes: pl.DataFrame) -> Comparison:
+    return Comparison(outcomes, 300, seed=0)
+
+
+def final_rows(outcomes: pl.DataFrame) -> pl.DataFrame:
+    return outcomes.filter(mechanism="llm_auction", iteration="03")
+
+
+def test_means_and_ratios_of_sums(outcomes: pl.DataFrame, comparison: Comparison) -> None:
+    rows = final_rows(outcomes)
+    clicks = rows["clicks"].list.sum().sum()
+    expected = {
+        "revenue_per_query": rows["revenue"].mean(),
+        "reward_per_query": rows["reward"].mean(),
+        "ctr": clicks / rows["n_ads"].sum(),
+        "format_error_rate": (rows["format_errors"] > 0).mean(),
+        "clairvoyant_reward_share": rows["reward"].sum() / rows["clairvoyant_reward"].sum(),
+        "answer_characters": rows["characters"].mean(),
+        "generations_per_query": 1.0,
+    }
+    for name, value in expected.items():
+        figure = comparison.interval(FINAL, name)
+        assert figure.value == pytest.approx(value)
+        assert figure.low <= figure.value <= figure.high
+
+
+def test_distinct_answers_are_counted_within_a_query(comparison: Comparison) -> None:
+    share = comparison.interval(FINAL, "distinct_answer_share").value
+    assert 0.5 <= share < 1.0
+    assert comparison.interval(ARGMAX, "generations_per_query").value == 20.0
+
+
+def test_table_holds_every_metric_and_the_comparisons(comparison: Comparison) -> None:
+    table = efficiency_table(comparison)
+    names = set(table.filter(mechanism="llm_auction", iteration="03")["metric"])
+    gains = {f"{q}_gain_over_{base}" for q in ("revenue", "reward") for base in ("pretrained", "mosaic")}
+    assert names == {one.name for one in METRICS} | gains | {"revenue_ratio_to_pretrained", "revenue_ratio_to_mosaic"}
+    assert set(table["n"]) == {40}
+    gain = table.filter(mechanism="llm_auction", iteration="03", metric="reward_gain_over_pretrained")
+    assert gain["ci_low"][0] > 0
+    assert table.filter(mechanism="clairvoyant", metric="reward_per_query")["value"][0] == pytest.approx(62.0)
+
+
+def test_mosaic_is_taken_at_its_best_variant(comparison: Comparison) -> None:
+    best = comparison.best("mosaic", "reward_per_query")
+    other = next(one for one in comparison.contenders if one.mechanism == "mosaic" and one != best)
+    assert comparison.interval(best, "reward_per_query").value > comparison.interval(other, "reward_per_query").value
+
+
+def test_ratio_needs_a_base_that_is_surely_positive(outcomes: pl.DataFrame) -> None:
+    poor = outcomes.with_columns(
+        pl.when(pl.col("mechanism") == "pretrained").then(-5.0).otherwise(pl.col("reward")).alias("reward")
+    )
+    comparison = Comparison(poor, 100, seed=0)
+    assert comparison.ratio(FINAL, PRETRAINED, "reward_per_query").value is None
+    assert comparison.difference(FINAL, PRETRAINED, "reward_per_query").value > 5
+
+
+def test_without_a_bound_its_share_is_undefined(outcomes: pl.DataFrame) -> None:
+    unbounded = outcomes.with_columns(clairvoyant_reward=pl.lit(None, pl.Float64))
+    comparison = Comparison(unbounded, 50, seed=0)
+    assert comparison.interval(FINAL, "clairvoyant_reward_share").value is None
+    assert efficiency_table(comparison).filter(mechanism="clairvoyant").is_empty()
+
+
+def test_pooled_seeds(outcomes: pl.DataFrame) -> None:
+    pooled, _ = pool_seeds([outcomes, synthetic_outcomes(synthetic_profile(1, 40))])
+    comparison = Comparison(pooled, 300, seed=0)
+    alone = Comparison(outcomes, 300, seed=0)
+    assert comparison.queries == 80
+    width = [c.interval(FINAL, "revenue_per_query") for c in (comparison, alone)]
+    assert width[0].high - width[0].low < width[1].high - width[1].low
+
+
+def test_partial_seeds_must_be_pooled_first(outcomes: pl.DataFrame) -> None:
+    second = synthetic_outcomes(synthetic_profile(1, 40), [PRETRAINED])
+    with pytest.raises(ValueError, match="pool_seeds"):
+        Comparison(pl.concat([outcomes, second]), 50, seed=0)
+
+
+def test_no_outcomes(outcomes: pl.DataFrame) -> None:
+    with pytest.raises(ValueError, match="materialize mechanism_outcomes"):
+        Comparison(outcomes.clear(), 50, seed=0)
+
+
+def test_markdown_summary(comparison: Comparison) -> None:
+    lines = summary_markdown(comparison).splitlines()
+    assert len(lines) == 2 + len(comparison.contenders)
+    assert len({line.count("|") for line in lines}) == 1

@@ -1,0 +1,99 @@
+"""Scoring answers, and the checks that outcomes can be compared."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from llm_auction.answers import render_insertion
+from llm_auction.evaluation.outcomes import (
+    OUTCOME_SCHEMA,
+    Bound,
+    Contender,
+    Shown,
+    check_paired,
+    contenders,
+    pool_seeds,
+    score_answers,
+)
+from tests.synthetic_study import FINAL, StubUser, synthetic_auctions, synthetic_outcomes, synthetic_profile
+
+PROFILE = synthetic_profile(queries=6)
+AUCTION = synthetic_auctions(PROFILE)[0]
+
+
+def score(answer: str, contender: Contender = FINAL, sample: int = 0, bounded: bool = True) -> dict:
+    bounds = {AUCTION.query.query_id: Bound(30.0, 36.0)} if bounded else {}
+    shown = Shown(AUCTION, sample, answer, payment=3.5, tokens=12, generations=20, generated_tokens=240)
+    return score_answers(contender, [shown], StubUser(), PROFILE, bounds).row(0, named=True)
+
+
+def test_figures_of_one_answer() -> None:
+    ads = AUCTION.candidates[:2]
+    row = score(f"Take {render_insertion(ads[0])} or {render_insertion(ads[1])}, not @Nothing@[Ad-9].")
+    probabilities = [0.75 / 2**0.5, 0.75 / 1.3 / 2**0.5]
+    assert row["inserted_ad_ids"] == [ad.ad_id for ad in ads]
+    assert row["click_probabilities"] == pytest.approx(probabilities)
+    assert row["expected_revenue"] == pytest.approx(
+        sum(b * p for b, p in zip(AUCTION.bids, probabilities, strict=False))
+    )
+    assert row["penalty"] == pytest.approx(2 * PROFILE.reward.ad_weight + PROFILE.reward.error_weight)
+    assert row["reward"] == pytest.approx(row["expected_revenue"] - row["penalty"])
+    assert row["revenue"] == sum(bid for bid, clicked in zip(AUCTION.bids, row["clicks"], strict=False) if clicked)
+    assert (row["format_errors"], row["n_ads"], row["tokens"], row["generated_tokens"]) == (1, 2, 12, 240)
+    assert (row["clairvoyant_reward"], row["clairvoyant_revenue"]) == (30.0, 36.0)
+
+
+def test_user_randomness_is_shared_by_mechanisms_and_differs_by_sample() -> None:
+    answer = f"Take {render_insertion(AUCTION.candidates[0])}."
+    ours = [score(answer, FINAL, sample)["clicks"] for sample in range(20)]
+    theirs = [score(answer, Contender("pretrained"), sample)["clicks"] for sample in range(20)]
+    assert ours == theirs
+    assert {True, False} == {clicks[0] for clicks in ours}
+
+
+def test_an_answer_without_ads_and_without_a_bound() -> None:
+    row = score("No ad here.", bounded=False)
+    assert (row["reward"], row["revenue"], row["clicks"], row["clairvoyant_reward"]) == (0.0, 0.0, [], None)
+
+
+def test_schema_is_stable() -> None:
+    assert synthetic_outcomes(PROFILE, [FINAL]).schema == pl.Schema(OUTCOME_SCHEMA)
+
+
+def test_contenders_stand_in_order() -> None:
+    labels = [one.label for one in contenders(synthetic_outcomes(PROFILE))]
+    assert labels[:3] == ["pretrained", "mosaic argmax", "mosaic tau=10"]
+    assert labels[3:6] == [f"llm_auction iteration 0{t}" for t in (1, 2, 3)]
+
+
+def test_other_bids_are_refused() -> None:
+    outcomes = synthetic_outcomes(PROFILE)
+    check_paired(outcomes)
+    changed = outcomes.with_columns(
+        pl.when(pl.col("mechanism") == "mosaic")
+        .then(pl.col("bids").list.eval(pl.element() + 1))
+        .otherwise(pl.col("bids"))
+        .alias("bids")
+    )
+    with pytest.raises(ValueError, match=r"mosaic.*pretrained differ .* of 6 test queries; materialize"):
+        check_paired(changed)
+
+
+def test_missing_queries_are_refused() -> None:
+    outcomes = synthetic_outcomes(PROFILE)
+    cut = outcomes.filter((pl.col("mechanism") != "oracle") | (pl.col("query_id") != "q003"))
+    with pytest.raises(ValueError, match="of 1 test queries"):
+        check_paired(cut)
+
+
+def test_pooling_keeps_what_every_seed_has() -> None:
+    full, partial = (
+        synthetic_outcomes(PROFILE),
+        synthetic_outcomes(synthetic_profile(1, 6), [Contender("pretrained"), FINAL]),
+    )
+    pooled, left_out = pool_seeds([full, partial])
+    assert set(contenders(pooled)) == {Contender("pretrained"), FINAL}
+    assert Contender("mosaic", None, "argmax") in left_out and len(left_out) == 7
+    with pytest.raises(ValueError, match="differ in their seeds"):
+        pool_seeds([full, full])
