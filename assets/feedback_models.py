@@ -110,7 +110,7 @@ def _explained(error: DagsterDbtCliRuntimeError, data_dir: Path) -> Exception:
     if "Could not set lock on file" in str(error):
         return Failure(
             f"{data_dir / 'warehouse.duckdb'} is open in another process and stayed so for a minute: close the program "
-            'that reads or writes it (a notebook, a DuckDB shell) and run the partition again. Steps of this project '
+            "that reads or writes it (a notebook, a DuckDB shell) and run the partition again. Steps of this project "
             'that open it carry pool="duckdb".',
             metadata={"dbt": MetadataValue.text(str(error))},
         )
