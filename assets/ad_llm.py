@@ -18,6 +18,7 @@ from dagster import (
 from assets.frames import auctions_from_rows, load_ads, load_profiles, load_queries
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import deployed_pointer, irpo_key, irpo_partitions, next_iteration, partition_of
+from assets.provenance import iteration_settings, market_versions
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.lake import Lake
@@ -90,10 +91,10 @@ def ad_llm(
             "parent": start.version,
             "arm": arm,
             "iteration": iteration,
-            "data_versions": {"preference_pairs": data_version},
+            "data_versions": {**market_versions(lake), "preference_pairs": data_version},
             "metrics": metrics,
             "code_version": CODE_VERSION,
-            "profile": config.model_dump(mode="json"),
+            "settings": iteration_settings(config),
         },
     )
     shutil.rmtree(training_dir, ignore_errors=True)

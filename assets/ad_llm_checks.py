@@ -80,7 +80,7 @@ def ad_llm_tuning_checks(
         check_name="answer_diversity",
         passed=shares["tuned"] >= MIN_DISTINCT_SHARE,
         severity=AssetCheckSeverity.WARN,
-        description=f"{shares['tuned']:.0%} of {ANSWERS} answers to a query are distinct ({shares['start']:.0%} before)",
+        description=f"{shares['tuned']:.0%} of {ANSWERS} answers to a query differ ({shares['start']:.0%} before)",
         metadata={"distinct_share_start": shares["start"], "distinct_share_tuned": shares["tuned"]},
     )
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dagster import Definitions, in_process_executor, load_asset_checks_from_modules, load_assets_from_modules
 
-from assets import ad_llm, ad_llm_checks, base, irpo
+from assets import (
+    ad_llm,
+    ad_llm_checks,
+    base,
+    evaluation,
+    feedback_models,
+    irpo,
+    market,
+    market_checks,
+    pctr_model,
+)
 from resources.dbt import dbt_resource
 from resources.engines import EngineResource
 from resources.lake import Lake
@@ -13,18 +23,28 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 from resources.warehouse import Warehouse
+from workflows import jobs
 from workflows.environment import point_tools_at_data_dir
-from workflows.jobs import irpo_iteration, market_and_base
 from workflows.progress import progress_logger
 
-MODULES = [base, irpo, ad_llm, ad_llm_checks]
+MODULES = [
+    market,
+    market_checks,
+    base,
+    irpo,
+    feedback_models,
+    pctr_model,
+    ad_llm,
+    ad_llm_checks,
+    evaluation,
+]
 
 data_dir = str(point_tools_at_data_dir())
 
 defs = Definitions(
     assets=load_assets_from_modules(MODULES),
     asset_checks=load_asset_checks_from_modules(MODULES),
-    jobs=[market_and_base, irpo_iteration],
+    jobs=[jobs.market_and_base, jobs.irpo_iteration, jobs.evaluation, jobs.study],
     resources={
         "profile": ProfileResource(),
         "lake": Lake(data_dir=data_dir),

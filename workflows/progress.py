@@ -1,34 +1,41 @@
-"""Log lines of running steps, handed to whoever watches the run in this process (the command line)."""
+"""What running steps report, handed to whoever runs them in this process: log lines and Dagster's own events."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from dagster import InitLoggerContext, logger
+from dagster import DagsterEvent, InitLoggerContext, logger
 
-Listener = Callable[[str], None]
+Listener = Callable[[str | DagsterEvent], None]
 _listeners: list[Listener] = []
 
 
 class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        meta = getattr(record, "dagster_meta", {})
-        message = meta.get("orig_message") if isinstance(meta, dict) else None
-        if message and not meta.get("dagster_event"):
+        meta = getattr(record, "dagster_meta", None)
+        if not isinstance(meta, dict):
+            return
+        item = meta.get("dagster_event") or meta.get("orig_message")
+        if item:
             for listener in list(_listeners):
-                listener(message)
+                listener(item)
 
 
-@logger(description="Forwards the messages of steps to the process that runs them; run config `loggers: progress`.")
+@logger(description="Forwards what steps report to the process that runs them (run config: `loggers: progress`).")
 def progress_logger(context: InitLoggerContext) -> logging.Logger:
     """A logger that only forwards."""
-    forward = logging.Logger("progress", logging.INFO)
+    forward = logging.Logger("progress", logging.DEBUG)
     forward.addHandler(_Forward())
     return forward
 
 
-def listen(listener: Listener) -> Callable[[], None]:
-    """Call `listener` with each message from now on; the function returned ends that."""
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Call `listener` with everything that steps report in this process meanwhile."""
     _listeners.append(listener)
-    return lambda: _listeners.remove(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)

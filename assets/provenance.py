@@ -1,0 +1,22 @@
+"""What an iteration's model was made of: the market's data versions and the settings that shape it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_auction.profiles.schema import Profile
+from resources.lake import Lake
+
+MARKET_TABLES = ("ad_catalog", "user_profiles", "user_queries", "ad_candidates")
+# How many iterations and arms there are, and how they are evaluated, changes no single iteration.
+NOT_OF_AN_ITERATION = {"name", "iterations", "arms", "evaluation"}
+
+
+def market_versions(lake: Lake) -> dict[str, str]:
+    """The content hash of each market table; MissingPartition when one is not there."""
+    return {table: lake.data_version(table) for table in MARKET_TABLES}
+
+
+def iteration_settings(profile: Profile) -> dict[str, Any]:
+    """The part of a profile that shapes an iteration, as plain values."""
+    return profile.model_dump(mode="json", exclude=NOT_OF_AN_ITERATION)

@@ -1,0 +1,150 @@
+"""The whole loop on this machine: market and base once, then the arms side by side, their evaluations, the report.
+
+Stages run in worker processes, one for each arm as far as there are processors, and every stage is a Dagster run on
+the persistent instance. A stage starts when those it needs are over; what stands from an earlier run is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workflows.environment import Environment, prepare_environment, set_pool_limits
+from workflows.stages import Stage, plan_study
+from workflows.worker_pool import WorkerPool
+
+
+class LoopFailed(RuntimeError):
+    """A stage of the loop failed; one message says which step and why."""
+
+
+class LoopInterrupted(KeyboardInterrupt):
+    """The user stopped the loop; what was finished is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopEvent:
+    """What happens in a loop.
+
+    `kind`: `planned` (fields: `stages`, all names in order), `started`, `skipped`, `step_started` (`step`),
+    `step_finished` (`step`, `seconds`), `progress` (`message`), `check_failed` (`check`, `severity`), `done`
+    (`seconds`, `run_id`, `metrics`: asset -> name -> number) or `failed` (`message`). `stage` is empty for `planned`.
+    """
+
+    kind: str
+    stage: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopResult:
+    """A loop that came to its end: its state folder, what ran and what stood already, and the seconds it took."""
+
+    environment: Environment
+    ran: tuple[str, ...]
+    skipped: tuple[str, ...]
+    seconds: float
+
+    @property
+    def data_dir(self) -> Path:
+        return self.environment.data_dir
+
+
+def run_loop(
+    profile: str | None = None,
+    *,
+    seed: int | None = None,
+    data_dir: Path | str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    arms: Sequence[str] | None = None,
+    iterations: int | None = None,
+    force: bool = False,
+    on_event: Callable[[LoopEvent], None] = lambda event: None,
+) -> LoopResult:
+    """Run the loop to its report.
+
+    Args:
+        profile, seed, data_dir, overrides: see `prepare_environment`.
+        arms, iterations: in place of the profile's.
+        force: run every stage, also those whose result stands.
+        on_event: called with everything that happens, from one thread at a time.
+
+    Raises:
+        ProfileError, StorageError: before anything runs.
+        LoopFailed: a stage failed, or another loop is at work on the same data directory.
+        LoopInterrupted: Ctrl-C; the stages under way are recorded as interrupted.
+    """
+    from filelock import FileLock, Timeout
+
+    environment = prepare_environment(profile, seed, data_dir, overrides)
+    stages = plan_study(environment.profile, arms, iterations)
+    started = time.monotonic()
+    try:
+        with FileLock(environment.data_dir / ".loop.lock", timeout=0):
+            _prepare_instance()
+            on_event(LoopEvent("planned", "", {"stages": [stage.name for stage in stages]}))
+            skipped = _run_stages(stages, environment, force, on_event)
+    except Timeout:
+        raise LoopFailed(
+            f"another `llm-auction run` is at work in {environment.data_dir}: wait for it, or give this one another "
+            "DATA_DIR"
+        ) from None
+    ran = tuple(stage.name for stage in stages if stage.name not in skipped)
+    return LoopResult(environment, ran, tuple(skipped), time.monotonic() - started)
+
+
+def _prepare_instance() -> None:
+    from dagster import DagsterInstance
+
+    from workflows.execution import release_dead_runs
+
+    with DagsterInstance.get() as instance:
+        release_dead_runs(instance)
+        set_pool_limits(instance)
+
+
+def _run_stages(
+    stages: Sequence[Stage], environment: Environment, force: bool, on_event: Callable[[LoopEvent], None]
+) -> list[str]:
+    """Run the stages in their order of need; returns the names of those that stood already."""
+    processors = _processors()
+    arms = max(1, len({stage.partition.split("|")[0] for stage in stages if stage.job == "irpo_iteration"}))
+    workers = min(arms, processors)
+    waiting = {stage.name: stage for stage in stages}
+    over: set[str] = set()
+    skipped: list[str] = []
+    failure: str | None = None
+    with WorkerPool(workers, max(1, processors // workers), environment.data_dir / "logs") as pool:
+        try:
+            while waiting or pool.busy:
+                ready = [s for s in waiting.values() if over.issuperset(s.after)] if failure is None else []
+                for stage in ready[: pool.idle]:
+                    pool.order({"stage": waiting.pop(stage.name).as_dict(), "force": force}, stage.name)
+                if not pool.busy:
+                    break
+                answer = pool.next_answer()
+                kind, name = answer.pop("event"), answer.pop("stage")
+                on_event(LoopEvent(kind, name, answer))
+                if kind == "failed":
+                    failure = failure or str(answer["message"])
+                elif kind in ("done", "skipped"):
+                    over.add(name)
+                if kind == "skipped":
+                    skipped.append(name)
+        except KeyboardInterrupt:
+            pool.interrupt()
+            raise LoopInterrupted("stopped; what was finished is kept, run it again to go on") from None
+    if failure is not None:
+        raise LoopFailed(failure)
+    return skipped
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,64 @@
+"""A worker process of the loop: runs the stages it is told on its standard input, one JSON line each.
+
+Answers on standard output, JSON lines as well: {"event": ..., "stage": ..., ...}. Whatever else a stage prints goes to
+the worker's log. Definitions and torch are loaded once for all its stages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    # Steps may print: what they write to descriptor 1 must not mix with the answers.
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        serve(sys.stdin, answers)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def serve(orders: TextIO, answers: TextIO) -> None:
+    """Run each ordered stage and report it as `done`, `skipped` or `failed`."""
+    from dagster import DagsterInstance
+
+    from llm_auction.profiles import load_profile
+    from resources.lake import Lake
+    from resources.model_store import ModelStore
+    from workflows.definitions import defs
+    from workflows.execution import StageFailed, execute_stage
+    from workflows.freshness import run_tags, stands
+    from workflows.stages import Stage
+
+    profile = load_profile()
+    lake, store = Lake(data_dir=os.environ["DATA_DIR"]), ModelStore(data_dir=os.environ["DATA_DIR"])
+    with DagsterInstance.get() as instance:
+        for line in orders:
+            order = json.loads(line)
+            stage = Stage.from_dict(order["stage"])
+
+            def emit(event: str, fields: Mapping[str, Any], name: str = stage.name) -> None:
+                answers.write(json.dumps({"event": event, "stage": name, **fields}, default=str) + "\n")
+
+            try:
+                tags = run_tags(stage, profile, lake, store)
+                if not order["force"] and stands(stage, profile, lake, store, instance, tags):
+                    emit("skipped", {})
+                    continue
+                emit("started", {})
+                emit("done", execute_stage(defs, instance, stage, tags, emit))
+            except StageFailed as error:
+                emit("failed", {"message": str(error)})
+            except Exception as error:  # whatever it is, the loop must hear of it rather than wait for ever
+                emit("failed", {"message": f"{stage.name} failed: {error}"})
+
+
+if __name__ == "__main__":
+    main()
