@@ -21,35 +21,14 @@ from llm_auction.relevance_labels import read_relevance_labels, retrieval_qualit
 from resources.lake import Lake
 from resources.profile import ProfileResource
 
+TEXT = pl.String()
 REJECTED_SCHEMA = pl.Schema(
-    {
-        "source": pl.String,
-        "row": pl.Int64,
-        "ad_id": pl.String,
-        "field": pl.String,
-        "reason": pl.String,
-        "raw": pl.String,
-    }
+    {"source": TEXT, "row": pl.Int64(), "ad_id": TEXT, "field": TEXT, "reason": TEXT, "raw": TEXT}
 )
-PROFILE_SCHEMA = pl.Schema(
-    {"user_id": pl.String, "text": pl.String, "interests": pl.List(pl.String), "split": pl.String}
-)
-QUERY_SCHEMA = pl.Schema(
-    {
-        "query_id": pl.String,
-        "user_id": pl.String,
-        "text": pl.String,
-        "category": pl.String,
-        "split": pl.String,
-    }
-)
+PROFILE_SCHEMA = pl.Schema({"user_id": TEXT, "text": TEXT, "interests": pl.List(TEXT), "split": TEXT})
+QUERY_SCHEMA = pl.Schema({"query_id": TEXT, "user_id": TEXT, "text": TEXT, "category": TEXT, "split": TEXT})
 CANDIDATES_SCHEMA = pl.Schema(
-    {
-        "query_id": pl.String,
-        "ad_ids": pl.List(pl.String),
-        "relevance": pl.List(pl.Float64),
-        "split": pl.String,
-    }
+    {"query_id": TEXT, "ad_ids": pl.List(TEXT), "relevance": pl.List(pl.Float64()), "split": TEXT}
 )
 DESCRIPTIONS = {
     "ad_id": "The ad's id, without the prefix Ad-.",

@@ -48,9 +48,11 @@ class AdRetriever:
         self.ads = tuple(ads)
         # The title counts twice: it is what answers show, and descriptions of real feeds ramble.
         texts = [f"{ad.title} {ad.title} {ad.advertiser} {ad.category} {ad.description}" for ad in ads]
+        words = _tokenize(texts)
         self._index = bm25s.BM25()
-        self._index.index(_tokenize(texts), show_progress=False)
-        self._vocabulary = self._index.vocab_dict
+        self._vocabulary = {word for text in words for word in text if word}
+        if self._vocabulary:  # bm25s refuses a catalog without a single word
+            self._index.index(words, show_progress=False)
         self._best: dict[str, float] = {}
 
     def relevance(self, text: str) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """CSV and TSV, read so that one badly quoted row costs that row and not the rest of the file.
 
 Feeds mix two habits: spreadsheet quoting (`"30"" shelf"`) and plain fields in which a quote is only a quote
-(`30" shelf`). A TSV line with the right number of tabs is therefore taken field by field; everything else goes through
-the `csv` module, record by record.
+(`30" shelf`). A TSV line with the right number of tabs is therefore taken field by field, unless its last field opens
+a quote that a later line closes; everything else goes through the `csv` module, record by record.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ def read_delimited(path: Path, delimiter: str) -> Iterator[SourceRow]:
 
 def _record(lines: Sequence[str], start: int, delimiter: str, width: int | None) -> tuple[int, list[str] | str]:
     """The record that starts on line `start`: the line after it, and its fields, or what is wrong with it."""
-    if delimiter == "\t" and (width is None or lines[start].count("\t") == width - 1):
-        return start + 1, [_unquoted(field) for field in lines[start].split("\t")]
+    plain = lines[start].split("\t") if delimiter == "\t" else []
+    fits = bool(plain) and width in (None, len(plain))
+    if fits and not (plain[-1].startswith('"') and plain[-1].count('"') % 2):
+        return start + 1, [_unquoted(field) for field in plain]
     problem = "opens a quote that never closes"
     for end in range(start + 1, min(start + _LONGEST_RECORD, len(lines)) + 1):
         try:
@@ -67,7 +69,7 @@ def _record(lines: Sequence[str], start: int, delimiter: str, width: int | None)
         if end > start + 1 and len(fields) != width:
             break  # a stray quote has swallowed the following lines
         return end, fields
-    return start + 1, problem
+    return start + 1, [_unquoted(field) for field in plain] if fits else problem
 
 
 def _unquoted(field: str) -> str:
