@@ -1,0 +1,189 @@
+"""DPO in which a row is ONE prompt with its winner and losers, as a subclass of TRL's `DPOTrainer` (1.16).
+
+TRL computes every pair apart: with eight losers a prompt is computed sixteen times and the winner eight times. Here
+the prompt is computed once and each distinct answer once (`llm_auction.generation.packed`); loss and gradients equal
+TRL's own, summed over the pairs (arXiv 2512.10551, Eq. 6).
+
+From TRL and Transformers come the optimiser, the schedule, checkpoints, logging and distributed training; replaced are
+the rows, the reference log-probabilities and the loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import DPOConfig, DPOTrainer
+
+from llm_auction.generation.packed import answer_log_probabilities, pack
+from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
+from llm_auction.irpo.loss import PreferenceLoss, preference_loss
+
+COMPLETE = "COMPLETE"  # written last into a checkpoint: without it, the process died while writing
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt: `answers[0]` is the winner, the others distinct losers; `counts` says how many each stands for."""
+
+    prompt_ids: list[int]
+    answers: list[list[int]]
+    counts: list[int]
+    ref_logps: list[float]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.prompt_ids) + sum(map(len, self.answers))
+
+
+def collate(examples: Sequence[dict[str, Any]]) -> dict[str, tuple[Row, ...]]:
+    """A batch of rows, as they are: packing happens in `micro_batches`."""
+    return {"rows": tuple(Row(**{"ref_logps": [], **example}) for example in examples)}
+
+
+def micro_batches(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
+    """Split a step's rows so that no forward pass holds more than `tokens` tokens, if its rows allow it."""
+    batch: list[Row] = []
+    held = 0
+    for row in rows:
+        if batch and held + row.tokens > tokens:
+            yield batch
+            batch, held = [], 0
+        batch.append(row)
+        held += row.tokens
+    if batch:
+        yield batch
+
+
+class PrefixSharedDPOTrainer(DPOTrainer):
+    """TRL's trainer over rows of one prompt and many answers.
+
+    Args:
+        model: a causal language model with plain causal attention; at construction it IS the reference.
+        args: TRL's configuration; `beta`, batch size (prompts a step), schedule and checkpoints are honoured.
+        train_dataset: columns `prompt_ids`, `answers` (winner first), `counts`; see `Row`.
+        processing_class: its tokenizer.
+        sft_weight: weight of the winner's negative log-likelihood per token; 0 switches it off.
+        micro_batch_tokens: most tokens in one forward pass; bounds the memory, doesn't change the gradients.
+
+    Raises:
+        ValueError: the model's attention can't share prefixes.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        args: DPOConfig,
+        train_dataset: Dataset,
+        processing_class: Any,
+        *,
+        sft_weight: float = 0.0,
+        micro_batch_tokens: int = 4096,
+        callbacks: list[Any] | None = None,
+    ) -> None:
+        if not supports_shared_prefix(model):
+            raise ValueError(
+                f"{type(model).__name__} has attention other than plain causal attention (sliding windows, recurrent "
+                "layers or soft-capped scores), which prefix-shared DPO can't compute: choose another base model"
+            )
+        use_shared_prefix(model)
+        self._sft_weight = sft_weight
+        self._micro_batch_tokens = micro_batch_tokens
+        # The reference is the model as it is now: TRL would load it from `config._name_or_path` instead. Rows are
+        # never cut (TRL's default cuts at 1,024 tokens), and every column of ours is used.
+        args.precompute_ref_log_probs = True
+        args.max_length = None
+        args.remove_unused_columns = False
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=collate,
+            train_dataset=train_dataset,
+            processing_class=processing_class,
+            callbacks=callbacks,
+        )
+
+    def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
+        return dataset  # token ids are already the model's own
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        """log ref of every answer, once, by the same packed forward pass as in training."""
+        rows = collate(dataset.to_list())["rows"]
+        self.model.to(self.accelerator.device)
+        values: list[list[float]] = []
+        with torch.inference_mode():
+            for batch in micro_batches(rows, self._micro_batch_tokens):
+                logprobs, _ = self._answer_logprobs(self.model, batch)
+                values += [part.tolist() for part in logprobs.split([len(row.answers) for row in batch])]
+        return dataset.add_column("ref_logps", values)
+
+    def _answer_logprobs(self, model: Any, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
+        return answer_log_probabilities(
+            model, pack([(row.prompt_ids, row.answers) for row in rows], self.accelerator.device)
+        )
+
+    def _preference_loss(self, model: Any, rows: Sequence[Row]) -> PreferenceLoss:
+        logprobs_A, lengths_A = self._answer_logprobs(model, rows)
+        reference = [value for row in rows for value in row.ref_logps]
+        return preference_loss(
+            logprobs_A,
+            torch.tensor(reference, dtype=logprobs_A.dtype, device=logprobs_A.device),
+            lengths_A,
+            [row.counts for row in rows],
+            self.beta,
+            self._sft_weight,
+        )
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False) -> torch.Tensor:
+        """Eq. 6 summed over each prompt's losers, mean over the prompts of `inputs`."""
+        parts = self._preference_loss(model, inputs["rows"])
+        self._watch([parts])
+        return parts.loss / parts.prompts
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Gradients of one step, micro-batch by micro-batch; the mean is over the step's prompts, however it splits."""
+        model.train()
+        rows = inputs["rows"]
+        parts = []
+        total = torch.zeros((), device=self.accelerator.device)
+        for batch in micro_batches(rows, self._micro_batch_tokens):
+            with self.compute_loss_context_manager():
+                part = self._preference_loss(model, batch)
+            self.accelerator.backward(part.loss / len(rows))
+            total += part.loss.detach() / len(rows)
+            parts.append(part)
+        self._watch(parts)
+        return total
+
+    def _watch(self, parts: Sequence[PreferenceLoss]) -> None:
+        """Log means over a step: per pair, per prompt and per answer."""
+        pairs = sum(part.pairs for part in parts)
+        prompts = sum(part.prompts for part in parts)
+        answers = sum(part.answers for part in parts)
+        figures = {
+            "margin": sum(part.margin for part in parts) / pairs,
+            "pair_accuracy": sum(part.pairs_in_order for part in parts) / pairs,
+            "winner_logprob_change": sum(part.winner_change for part in parts) / prompts,
+            "loser_logprob_change": sum(part.loser_change for part in parts) / pairs,
+            "winner_nll": sum(part.winner_nll for part in parts) / prompts,
+            "kl": sum(part.kl for part in parts) / answers,
+        }
+        if not math.isfinite(figures["kl"]):
+            raise ValueError(
+                f"preference optimisation diverged at step {self.state.global_step}: log-probabilities are no longer "
+                "finite; lower dpo.learning_rate"
+            )
+        mode = "train" if self.model.training else "eval"
+        for name, value in figures.items():
+            self._metrics[mode][name].append(value)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """The checkpoint of Transformers without TRL's model card, and a marker once all of it is written."""
+        super(DPOTrainer, self)._save_checkpoint(model, trial)
+        if self.args.should_save:
+            (Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / COMPLETE).touch()

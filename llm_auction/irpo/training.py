@@ -1,0 +1,200 @@
+"""One iteration's preference optimisation, from a model directory to a model directory; survives kill -9.
+
+Nothing half-written is ever taken for a result: checkpoints count once their marker is there, and the output is
+written aside and renamed. Started again with the same arguments, training goes on from the newest checkpoint and ends
+with the very weights that an undisturbed run would have had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm_auction.generation.checkpoint import load_model, load_tokenizer
+from llm_auction.irpo.preference_pairs import PreferenceSet
+from llm_auction.profiles.schema import DpoConfig
+
+OnLog = Callable[[dict[str, float]], None]
+_JOB = "job.json"
+
+
+@dataclass(frozen=True, slots=True)
+class DpoResult:
+    """Where the tuned model lies, and the figures of its training (see `_metrics` for their names)."""
+
+    model_dir: Path
+    metrics: dict[str, float]
+
+
+def train_dpo(
+    start_dir: Path,
+    sets: Sequence[PreferenceSet],
+    config: DpoConfig,
+    delta_th: float,
+    output_dir: Path,
+    seed: int,
+    checkpoint_dir: Path,
+    on_log: OnLog | None = None,
+) -> DpoResult:
+    """Tune the model of `start_dir`, which is also the reference, on preference sets (Eq. 6).
+
+    Args:
+        start_dir: Hugging Face directory of the deployed Ad-LLM; it is only read.
+        sets: the iteration's preference sets; those without a loser are skipped and counted.
+        config: optimiser, schedule, guards.
+        delta_th: least reward gap of a loser to the winner, in the currency of the bids.
+        output_dir: made by this function; must not exist, or be empty.
+        seed: of the order of the prompts.
+        checkpoint_dir: state of an unfinished training; removed by the caller once the result is safe.
+        on_log: called after every step with `step`, `steps`, `loss`, `kl`, `learning_rate` and more.
+
+    Raises:
+        ValueError: no set has a loser, the output exists, or the training diverged.
+        ModelDirectoryError: `start_dir` is not a usable model directory.
+    """
+    started = time.perf_counter()
+    usable = [row for row in sets if row.usable(delta_th)]
+    if not usable:
+        raise ValueError(
+            f"none of the {len(sets)} preference sets has a loser that is more than delta_th = {delta_th} below its "
+            "winner: sample more answers (preferences.answers_per_query) or lower preferences.delta_th"
+        )
+    if output_dir.exists() and any(output_dir.iterdir()):
+        raise ValueError(f"output directory {output_dir} is not empty: remove it or choose another")
+    tokenizer = load_tokenizer(start_dir)
+    model = load_model(start_dir)
+    rows = _rows(usable, delta_th, tokenizer)
+    checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, rows, config, seed))
+
+    trainer = _trainer(model, tokenizer, rows, config, seed, checkpoint_dir, on_log)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    partial = output_dir.with_name(output_dir.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    partial.replace(output_dir)
+    metrics = _metrics(trainer.state, len(usable), len(sets) - len(usable), time.perf_counter() - started)
+    return DpoResult(output_dir, metrics)
+
+
+def _rows(sets: Sequence[PreferenceSet], delta_th: float, tokenizer: Any) -> list[dict[str, Any]]:
+    texts = [
+        tokenizer.apply_chat_template(row.messages, add_generation_prompt=True, tokenize=False) for row in sets
+    ]
+    prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    rows = []
+    for prompt_ids, row in zip(prompts, sets, strict=True):
+        answers, counts = row.contenders(delta_th)
+        rows.append({"prompt_ids": prompt_ids, "answers": [list(answer) for answer in answers], "counts": counts})
+    return rows
+
+
+def _trainer(
+    model: Any,
+    tokenizer: Any,
+    rows: list[dict[str, Any]],
+    config: DpoConfig,
+    seed: int,
+    checkpoint_dir: Path,
+    on_log: OnLog | None,
+) -> Any:
+    import torch
+    from datasets import Dataset
+    from transformers import PrinterCallback
+    from trl import DPOConfig
+
+    from llm_auction.irpo.callbacks import Progress, StopOnKl
+    from llm_auction.irpo.dpo import PrefixSharedDPOTrainer
+
+    steps = math.ceil(len(rows) / config.prompts_per_step) * config.epochs
+    arguments = DPOConfig(
+        output_dir=str(checkpoint_dir),
+        beta=config.beta,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=math.ceil(config.warmup_share * steps),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.prompts_per_step,
+        optim="adamw_torch",
+        seed=seed % 2**32,  # Transformers seeds NumPy too, which takes 32 bits
+        logging_steps=1,
+        save_strategy="steps",
+        save_steps=config.checkpoint_steps,
+        save_total_limit=2,  # the one before survives until the newest is complete
+        bf16=False,
+        gradient_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=False,
+        report_to=[],
+        disable_tqdm=True,
+    )
+    callbacks: list[Any] = [Progress(on_log)] if on_log else []
+    if config.max_kl is not None:
+        callbacks.append(StopOnKl(config.max_kl))
+    trainer = PrefixSharedDPOTrainer(
+        model, arguments, Dataset.from_list(rows), tokenizer, sft_weight=config.sft_weight, callbacks=callbacks
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _fingerprint(start_dir: Path, rows: list[dict[str, Any]], config: DpoConfig, seed: int) -> str:
+    """Names the job: a checkpoint counts only for the same start, data, configuration and seed."""
+    digest = hashlib.blake2b(digest_size=16)
+    for weights in sorted(start_dir.glob("*.safetensors")):
+        with weights.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    digest.update(json.dumps([rows, config.model_dump(), seed]).encode())
+    return digest.hexdigest()
+
+
+def _claim(checkpoint_dir: Path, job: str) -> Path | None:
+    """The newest complete checkpoint of this very job, if any; what another job or a dying write left is removed."""
+    from llm_auction.irpo.dpo import COMPLETE
+
+    note = checkpoint_dir / _JOB
+    if not note.is_file() or note.read_text(encoding="utf-8") != job:
+        shutil.rmtree(checkpoint_dir, ignore_errors=True)
+        checkpoint_dir.mkdir(parents=True)
+        note.write_text(job, encoding="utf-8")
+        return None
+    complete = []
+    for path in checkpoint_dir.glob("checkpoint-*"):
+        if (path / COMPLETE).is_file():
+            complete.append(path)
+        else:
+            shutil.rmtree(path)
+    return max(complete, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+def _metrics(state: Any, used: int, unused: int, seconds: float) -> dict[str, float]:
+    """First and last steps of the log, and the counts of sets; rates are means over the last tenth of the steps."""
+    history = [entry for entry in state.log_history if "kl" in entry]
+    tail = history[-max(1, len(history) // 10) :]
+
+    def late(name: str) -> float:
+        return sum(entry[name] for entry in tail) / len(tail)
+
+    return {
+        "loss_first": history[0]["loss"],
+        "loss_last": late("loss"),
+        "winner_logprob_change": late("winner_logprob_change"),
+        "loser_logprob_change": late("loser_logprob_change"),
+        "winner_nll_first": history[0]["winner_nll"],
+        "winner_nll_last": late("winner_nll"),
+        "pair_accuracy": late("pair_accuracy"),
+        "kl": late("kl"),
+        "steps": float(state.global_step),
+        "stopped_early": float(state.global_step < state.max_steps),
+        "used_sets": float(used),
+        "unused_sets": float(unused),
+        "seconds": seconds,
+    }
