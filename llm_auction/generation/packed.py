@@ -157,13 +157,17 @@ def answer_log_probabilities(model: Any, batch: PackedBatch) -> tuple[Tensor, Te
 
     The model must call our attention (`use_shared_prefix`). Logits are computed at answer positions only.
     """
-    logits_PV = model(
-        batch.input_ids_1S,
-        position_ids=batch.position_ids_1S,
-        use_cache=False,
-        logits_to_keep=batch.logits_at_P,
-        shared_prefix=batch,
-    ).logits[0].float()
+    logits_PV = (
+        model(
+            batch.input_ids_1S,
+            position_ids=batch.position_ids_1S,
+            use_cache=False,
+            logits_to_keep=batch.logits_at_P,
+            shared_prefix=batch,
+        )
+        .logits[0]
+        .float()
+    )
     picked = logits_PV[batch.target_row_N, batch.target_token_N] - logits_PV.logsumexp(-1)[batch.target_row_N]
     sums = picked.new_zeros(batch.answers).index_add(0, batch.answer_of_N, picked)
     return sums, torch.bincount(batch.answer_of_N, minlength=batch.answers)

@@ -86,9 +86,7 @@ def train_dpo(
 
 
 def _rows(sets: Sequence[PreferenceSet], delta_th: float, tokenizer: Any) -> list[dict[str, Any]]:
-    texts = [
-        tokenizer.apply_chat_template(row.messages, add_generation_prompt=True, tokenize=False) for row in sets
-    ]
+    texts = [tokenizer.apply_chat_template(row.messages, add_generation_prompt=True, tokenize=False) for row in sets]
     prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
     rows = []
     for prompt_ids, row in zip(prompts, sets, strict=True):

@@ -1,0 +1,214 @@
+"""Phase 2's start: M answers to every training query under fresh bids, with their rewards, winner and losers."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from assets.feedback_events import Columns
+from assets.frames import load_ads, load_auctions
+from assets.metadata import mean_of, plot_metadata, table_metadata
+from assets.partitions import deployed_pointer, irpo_partitions, partition_of
+from llm_auction.generation.protocol import GeneratedAnswer
+from llm_auction.irpo.preference_pairs import PreferenceSet
+from llm_auction.irpo.scoring import rewards_of
+from llm_auction.market import Auction
+from llm_auction.objective import Penalty
+from llm_auction.prompts import render_messages
+from llm_auction.seeds import derive_seed
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+
+if TYPE_CHECKING:
+    from llm_auction.mechanisms.protocol import ClickEstimator
+
+# The arm whose rewards come from the user model's own probabilities: what a perfect reward model would give.
+ORACLE = "oracle"
+# Below the first, training would learn from a handful of prompts; below the second, most answers are alike.
+LEAST_USABLE_SHARE = 0.05
+EXPECTED_USABLE_SHARE = 0.25
+
+PAIR_COLUMNS = Columns(
+    {
+        "query_id": (pl.String, "Query; one row each."),
+        "arm": (pl.String, "Arm of the experiment."),
+        "iteration": (pl.String, "Iteration, zero-padded."),
+        "candidate_ad_ids": (pl.List(pl.String), "Candidate ads, in the order of the prompt."),
+        "bids": (pl.List(pl.Int64), "Their bids per click, drawn for this phase."),
+        "answers": (pl.List(pl.String), "The sampled answers."),
+        "token_ids": (pl.List(pl.List(pl.Int64)), "Their tokens, end-of-sequence included."),
+        "rewards": (pl.List(pl.Float64), "Their rewards (Eq. 5), currency units."),
+        "logprobs": (pl.List(pl.Float64), "Their log-probabilities under the deployed model, nats."),
+        "winner": (pl.Int64, "Index of the answer of the highest reward."),
+        "losers": (pl.List(pl.Int64), "Indices of the answers more than delta_th below it."),
+    }
+)
+
+
+@asset(
+    group_name="irpo",
+    partitions_def=irpo_partitions,
+    deps=["deployed_ad_llm", "pctr_model", "ad_catalog", "user_profiles", "user_queries", "ad_candidates"],
+    kinds={"python", "pytorch", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+    pool="gpu",
+    check_specs=[
+        AssetCheckSpec(
+            "enough_usable_pairs",
+            asset="preference_pairs",
+            blocking=True,
+            description="Enough queries have a loser to learn from; stops the training below "
+            f"{LEAST_USABLE_SHARE:.0%}, warns below {EXPECTED_USABLE_SHARE:.0%}.",
+        )
+    ],
+)
+def preference_pairs(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    model_store: ModelStore,
+    engine: EngineResource,
+    user_model: UserModelResource,
+) -> MaterializeResult:
+    """M answers of the deployed Ad-LLM to every training query, scored by the reward (Eq. 5), winner and losers.
+
+    Bids are drawn anew for this phase. Rewards use the iteration's own pCTR model; in the arm `oracle`, the user
+    model's own click probabilities.
+    """
+    config = profile.get()
+    partition = partition_of(context.partition_key)
+    arm, iteration = partition["arm"], partition["iteration"]
+    model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
+    estimator = _estimator(arm, iteration, lake, model_store, user_model)
+    auctions = load_auctions(lake, "train", config.bidding, config.seed, arm, iteration, "preferences")
+    started = time.perf_counter()
+    answers = engine.open(model.path).sample(
+        [render_messages(auction, config.ad_llm.prompt) for auction in auctions],
+        config.preferences.answers_per_query,
+        config.sampling,
+        derive_seed(config.seed, "preferences", arm, iteration),
+        on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
+    )
+    sampled = time.perf_counter()
+    penalty = Penalty(config.reward.lambda_, config.reward.ad_weight, config.reward.error_weight)
+    rewards = rewards_of(auctions, [[answer.text for answer in group] for group in answers], estimator, penalty)
+    rows = [
+        pair_row(auction, group, values, config.preferences.delta_th, arm, iteration)
+        for auction, group, values in zip(auctions, answers, rewards, strict=True)
+    ]
+    frame = pl.DataFrame(rows, schema=PAIR_COLUMNS.schema)
+    lake.write("preference_pairs", frame, partition)
+    figures = pair_figures(frame)
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("preference_pairs", partition)),
+        metadata={
+            **table_metadata(frame, PAIR_COLUMNS.descriptions),
+            **figures,
+            "delta_th": config.preferences.delta_th,
+            "model_version": model.version,
+            "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
+            "sampling_seconds": sampled - started,
+            "scoring_seconds": time.perf_counter() - sampled,
+            "reward_gaps": _gap_plot(frame),
+        },
+        check_results=[enough_usable_pairs(figures["usable_share"], frame.height, config.preferences.delta_th)],
+    )
+
+
+def _estimator(
+    arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource
+) -> "ClickEstimator":
+    from llm_auction.mechanisms.click_estimates import clicks_from_pctr, clicks_from_user
+    from llm_auction.pctr.model import PctrModel
+
+    if arm == ORACLE:
+        return clicks_from_user(user_model.open(list(load_ads(lake).values())))
+    return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
+
+
+def pair_row(
+    auction: Auction,
+    answers: Sequence[GeneratedAnswer],
+    rewards: Sequence[float],
+    delta_th: float,
+    arm: str,
+    iteration: str,
+) -> dict[str, Any]:
+    """One row of `preference_pairs`: the answers to one auction."""
+    chosen = PreferenceSet(
+        query_id=auction.query.query_id,
+        messages=[],
+        answers=tuple(answer.text for answer in answers),
+        token_ids=tuple(answer.token_ids for answer in answers),
+        rewards=tuple(rewards),
+    )
+    return {
+        "query_id": chosen.query_id,
+        "arm": arm,
+        "iteration": iteration,
+        "candidate_ad_ids": [ad.ad_id for ad in auction.candidates],
+        "bids": list(auction.bids),
+        "answers": list(chosen.answers),
+        "token_ids": [list(tokens) for tokens in chosen.token_ids],
+        "rewards": list(chosen.rewards),
+        "logprobs": [answer.logprob for answer in answers],
+        "winner": chosen.winner,
+        "losers": list(chosen.losers(delta_th)),
+    }
+
+
+def pair_figures(frame: pl.DataFrame) -> dict[str, float]:
+    """What the table teaches: shares of usable queries and of distinct answers, reward gaps, volume."""
+    losers = frame["losers"].list.len()
+    gaps = frame["rewards"].list.max() - frame["rewards"].list.min()
+    answers = frame["answers"].list.len()
+    return {
+        "usable_share": mean_of(losers > 0),
+        "losers_per_query": mean_of(losers),
+        "mean_reward": mean_of(frame["rewards"].list.mean()),
+        "mean_winner_reward": mean_of(frame["rewards"].list.max()),
+        "mean_reward_gap": mean_of(gaps),
+        "max_reward_gap": float(gaps.max() or 0.0),  # type: ignore[arg-type]
+        "distinct_answers_share": mean_of(frame["answers"].list.n_unique() / answers),
+        "tokens": int(frame["token_ids"].list.eval(pl.element().list.len()).list.sum().sum()),
+    }
+
+
+def enough_usable_pairs(usable_share: float, queries: int, delta_th: float) -> AssetCheckResult:
+    """Stops the iteration when hardly any query has a loser, warns when few have."""
+    stops = usable_share < LEAST_USABLE_SHARE
+    return AssetCheckResult(
+        check_name="enough_usable_pairs",
+        passed=usable_share >= EXPECTED_USABLE_SHARE,
+        severity=AssetCheckSeverity.ERROR if stops else AssetCheckSeverity.WARN,
+        description=f"{usable_share:.0%} of {queries} queries have an answer more than {delta_th:g} below the winner. "
+        "With few, lower preferences.delta_th or sample more answers (preferences.answers_per_query).",
+        metadata={"usable_share": usable_share, "queries": queries},
+    )
+
+
+def _gap_plot(frame: pl.DataFrame) -> MetadataValue:
+    import altair as alt
+
+    gaps = frame.select(gap=pl.col("rewards").list.max() - pl.col("rewards").list.min())
+    chart = (
+        alt.Chart(gaps, width=420, height=180)
+        .mark_bar()
+        .encode(x=alt.X("gap:Q", bin=alt.Bin(maxbins=30), title="reward gap, best to worst answer"), y="count()")
+    )
+    return plot_metadata(chart)
