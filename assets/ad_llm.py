@@ -86,7 +86,7 @@ def ad_llm(
     model = model_store.publish(
         "ad_llm",
         f"{arm}/{iteration}",
-        lambda folder: shutil.copytree(output_dir, folder, dirs_exist_ok=True, copy_function=shutil.copyfile),
+        lambda folder: _copy(output_dir, folder),
         {
             "parent": start.version,
             "arm": arm,
@@ -127,6 +127,10 @@ def preference_sets(lake: Lake, partition: Mapping[str, str], template: str) -> 
         )
         for row, auction in zip(rows, auctions, strict=True)
     ]
+
+
+def _copy(source: Path, folder: Path) -> None:
+    shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
 
 
 def _announce(context: AssetExecutionContext, model: ModelVersion, arm: str, iteration: str) -> None:

@@ -5,6 +5,7 @@ informs the reader; nothing is selected by it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, multi_asset_check
 
@@ -85,29 +86,37 @@ def ad_llm_tuning_checks(
     )
 
 
+class _Judge(Protocol):
+    def click_probabilities(self, auction: Auction, answer: str) -> Mapping[str, float]: ...
+
+
 class _PctrJudge:
     """The click probabilities of the iteration's reward model."""
 
     def __init__(self, store: ModelStore, pointer: str) -> None:
-        from llm_auction.pctr import PctrModel
+        from llm_auction.pctr.model import PctrModel
 
         self.model = PctrModel.load(store.resolve("pctr", pointer).path)
 
     def click_probabilities(self, auction: Auction, answer: str) -> Mapping[str, float]:
-        from llm_auction.pctr import impressions_of
+        from llm_auction.pctr.impressions import impressions_of
 
         impressions = impressions_of(auction, answer)
-        predicted = self.model.predict(impressions) if impressions else []
+        if not impressions:
+            return {}
+        predicted = self.model.predict(impressions)
         return {shown.ad.ad_id: float(value) for shown, value in zip(impressions, predicted, strict=True)}
 
 
-def _judge(arm, iteration, lake, model_store, user_model):
+def _judge(arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource) -> _Judge:
     if arm == "oracle":
         return user_model.open(list(load_ads(lake).values()))
     return _PctrJudge(model_store, f"{arm}/{iteration}")
 
 
-def _mean_reward(auctions: Sequence[Auction], groups: Sequence[Sequence[str]], judge, penalty: Penalty) -> float:
+def _mean_reward(
+    auctions: Sequence[Auction], groups: Sequence[Sequence[str]], judge: _Judge, penalty: Penalty
+) -> float:
     rewards = [
         reward(
             auction,

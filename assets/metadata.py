@@ -40,3 +40,8 @@ def numbers_metadata(metrics: Mapping[str, Any]) -> dict[str, MetadataValue]:
         for name, value in metrics.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
+
+
+def mean_of(values: pl.Series) -> float:
+    """The mean of numbers or booleans; 0 of none."""
+    return float(values.cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]

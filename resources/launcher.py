@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,22 +49,22 @@ class TrainingLauncher(ConfigurableResource):
 
             result = train_dpo(start_dir, sets, config, delta_th, output_dir, seed, checkpoint_dir, on_log)
             return dict(result.metrics)
-        checkpoint_dir.mkdir(parents=True, exist_ok=True)
-        job = checkpoint_dir / "job.json"
-        job.write_text(
-            json.dumps(
-                {
-                    "start_dir": str(start_dir),
-                    "sets": [asdict(preference_set) for preference_set in sets],
-                    "config": config.model_dump(),
-                    "delta_th": delta_th,
-                    "output_dir": str(output_dir),
-                    "seed": seed,
-                    "checkpoint_dir": str(checkpoint_dir),
-                }
-            ),
-            encoding="utf-8",
-        )
+        from llm_auction.irpo.preference_pairs import write_sets
+
+        checkpoint_dir.parent.mkdir(parents=True, exist_ok=True)
+        job = checkpoint_dir.with_name(f"{checkpoint_dir.name}.job.json")
+        pairs = job.with_suffix(".parquet")
+        write_sets(pairs, sets)
+        fields = {
+            "start_dir": str(start_dir),
+            "pairs": str(pairs),
+            "config": config.model_dump(),
+            "delta_th": delta_th,
+            "output_dir": str(output_dir),
+            "seed": seed,
+            "checkpoint_dir": str(checkpoint_dir),
+        }
+        job.write_text(json.dumps(fields), encoding="utf-8")
         done = PipesSubprocessClient().run(context=context, command=self._command(job))
         metrics: dict[str, Any] = {}
         for message in done.get_custom_messages():

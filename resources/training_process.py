@@ -27,23 +27,13 @@ def run(job_path: Path) -> None:
 
 
 def _train(job_path: Path, on_log: Any) -> dict[str, Any]:
-    from llm_auction.irpo.preference_pairs import PreferenceSet
+    from llm_auction.irpo.preference_pairs import read_sets
     from llm_auction.irpo.training import train_dpo
 
     job = json.loads(job_path.read_text(encoding="utf-8"))
-    sets = [
-        PreferenceSet(
-            query_id=row["query_id"],
-            messages=row["messages"],
-            answers=tuple(row["answers"]),
-            token_ids=tuple(tuple(ids) for ids in row["token_ids"]),
-            rewards=tuple(row["rewards"]),
-        )
-        for row in job["sets"]
-    ]
     result = train_dpo(
         Path(job["start_dir"]),
-        sets,
+        read_sets(Path(job["pairs"])),
         DpoConfig.model_validate(job["config"]),
         job["delta_th"],
         Path(job["output_dir"]),

@@ -13,7 +13,7 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from assets.partitions import ITERATIONS, deployed_pointer
+from assets.partitions import ITERATIONS, deployed_pointer, partition_of
 from assets.provenance import MARKET_TABLES, iteration_settings, market_versions
 from llm_auction.profiles import Profile
 from resources.lake import Lake
@@ -34,7 +34,7 @@ def stands(
 ) -> bool:
     """Whether the stage need not run again; `tags` are those that `run_tags` gives it now."""
     if stage.job == "irpo_iteration" and stage.partition is not None:
-        return _iteration_stands(*stage.partition.split("|"), profile, lake, store)
+        return _iteration_stands(partition_of(stage.partition), profile, lake, store)
     if stage.job == "evaluation" and stage.partition is not None:
         there = lake.exists("mechanism_outcomes", {"mechanism": stage.partition})
         return there and _ran_last(stage, instance, tags)
@@ -53,13 +53,13 @@ def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> d
     return {FINGERPRINT_TAG: _digest(inputs)}
 
 
-def _iteration_stands(arm: str, iteration: str, profile: Profile, lake: Lake, store: ModelStore) -> bool:
+def _iteration_stands(partition: Mapping[str, str], profile: Profile, lake: Lake, store: ModelStore) -> bool:
+    arm, iteration = partition["arm"], partition["iteration"]
     try:
         model = store.resolve("ad_llm", f"{arm}/{iteration}")
         start = store.resolve("ad_llm", deployed_pointer(arm, iteration))
     except ModelStoreError:
         return False
-    partition = {"arm": arm, "iteration": iteration}
     metadata = model.metadata
     return (
         all(lake.exists(table, partition) for table in ("ad_responses", "click_feedback", "preference_pairs"))

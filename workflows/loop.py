@@ -112,7 +112,7 @@ def _run_stages(
 ) -> list[str]:
     """Run the stages in their order of need; returns the names of those that stood already."""
     processors = _processors()
-    arms = max(1, len({stage.partition.split("|")[0] for stage in stages if stage.job == "irpo_iteration"}))
+    arms = len({stage.arm for stage in stages if stage.arm is not None})
     workers = min(arms, processors)
     waiting = {stage.name: stage for stage in stages}
     over: set[str] = set()

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dagster import DagsterEvent, InitLoggerContext, logger
+from dagster import DagsterEvent, InitLoggerContext, LoggerDefinition
 
 Listener = Callable[[str | DagsterEvent], None]
 _listeners: list[Listener] = []
@@ -23,12 +23,16 @@ class _Forward(logging.Handler):
                 listener(item)
 
 
-@logger(description="Forwards what steps report to the process that runs them (run config: `loggers: progress`).")
-def progress_logger(context: InitLoggerContext) -> logging.Logger:
-    """A logger that only forwards."""
+def _forwarding_logger(_: InitLoggerContext) -> logging.Logger:
     forward = logging.Logger("progress", logging.DEBUG)
     forward.addHandler(_Forward())
     return forward
+
+
+progress_logger = LoggerDefinition(
+    _forwarding_logger,
+    description="Forwards what steps report to the process that runs them (run config: `loggers: progress`).",
+)
 
 
 @contextmanager

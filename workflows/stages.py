@@ -22,6 +22,11 @@ class Stage:
     partition: str | None = None
     after: tuple[str, ...] = ()
 
+    @property
+    def arm(self) -> str | None:
+        """The arm of an iteration; None for other stages."""
+        return self.partition.split("|")[0] if self.job == "irpo_iteration" and self.partition else None
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -44,7 +49,7 @@ def plan_study(profile: Profile, arms: Sequence[str] | None = None, iterations: 
     if count > len(ITERATIONS):
         raise ValueError(f"iterations: {count} asked for, there are partitions for {len(ITERATIONS)}")
     stages = [Stage(MARKET, "market_and_base")]
-    last = {}
+    last: dict[str, str] = {}
     for iteration in ITERATIONS[:count]:
         for arm in chosen:
             name = f"{arm} {iteration}"
