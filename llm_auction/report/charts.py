@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from llm_auction.evaluation.metrics import metric
+from llm_auction.report.drawing import specification
 from llm_auction.report.palette import PALETTE, SERIES, SHAPES
 from llm_auction.report.records import fits_frame
 from llm_auction.report.series import over_iterations, over_iterations_by_seed, references
@@ -31,13 +33,16 @@ _ITERATION_METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One plot: `name` is its file name, `title` and `note` (may be empty) go beside it, `summary` says it in words."""
+    """One plot: `name` is its file name, `title` and `note` (may be empty) go beside it, `summary` says it in words.
+
+    `drawing` is its Vega-Lite specification.
+    """
 
     name: str
     title: str
     note: str
     summary: str
-    chart: alt.LayerChart
+    drawing: Mapping[str, Any]
 
 
 def plots(study: Study) -> list[Plot]:
@@ -60,7 +65,7 @@ def _iteration_plot(study: Study, name: str) -> Plot | None:
     rules = references(study, name)
     thin = over_iterations_by_seed(study, name)
     last = points.filter(pl.col("iteration") == points["iteration"].max())
-    chart = _frame(
+    drawing = _frame(
         [*_rule_layers(rules), *_seed_layers(thin), *_point_layers(points)],
         points,
         one.unit,
@@ -70,7 +75,7 @@ def _iteration_plot(study: Study, name: str) -> Plot | None:
         for row in last.iter_rows(named=True)
     )
     beside = "; ".join(f"{row['label']} {row['value']:.3g}" for row in rules.iter_rows(named=True))
-    return Plot(name, f"{one.label}{unit}", "", f"{one.label} over iterations. {ends}. References: {beside}.", chart)
+    return Plot(name, f"{one.label}{unit}", "", f"{one.label} over iterations. {ends}. References: {beside}.", drawing)
 
 
 def _auc_plot(fits: pl.DataFrame) -> Plot:
@@ -91,13 +96,13 @@ def _auc_plot(fits: pl.DataFrame) -> Plot:
         for row in found.iter_rows(named=True)
     )
     note = "AUC on the newest feedback of held-out users. Dashed: the true click probabilities, the best on average."
-    chart = _frame(layers, found, "", zero=False)
-    return Plot("pctr_auc", "pCTR: AUC", note, f"AUC of the reward model. {summary}.", chart)
+    drawing = _frame(layers, found, "", zero=False)
+    return Plot("pctr_auc", "pCTR: AUC", note, f"AUC of the reward model. {summary}.", drawing)
 
 
 def _ece_plot(fits: pl.DataFrame) -> Plot:
     found = _mean_over_seeds(fits, "ece")
-    chart = _frame(_point_layers(found), found, "")
+    drawing = _frame(_point_layers(found), found, "")
     note = (
         "How far predicted and observed click rates lie apart, averaged over bins of the prediction. Lower is better."
     )
@@ -105,7 +110,7 @@ def _ece_plot(fits: pl.DataFrame) -> Plot:
         f"{NAMES.get(row['arm'], row['arm'])}, iteration {row['iteration']}: {row['value']:.3f}"
         for row in found.iter_rows(named=True)
     )
-    return Plot("pctr_ece", "pCTR: calibration error", note, f"Calibration error of the reward model. {values}.", chart)
+    return Plot("pctr_ece", "pCTR: calibration error", note, f"Calibration error. {values}.", drawing)
 
 
 def _mean_over_seeds(fits: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -117,7 +122,7 @@ def _mean_over_seeds(fits: pl.DataFrame, name: str) -> pl.DataFrame:
     )
 
 
-def _frame(layers: list[alt.Chart], points: pl.DataFrame, unit: str, zero: bool = True) -> alt.LayerChart:
+def _frame(layers: list[alt.Chart], points: pl.DataFrame, unit: str, zero: bool = True) -> dict[str, Any]:
     """Lay the layers over one another, with shared axes; the title stands above the plot, not along its axis."""
     import altair as alt
 
@@ -130,7 +135,7 @@ def _frame(layers: list[alt.Chart], points: pl.DataFrame, unit: str, zero: bool 
             x=_iteration_axis(points), y=alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=zero, nice=True, padding=6))
         )
     )
-    return alt.layer(base, *layers).properties(width=WIDTH, height=HEIGHT)
+    return specification(alt.layer(base, *layers).properties(width=WIDTH, height=HEIGHT))
 
 
 def _tick_format(points: pl.DataFrame, unit: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -36,25 +37,27 @@ _CONFIG = {
 _ID = re.compile(r'\bid="([^"]+)"')
 
 
-def png(chart: alt.LayerChart, title: str, scale: float = 2.0) -> bytes:
-    """The chart as a PNG on a light ground, with its title, as it stands alone."""
+def specification(chart: alt.LayerChart) -> dict[str, Any]:
+    """The chart as Vega-Lite, in the look of the report."""
+    # Altair would check every layer against its schema, which takes seconds; a wrong chart fails when it is drawn.
+    return {**chart.to_dict(validate=False), "config": _CONFIG}
+
+
+def png(drawing: Mapping[str, Any], title: str, scale: float = 2.0) -> bytes:
+    """A specification as a PNG on a light ground, with its title, as it stands alone."""
     import vl_convert
 
-    return bytes(vl_convert.vegalite_to_png(_specification(chart.properties(title=title)), scale=scale))
+    return bytes(vl_convert.vegalite_to_png(json.dumps({**drawing, "title": title}), scale=scale))
 
 
-def inline_svg(chart: alt.LayerChart, name: str) -> Markup:
-    """The chart as SVG for the page.
+def inline_svg(drawing: Mapping[str, Any], name: str) -> Markup:
+    """A specification as SVG for the page.
 
     Ids are prefixed by `name`, as all drawings share one document. All text in it was escaped by the renderer.
     """
     import vl_convert
 
-    svg = as_variables(vl_convert.vegalite_to_svg(_specification(chart)))
+    svg = as_variables(vl_convert.vegalite_to_svg(json.dumps(drawing)))
     for one in set(_ID.findall(svg)):
         svg = svg.replace(f'id="{one}"', f'id="{name}-{one}"').replace(f"#{one})", f"#{name}-{one})")
     return Markup(svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
-
-
-def _specification(chart: alt.LayerChart) -> str:
-    return json.dumps({**chart.to_dict(), "config": _CONFIG})

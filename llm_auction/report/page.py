@@ -38,7 +38,7 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
     environment.filters["number"] = number
     environment.filters["unbroken"] = unbroken
     style = (files("llm_auction.report") / "templates" / "report.css").read_text(encoding="utf-8")
-    drawn = {plot.name: inline_svg(plot.chart, plot.name) for plot in plots}
+    drawn = {plot.name: inline_svg(plot.drawing, plot.name) for plot in plots}
     final = study.comparison.last("llm_auction")
     return environment.get_template("report.html.j2").render(
         style=Markup(style),

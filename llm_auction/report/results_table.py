@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_auction.evaluation.bootstrap import Interval
@@ -26,6 +26,7 @@ _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
     ("answer_tokens", "Tokens", "tokens", ""),
     ("generations_per_query", "Generations", "", ""),
 )
+_NONE = Interval(None, None, None)
 _WITH_INTERVAL = {
     "revenue_per_query",
     "revenue_ratio_to_pretrained",
@@ -63,16 +64,19 @@ class ResultsTable:
 
 def results_table(study: Study) -> ResultsTable:
     """The table of the page. The Oracle and the bound know true click probabilities and so can't be "best"."""
-    columns = [column for column in _COLUMNS if _has_figures(study, column[0])]
+    figures = study.figures()
+    columns = [
+        one for one in _COLUMNS if any(name == one[0] and f.value is not None for (_, name), f in figures.items())
+    ]
     contenders: list[Contender] = [*study.comparison.contenders]
     if study.comparison.has_bound:
         contenders.append(CLAIRVOYANT)
-    best = {name: _best(study, contenders, name, better) for name, _, _, better in columns}
+    best = {name: _best(figures, contenders, name, better) for name, _, _, better in columns}
     rows: list[Row] = []
     for one in contenders:
         cells = []
         for name, _, unit, _ in columns:
-            figure = _interval(study, one, name)
+            figure = figures.get((one, name), _NONE)
             bounds = interval(figure, unit) if name in _WITH_INTERVAL else ""
             is_best = best[name] is not None and figure.value == best[name] and _may_be_best(one)
             cells.append(Cell(number(figure.value, unit), bounds, is_best))
@@ -97,21 +101,14 @@ def markdown_table(study: Study) -> str:
     return "\n".join(lines)
 
 
-def _interval(study: Study, one: Contender, name: str) -> Interval:
-    found = study.figure(one, name)
-    return Interval(found["value"], found["ci_low"], found["ci_high"]) if found else Interval(None, None, None)
-
-
-def _has_figures(study: Study, name: str) -> bool:
-    return bool(study.table.filter(metric=name)["value"].is_not_null().any())
-
-
 def _may_be_best(one: Contender) -> bool:
     return one.mechanism not in ("oracle", "clairvoyant")
 
 
-def _best(study: Study, contenders: Sequence[Contender], name: str, better: str) -> float | None:
-    values = [_interval(study, one, name).value for one in contenders if _may_be_best(one)]
+def _best(
+    figures: Mapping[tuple[Contender, str], Interval], contenders: Sequence[Contender], name: str, better: str
+) -> float | None:
+    values = [figures.get((one, name), _NONE).value for one in contenders if _may_be_best(one)]
     known = [value for value in values if value is not None]
     if not better or not known:
         return None

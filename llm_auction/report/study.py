@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.efficiency import Comparison, efficiency_table
 from llm_auction.evaluation.outcomes import Contender, pool_seeds
 from llm_auction.market import Ad, Query, UserProfile
@@ -85,12 +86,10 @@ class Study:
     def seeds(self) -> tuple[int, ...]:
         return tuple(run.seed for run in self.runs)
 
-    def figure(self, contender: Contender, metric: str) -> dict[str, float | None] | None:
-        """`value`, `ci_low`, `ci_high` of one figure of the pooled table; None when it isn't there."""
-        found = self.table.filter(
-            pl.col("mechanism") == contender.mechanism,
-            pl.col("iteration").eq_missing(pl.lit(contender.iteration, dtype=pl.String)),
-            pl.col("variant").eq_missing(pl.lit(contender.variant, dtype=pl.String)),
-            pl.col("metric") == metric,
-        )
-        return found.select("value", "ci_low", "ci_high").row(0, named=True) if found.height else None
+    def figures(self) -> dict[tuple[Contender, str], Interval]:
+        """Every figure of the pooled table by contender and metric."""
+        columns = ("mechanism", "iteration", "variant", "metric", "value", "ci_low", "ci_high")
+        return {
+            (Contender(mechanism, iteration, variant), metric): Interval(value, low, high)
+            for mechanism, iteration, variant, metric, value, low, high in self.table.select(columns).iter_rows()
+        }

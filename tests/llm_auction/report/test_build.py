@@ -1,0 +1,117 @@
+"""The written report: one self-contained page, records for machines, plots."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from llm_auction.market import Query
+from llm_auction.report import ReportFiles, build_report
+from tests.synthetic_study import FINAL, synthetic_run
+
+CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ATTACK = '<script>alert(1)</script><img src="https://example.com/x">'
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> ReportFiles:
+    """Two seeds, with hostile text as a query."""
+    runs = [synthetic_run(seed, queries=12) for seed in (0, 1)]
+    hostile = {key: Query(key, query.user_id, ATTACK) for key, query in runs[0].queries.items()}
+    runs[0] = replace(runs[0], queries=hostile)
+    return build_report(runs, tmp_path_factory.mktemp("report"), 200, CREATED, {"Versions": "test"})
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_page_needs_nothing_from_outside(report: ReportFiles) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    parser = _Tags()
+    parser.feed(html)
+    names = {tag for tag, _ in parser.tags}
+    assert not names & {"script", "link", "iframe", "img", "object", "base", "form"}
+    for _, attributes in parser.tags:
+        assert not {"src", "srcset", "href", "action"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+    assert "@import" not in html and "default-src 'none'" in html
+    assert [url for url in re.findall(r"url\(([^)]*)\)", html) if not url.startswith("#")] == []
+
+
+def test_text_of_users_and_models_is_escaped(report: ReportFiles) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    assert ATTACK not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_drawings_share_no_ids(report: ReportFiles) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
+    assert html.count("<svg ") == len(report.plots) == 8
+
+
+def test_colours_of_drawings_follow_the_page(report: ReportFiles) -> None:
+    assert "var(--chart-llm-auction, #0a5fc2)" in report.html.read_text(encoding="utf-8")
+
+
+def test_plots_are_png_files(report: ReportFiles) -> None:
+    assert {"revenue_per_query", "reward_per_query", "pctr_auc"} <= set(report.pngs)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in report.pngs.values())
+
+
+def test_no_half_written_files_stay_behind(report: ReportFiles) -> None:
+    names = {path.name for path in report.html.parent.iterdir()}
+    assert names == {"report.html", "results.json", *(f"{name}.png" for name in report.pngs)}
+
+
+def test_records(report: ReportFiles) -> None:
+    records = json.loads(report.results.read_text(encoding="utf-8"))
+    keys = "profile seed seeds mechanism arm iteration variant metric value ci_low ci_high n run table".split()
+    assert all(list(record) == keys for record in records)
+
+    def find(**wanted: object) -> list[dict]:
+        return [one for one in records if all(one[key] == value for key, value in wanted.items())]
+
+    revenue = find(mechanism="llm_auction", iteration="03", metric="revenue_per_query")
+    assert [(one["seed"], one["n"]) for one in revenue] == [(0, 12), (1, 12), (None, 24)]
+    assert revenue[2]["seeds"] == [0, 1]
+    assert revenue[2]["value"] == pytest.approx((revenue[0]["value"] + revenue[1]["value"]) / 2)
+    assert all(one["ci_low"] <= one["value"] <= one["ci_high"] for one in revenue)
+    assert find(seed=0, mechanism="pretrained", metric="generations_per_query")[0]["run"] == "run-pretrained"
+    auc = find(seed=1, arm="oracle", iteration="02", metric="pctr_auc")[0]
+    assert (auc["table"], auc["n"], auc["ci_low"]) == ("pctr_model", 1200, None)
+    assert find(seed=1, arm="oracle", iteration="02", metric="pctr_auc_before_refit")[0]["value"] < auc["value"]
+
+
+def test_figures_are_reproducible(report: ReportFiles, tmp_path: Path) -> None:
+    again = build_report([synthetic_run(1, 12), synthetic_run(0, 12)], tmp_path / "deep" / "er", 200, CREATED)
+    assert again.results.read_text() == report.results.read_text()
+
+
+def test_baselines_alone_make_a_report(tmp_path: Path) -> None:
+    """Before anything is trained, and without fits: fewer parts, the same page."""
+    run = synthetic_run(0, 8)
+    run = replace(run, outcomes=run.outcomes.filter(run.outcomes["iteration"].is_null()), fits=())
+    files = build_report([run], tmp_path, 100, CREATED)
+    html = files.html.read_text(encoding="utf-8")
+    assert "has not been evaluated yet" in html and "Answers before and after" not in html
+    assert FINAL not in files.study.comparison and files.pngs == {}
+
+
+def test_no_runs(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="materialize mechanism_outcomes"):
+        build_report([], tmp_path, 100, CREATED)

@@ -1,0 +1,95 @@
+"""The verdict says what the intervals say: held, open or against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from llm_auction.report import Study
+from llm_auction.report.examples import examples
+from llm_auction.report.results_table import markdown_table, results_table
+from llm_auction.report.verdict import caveats, findings, headline
+from tests.synthetic_study import synthetic_run
+
+QUERIES = 40
+
+
+def study(reward: Callable[[str], pl.Expr] | None = None) -> Study:
+    """A study in which the outcomes of single mechanisms are replaced by constants or shifted."""
+    run = synthetic_run(0, QUERIES)
+    if reward is not None:
+        run = replace(run, outcomes=run.outcomes.with_columns(reward=reward("reward"), revenue=reward("revenue")))
+    return Study.of([run], 300)
+
+
+def statuses(of: Study) -> dict[str, str]:
+    return {finding.claim: finding.status for finding in findings(of)}
+
+
+def by_mechanism(**shift: float) -> Callable[[str], pl.Expr]:
+    """Every mechanism gets the pretrained model's own figures plus a shift (a step function of the query)."""
+
+    def expression(column: str) -> pl.Expr:
+        query = pl.col("query_id").str.slice(1).cast(pl.Float64)
+        base = 30 + query % 7
+        return base + pl.col("mechanism").replace_strict(shift, default=0.0)
+
+    return expression
+
+
+def test_clear_gains_hold_with_separate_intervals() -> None:
+    found = findings(study(by_mechanism(llm_auction=20.0, oracle=22.0)))
+    assert [finding.status for finding in found[:5]] == ["holds"] * 5
+    assert "do not overlap" in found[0].evidence
+
+
+def test_small_constant_gain_is_settled_only_by_pairing() -> None:
+    found = findings(study(by_mechanism(llm_auction=0.3, oracle=0.3)))
+    assert found[0].status == "holds" and "paired difference is settled" in found[0].evidence
+
+
+def test_no_gain_is_open_and_a_loss_fails() -> None:
+    assert set(list(statuses(study(by_mechanism())).values())[:4]) == {"open"}
+    lost = statuses(study(by_mechanism(llm_auction=-5.0, oracle=-20.0)))
+    assert list(lost.values())[:5] == ["fails"] * 5
+
+
+def test_headline_and_caveats() -> None:
+    one = study()
+    assert "After 3 iterations LLM-Auction earns" in headline(one) and "MOSAIC" in headline(one)
+    text = " ".join(caveats(one))
+    assert "One seed" in text and "favours MOSAIC" in text and "no correction" in text
+
+
+def test_pooled_caveats_name_what_was_left_out() -> None:
+    full, partial = synthetic_run(0, 10), synthetic_run(1, 10)
+    partial = replace(partial, outcomes=partial.outcomes.filter(pl.col("mechanism") != "oracle"))
+    text = " ".join(caveats(Study.of([full, partial], 100)))
+    assert "2 seeds are pooled" in text and "Oracle, iteration 3" in text and "Only 20 test queries" in text
+
+
+def test_table_marks_the_best_deployable_mechanism() -> None:
+    table = results_table(study())
+    best = [row.name for row in table.rows if row.cells[0].best]
+    assert len(best) == 1 and not best[0].startswith(("Oracle", "Clairvoyant"))
+    assert table.rows[-1].name == "Clairvoyant bound"
+    assert markdown_table(study()).count("\n") == len(table.rows) + 1
+
+
+def test_examples_show_the_same_auction_twice() -> None:
+    one = study()
+    found = examples(one)
+    assert len(found) == 3 and [e.title for e in found][1] == "The median gain"
+    gains = [e.after.reward - e.before.reward for e in found]
+    assert gains == sorted(gains)
+    for example in found:
+        for view in (example.before, example.after):
+            ads = [part for part in view.parts if part.ad]
+            assert ads and all(part.text == f"@{part.ad.title}@[Ad-{part.ad.ad_id}]" for part in ads)
+            revenue = sum(part.bid for part in ads if part.clicked)
+            assert revenue == pytest.approx(view.revenue)
+        bids = [bid for _, bid in example.candidates]
+        assert bids == sorted(bids, reverse=True) and len(bids) == 10
