@@ -27,6 +27,8 @@ def clean_text(value: object, field: str) -> str:
         raise InvalidField(field, f"must be text, got {type(value).__name__}")
     # White space first: line breaks and tabs are control characters too, but they part words.
     text = unicodedata.normalize("NFC", " ".join(str(value).split()))
+    if text.isprintable():
+        return text
     text = "".join(letter for letter in text if unicodedata.category(letter) not in _INVISIBLE)
     if any(unicodedata.category(letter) == "Cs" for letter in text):
         raise InvalidField(field, "holds half a character (a lone surrogate)")
