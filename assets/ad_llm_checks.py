@@ -4,16 +4,15 @@ Both models answer a few held-out queries under the same bids, and the iteration
 informs the reader; nothing is selected by it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, multi_asset_check
 
 from assets.frames import load_ads, load_auctions
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
-from llm_auction.answers import parse_answer
-from llm_auction.market import Auction
-from llm_auction.objective import Penalty, reward
+from llm_auction.irpo.scoring import rewards_of
+from llm_auction.objective import Penalty
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
@@ -21,6 +20,9 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
+
+if TYPE_CHECKING:
+    from llm_auction.mechanisms.protocol import ClickEstimator
 
 QUERIES = 20
 ANSWERS = 4
@@ -66,8 +68,8 @@ def ad_llm_tuning_checks(
         )
         answers[name] = [[answer.text for answer in group] for group in drawn]
     penalty = Penalty(**config.reward.model_dump())
-    judge = _judge(arm, iteration, lake, model_store, user_model)
-    means = {name: _mean_reward(auctions, groups, judge, penalty) for name, groups in answers.items()}
+    estimator = _estimator(arm, iteration, lake, model_store, user_model)
+    means = {name: _mean(rewards_of(auctions, groups, estimator, penalty)) for name, groups in answers.items()}
     gain = means["tuned"] - means["start"]
     yield AssetCheckResult(
         check_name="tuned_against_base",
@@ -86,48 +88,21 @@ def ad_llm_tuning_checks(
     )
 
 
-class _Judge(Protocol):
-    def click_probabilities(self, auction: Auction, answer: str) -> Mapping[str, float]: ...
+def _estimator(
+    arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource
+) -> "ClickEstimator":
+    """What the arm's rewards come from: the iteration's pCTR model, or the user model in the arm `oracle`."""
+    from llm_auction.mechanisms.click_estimates import clicks_from_pctr, clicks_from_user
+    from llm_auction.pctr.model import PctrModel
 
-
-class _PctrJudge:
-    """The click probabilities of the iteration's reward model."""
-
-    def __init__(self, store: ModelStore, pointer: str) -> None:
-        from llm_auction.pctr.model import PctrModel
-
-        self.model = PctrModel.load(store.resolve("pctr", pointer).path)
-
-    def click_probabilities(self, auction: Auction, answer: str) -> Mapping[str, float]:
-        from llm_auction.pctr.impressions import impressions_of
-
-        impressions = impressions_of(auction, answer)
-        if not impressions:
-            return {}
-        predicted = self.model.predict(impressions)
-        return {shown.ad.ad_id: float(value) for shown, value in zip(impressions, predicted, strict=True)}
-
-
-def _judge(arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource) -> _Judge:
     if arm == "oracle":
-        return user_model.open(list(load_ads(lake).values()))
-    return _PctrJudge(model_store, f"{arm}/{iteration}")
+        return clicks_from_user(user_model.open(list(load_ads(lake).values())))
+    return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
 
 
-def _mean_reward(
-    auctions: Sequence[Auction], groups: Sequence[Sequence[str]], judge: _Judge, penalty: Penalty
-) -> float:
-    rewards = [
-        reward(
-            auction,
-            parse_answer(answer, auction.candidates),
-            judge.click_probabilities(auction, answer),
-            penalty,
-        )
-        for auction, group in zip(auctions, groups, strict=True)
-        for answer in group
-    ]
-    return sum(rewards) / len(rewards)
+def _mean(groups: Sequence[Sequence[float]]) -> float:
+    values = [value for group in groups for value in group]
+    return sum(values) / len(values)
 
 
 def _distinct_share(groups: Sequence[Sequence[str]]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dagster import Definitions, in_process_executor, load_asset_checks_from_modules, load_assets_from_modules
 
 from assets import (
@@ -9,12 +11,12 @@ from assets import (
     ad_llm_checks,
     base,
     evaluation,
-    feedback_checks,
     feedback_models,
     irpo,
     market,
     market_checks,
     pctr_model,
+    preference_pairs,
 )
 from resources.dbt import dbt_resource
 from resources.engines import EngineResource
@@ -34,20 +36,18 @@ MODULES = [
     base,
     irpo,
     feedback_models,
-    feedback_checks,
     pctr_model,
+    preference_pairs,
     ad_llm,
     ad_llm_checks,
     evaluation,
 ]
 
-data_dir = str(point_tools_at_data_dir())
 
-defs = Definitions(
-    assets=load_assets_from_modules(MODULES),
-    asset_checks=load_asset_checks_from_modules(MODULES),
-    jobs=[jobs.market_and_base, jobs.irpo_iteration, jobs.evaluation, jobs.study],
-    resources={
+def gather(**replacements: Any) -> Definitions:
+    """All definitions; `replacements` take the place of resources by name, such as an engine of one's own."""
+    data_dir = str(point_tools_at_data_dir())
+    resources = {
         "profile": ProfileResource(),
         "lake": Lake(data_dir=data_dir),
         "model_store": ModelStore(data_dir=data_dir),
@@ -56,8 +56,16 @@ defs = Definitions(
         "user_model": UserModelResource(),
         "launcher": TrainingLauncher(),
         "dbt": dbt_resource(),
-    },
-    # A process for every step would cost seconds each; runs are processes of their own anyway.
-    executor=in_process_executor,
-    loggers={"progress": progress_logger},
-)
+    }
+    return Definitions(
+        assets=load_assets_from_modules(MODULES),
+        asset_checks=load_asset_checks_from_modules(MODULES),
+        jobs=[jobs.market_and_base, jobs.irpo_iteration, jobs.evaluation, jobs.study],
+        resources=resources | replacements,
+        # A process for every step would cost seconds each; runs are processes of their own anyway.
+        executor=in_process_executor,
+        loggers={"progress": progress_logger},
+    )
+
+
+defs = gather()
