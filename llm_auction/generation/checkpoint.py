@@ -12,6 +12,7 @@ from typing import Any
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 class ModelDirectoryError(ValueError):
@@ -64,6 +65,9 @@ def load_tokenizer(model: str | Path) -> Any:
     """The tokenizer of a model directory; ModelDirectoryError when there is none or it has no chat template."""
     from transformers import AutoTokenizer
 
+    if Path(model).is_dir() and not any((Path(model) / name).exists() for name in _TOKENIZERS):
+        # Transformers would quietly make an empty tokenizer of the architecture's kind.
+        raise ModelDirectoryError(f"{model} has no usable tokenizer: none of {', '.join(_TOKENIZERS)} is there")
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(model))
     except (OSError, ValueError) as error:
@@ -84,7 +88,9 @@ def load_model(model: str | Path, dtype: str = "float32", device: str = "cpu") -
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # a bar for every model that is opened would drown a run's own messages
     if isinstance(model, Path) or Path(model).exists() or str(model).count("/") != 1:
         check_model_dir(Path(model))
     loaded = AutoModelForCausalLM.from_pretrained(

@@ -152,22 +152,22 @@ def _tree(start: int, middle: int, lengths: Sequence[int], device: torch.device 
     )
 
 
-def answer_log_probabilities(model: Any, batch: PackedBatch) -> tuple[Tensor, Tensor]:
-    """log pi(answer | prompt) in nats of every answer of the batch, and its number of tokens; differentiable.
+def token_log_probabilities(model: Any, batch: PackedBatch) -> Tensor:
+    """log pi(token | prompt, earlier tokens) in nats of every answer token, in packed order; differentiable.
 
     The model must call our attention (`use_shared_prefix`). Logits are computed at answer positions only.
     """
-    logits_PV = (
-        model(
-            batch.input_ids_1S,
-            position_ids=batch.position_ids_1S,
-            use_cache=False,
-            logits_to_keep=batch.logits_at_P,
-            shared_prefix=batch,
-        )
-        .logits[0]
-        .float()
-    )
-    picked = logits_PV[batch.target_row_N, batch.target_token_N] - logits_PV.logsumexp(-1)[batch.target_row_N]
-    sums = picked.new_zeros(batch.answers).index_add(0, batch.answer_of_N, picked)
-    return sums, torch.bincount(batch.answer_of_N, minlength=batch.answers)
+    logits_PV = model(
+        batch.input_ids_1S,
+        position_ids=batch.position_ids_1S,
+        use_cache=False,
+        logits_to_keep=batch.logits_at_P,
+        shared_prefix=batch,
+    ).logits[0]
+    logits_PV = logits_PV.float()
+    return logits_PV[batch.target_row_N, batch.target_token_N] - logits_PV.logsumexp(-1)[batch.target_row_N]
+
+
+def sum_by_answer(batch: PackedBatch, values_N: Tensor) -> Tensor:
+    """Sums of per-token values over each answer's tokens."""
+    return values_N.new_zeros(batch.answers).index_add(0, batch.answer_of_N, values_N)

@@ -17,6 +17,7 @@ from llm_auction.generation.checkpoint import eos_token_ids, load_model, load_to
 from llm_auction.generation.choice import choose_tokens
 from llm_auction.generation.decoders import CacheDecoder, Decoder, SharedPrefixDecoder
 from llm_auction.generation.noise import answer_uniforms
+from llm_auction.generation.packed import pack, sum_by_answer, token_log_probabilities
 from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.profiles.schema import SamplingConfig
@@ -57,6 +58,27 @@ class TransformersEngine:
             for messages in prompts
         ]
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+    @torch.inference_mode()
+    def log_probabilities(
+        self, prompts: Sequence[Messages], answers: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[float]]:
+        """log pi(answer | prompt) in nats of given answers (token ids, end included), each prompt read once.
+
+        Raises:
+            ValueError: the model's attention can't share prefixes, or an answer has no tokens.
+        """
+        if not self._shared:
+            raise ValueError(
+                f"{type(self.model).__name__} can't share prefixes: its log-probabilities need plain forwards"
+            )
+        if not all(tokens for group in answers for tokens in group):
+            raise ValueError("an answer has no tokens: even an empty answer ends with an end-of-sequence token")
+        values = []
+        for prompt, group in zip(self.encode(prompts), answers, strict=True):
+            batch = pack([(prompt, group)], self.model.device)
+            values.append(sum_by_answer(batch, token_log_probabilities(self.model, batch)).tolist())
+        return values
 
     def sample(
         self,

@@ -20,7 +20,7 @@ import torch
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from llm_auction.generation.packed import answer_log_probabilities, pack
+from llm_auction.generation.packed import PackedBatch, pack, token_log_probabilities
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
 
@@ -29,7 +29,10 @@ COMPLETE = "COMPLETE"  # written last into a checkpoint: without it, the process
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One prompt: `answers[0]` is the winner, the others distinct losers; `counts` says how many each stands for."""
+    """One prompt: `answers[0]` is the winner, the others distinct losers; `counts` says how many each stands for.
+
+    `ref_logps` are log ref of the answers' tokens, answer behind answer; empty before they are computed.
+    """
 
     prompt_ids: list[int]
     answers: list[list[int]]
@@ -112,32 +115,25 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         return dataset  # token ids are already the model's own
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        """log ref of every answer, once, by the same packed forward pass as in training."""
+        """log ref of every answer token, once, by the same packed forward pass as in training."""
         rows = collate(dataset.to_list())["rows"]
         self.model.to(self.accelerator.device)
         values: list[list[float]] = []
         with torch.inference_mode():
             for batch in micro_batches(rows, self._micro_batch_tokens):
-                logprobs, _ = self._answer_logprobs(self.model, batch)
-                values += [part.tolist() for part in logprobs.split([len(row.answers) for row in batch])]
+                logprobs_N = token_log_probabilities(self.model, self._pack(batch))
+                values += [part.tolist() for part in logprobs_N.split([sum(map(len, row.answers)) for row in batch])]
         return dataset.add_column("ref_logps", values)
 
-    def _answer_logprobs(self, model: Any, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
-        return answer_log_probabilities(
-            model, pack([(row.prompt_ids, row.answers) for row in rows], self.accelerator.device)
-        )
+    def _pack(self, rows: Sequence[Row]) -> PackedBatch:
+        return pack([(row.prompt_ids, row.answers) for row in rows], self.accelerator.device)
 
     def _preference_loss(self, model: Any, rows: Sequence[Row]) -> PreferenceLoss:
-        logprobs_A, lengths_A = self._answer_logprobs(model, rows)
-        reference = [value for row in rows for value in row.ref_logps]
-        return preference_loss(
-            logprobs_A,
-            torch.tensor(reference, dtype=logprobs_A.dtype, device=logprobs_A.device),
-            lengths_A,
-            [row.counts for row in rows],
-            self.beta,
-            self._sft_weight,
-        )
+        batch = self._pack(rows)
+        logprobs_N = token_log_probabilities(model, batch)
+        reference_N = torch.tensor([value for row in rows for value in row.ref_logps], device=logprobs_N.device)
+        counts = [row.counts for row in rows]
+        return preference_loss(logprobs_N, reference_N, batch.answer_of_N, counts, self.beta, self._sft_weight)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False) -> torch.Tensor:
         """Eq. 6 summed over each prompt's losers, mean over the prompts of `inputs`."""

@@ -22,7 +22,7 @@ from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.profiles.schema import DpoConfig
 
 OnLog = Callable[[dict[str, float]], None]
-_JOB = "job.json"
+_JOB = "fingerprint.txt"  # whose checkpoints these are
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def train_dpo(
         raise ValueError(f"output directory {output_dir} is not empty: remove it or choose another")
     tokenizer = load_tokenizer(start_dir)
     model = load_model(start_dir)
+    uses_cache = model.config.use_cache
     rows = _rows(usable, delta_th, tokenizer)
     checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, rows, config, seed))
 
@@ -78,7 +79,9 @@ def train_dpo(
 
     partial = output_dir.with_name(output_dir.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(partial)
+    tuned = trainer.accelerator.unwrap_model(trainer.model)
+    tuned.config.use_cache = uses_cache  # the trainer switches it off for itself
+    tuned.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     partial.replace(output_dir)
     metrics = _metrics(trainer.state, len(usable), len(sets) - len(usable), time.perf_counter() - started)
@@ -128,7 +131,8 @@ def _trainer(
         save_steps=config.checkpoint_steps,
         save_total_limit=2,  # the one before survives until the newest is complete
         bf16=False,
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
+        gradient_checkpointing=None,  # the old name, which TRL sets
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=False,
         report_to=[],
@@ -160,8 +164,9 @@ def _claim(checkpoint_dir: Path, job: str) -> Path | None:
 
     note = checkpoint_dir / _JOB
     if not note.is_file() or note.read_text(encoding="utf-8") != job:
-        shutil.rmtree(checkpoint_dir, ignore_errors=True)
-        checkpoint_dir.mkdir(parents=True)
+        for path in checkpoint_dir.glob("checkpoint-*"):
+            shutil.rmtree(path)
+        checkpoint_dir.mkdir(parents=True, exist_ok=True)
         note.write_text(job, encoding="utf-8")
         return None
     complete = []
