@@ -1,0 +1,44 @@
+"""The command line as a whole: it gathers the commands and turns errors into one readable line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from workflows.cli.evaluate import evaluate
+from workflows.cli.pretrain import pretrain
+from workflows.cli.profiles import profiles
+from workflows.cli.report import report
+from workflows.cli.run import run
+from workflows.cli.ui import ui
+
+app = typer.Typer(
+    name="llm-auction",
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=(
+        "Train a language model to run an ad auction inside its own answers (LLM-Auction, arXiv 2512.10551).\n\n"
+        "Start with `llm-auction run`; every command explains itself with `--help`."
+    ),
+)
+for command in (run, evaluate, report, profiles, pretrain, ui):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line. An expected error is one line; LLM_AUCTION_TRACEBACK=1 shows where it arose."""
+    try:
+        app()
+    except KeyboardInterrupt as interruption:
+        typer.secho(str(interruption) or "stopped", err=True)
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError) as error:
+        if os.environ.get("LLM_AUCTION_TRACEBACK"):
+            raise
+        # An OSError's text begins with its number, which helps nobody.
+        text = (isinstance(error, OSError) and error.filename is None and error.strerror) or str(error)
+        typer.secho(f"error: {text}", fg=typer.colors.RED, err=True)
+        sys.exit(1)

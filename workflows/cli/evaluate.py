@@ -1,0 +1,86 @@
+"""`llm-auction evaluate`: measure mechanisms on what is trained, and renew the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workflows.cli.options import DataDirOption, ProfileOption, SeedOption, SetOption, overrides_from
+
+if TYPE_CHECKING:
+    from workflows.cli.progress import LoopDisplay
+    from workflows.environment import Environment
+
+
+def evaluate(
+    mechanisms: Annotated[
+        list[str] | None,
+        typer.Argument(help="pretrained, mosaic, llm_auction, oracle; all without it.", show_default=False),
+    ] = None,
+    profile: ProfileOption = None,
+    seed: SeedOption = None,
+    assignments: SetOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Measure mechanisms on the test queries with the models that are trained, and renew the report.
+
+    Examples:
+
+        llm-auction evaluate                                   # all mechanisms
+        llm-auction evaluate mosaic --set evaluation.mosaic_taus=1,5,20
+        llm-auction evaluate llm_auction oracle --seed 1       # every iteration of both arms
+
+    All mechanisms meet the same queries, candidates, bids and users. Nothing is trained here.
+    """
+    from rich.console import Console
+
+    from assets.partitions import MECHANISMS
+    from workflows.cli.progress import LoopDisplay
+    from workflows.cli.results_table import print_results
+    from workflows.cli.state import report_folder
+    from workflows.environment import prepare_environment
+
+    unknown = sorted(set(mechanisms or ()) - set(MECHANISMS))
+    if unknown:
+        raise typer.BadParameter(f"unknown mechanism {', '.join(unknown)}: choose among {', '.join(MECHANISMS)}")
+    environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
+    chosen = list(dict.fromkeys(mechanisms)) if mechanisms else ["pretrained", "mosaic", *environment.profile.arms]
+    console = Console()
+    with LoopDisplay(console) as display:
+        _run(chosen, environment, display)
+    folder = report_folder(environment.data_dir)
+    print_results(console, folder / "results.json")
+    console.print(f"\nthe report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _run(mechanisms: Sequence[str], environment: Environment, display: LoopDisplay) -> None:
+    """The evaluations and the report as Dagster runs in this process, one after the other."""
+    from dagster import DagsterInstance
+    from filelock import FileLock, Timeout
+
+    from resources.lake import Lake
+    from resources.model_store import ModelStore
+    from workflows.definitions import defs
+    from workflows.execution import execute_stage, release_dead_runs
+    from workflows.freshness import run_tags
+    from workflows.loop import LoopEvent
+    from workflows.stages import REPORT, Stage
+
+    stages = [Stage(f"evaluate {name}", "evaluation", name) for name in mechanisms] + [Stage(REPORT, "study")]
+    lake, store = Lake(data_dir=str(environment.data_dir)), ModelStore(data_dir=str(environment.data_dir))
+    display(LoopEvent("planned", "", {"stages": [stage.name for stage in stages]}))
+    try:
+        with FileLock(environment.data_dir / ".loop.lock", timeout=0), DagsterInstance.get() as instance:
+            release_dead_runs(instance)
+            for stage in stages:
+
+                def emit(kind: str, fields: Mapping[str, Any], name: str = stage.name) -> None:
+                    display(LoopEvent(kind, name, fields))
+
+                emit("started", {})
+                tags = run_tags(stage, environment.profile, lake, store)
+                emit("done", execute_stage(defs, instance, stage, tags, emit))
+    except Timeout:
+        raise ValueError(f"another `llm-auction` command is at work in {environment.data_dir}: wait for it") from None

@@ -1,0 +1,162 @@
+"""What a running loop shows: live lines on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.live import Live
+
+    from workflows.loop import LoopEvent
+
+# How long stages take relative to each other on the laptop profile, by the first word of their names; the pace itself
+# is measured. Whatever is not listed is an iteration of an arm.
+WEIGHTS = {"market": 0.1, "evaluate": 0.7, "report": 0.15}
+ITERATION = 1.0
+# Figures of a finished stage that are worth a line: (asset, figure, label, format).
+NOTES = (
+    ("ad_responses", "format_error_rate", "format errors", "{:.1%}"),
+    ("click_feedback", "click_through_rate", "CTR", "{:.1%}"),
+    ("pctr_model", "after/auc", "pCTR AUC", "{:.3f}"),
+    ("preference_pairs", "mean_reward", "mean reward", "{:.2f}"),
+    ("mechanism_outcomes", "revenue_per_query", "revenue per query", "{:.2f}"),
+)
+QUIET_SECONDS = 20.0  # plain output says what is going on at least this often, where anything is
+
+
+@dataclass
+class _Running:
+    since: float
+    step: str = ""
+    message: str = ""
+
+    @property
+    def doing(self) -> str:
+        return f"{self.step}: {self.message}" if self.message else self.step
+
+
+@dataclass
+class LoopDisplay:
+    """Follows the events of a loop; use it as a context manager and give it to `run_loop` as `on_event`."""
+
+    console: Console
+    started: float = field(default_factory=time.monotonic)
+    _stages: list[str] = field(default_factory=list)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _over: set[str] = field(default_factory=set)
+    _skipped: set[str] = field(default_factory=set)
+    _last_line: float = field(default_factory=time.monotonic)
+    _live: Live | None = None
+
+    def __enter__(self) -> LoopDisplay:
+        if self.console.is_terminal:
+            from rich.live import Live
+
+            self._live = Live(self, console=self.console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, event: LoopEvent) -> None:
+        """One event of the loop."""
+        stage, fields = event.stage, event.fields
+        match event.kind:
+            case "planned":
+                self._stages = list(fields["stages"])
+            case "started":
+                self._running[stage] = _Running(time.monotonic())
+                if self._live is None:
+                    self._say(f"{stage}: started ({self._where()})")
+            case "step_started":
+                self._doing(stage, str(fields["step"]), "")
+            case "progress":
+                self._doing(stage, None, str(fields["message"]))
+            case "check_failed":
+                self._say(f"{stage}: check failed, {str(fields['severity']).lower()}: {fields['check']}")
+            case "skipped":
+                self._end(stage)
+                self._skipped.add(stage)
+                self._say(f"{stage}: there already")
+            case "done":
+                self._end(stage)
+                note = notes(fields.get("metrics", {}))
+                self._say(f"{stage}: done in {duration(float(fields['seconds']))}{f'; {note}' if note else ''}")
+            case "failed":
+                self._end(stage)
+                self._say(f"{stage}: failed")
+
+    def remaining(self) -> float | None:
+        """Seconds until the end at the pace so far; None before a stage was finished."""
+        done = sum(weight(stage) for stage in self._over - self._skipped)
+        now = time.monotonic()
+        left = sum(weight(stage) for stage in self._stages if stage not in self._over)
+        # What runs now counts as half done, which is what it is on average.
+        under_way = 0.5 * sum(weight(stage) for stage in self._running)
+        if done <= 0.0:
+            return None
+        return (now - self.started) / (done + under_way) * (left - under_way)
+
+    def _doing(self, stage: str, step: str | None, message: str) -> None:
+        running = self._running.setdefault(stage, _Running(time.monotonic()))
+        running.step = running.step if step is None else step
+        running.message = message
+        if self._live is None and time.monotonic() - self._last_line > QUIET_SECONDS:
+            self._say(f"{stage}: {running.doing} ({self._where()})")
+
+    def _end(self, stage: str) -> None:
+        self._running.pop(stage, None)
+        self._over.add(stage)
+
+    def _where(self) -> str:
+        """How far the loop is: stages, time so far, time to go."""
+        text = f"{len(self._over)} of {len(self._stages)} stages, {duration(time.monotonic() - self.started)}"
+        remaining = self.remaining()
+        return text if remaining is None else f"{text}, about {duration(remaining)} to go"
+
+    def _say(self, text: str) -> None:
+        self._last_line = time.monotonic()
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The live lines: one for each running stage, one for the whole."""
+        from rich.text import Text
+
+        width = options.max_width
+        for stage, running in self._running.items():
+            seconds = duration(time.monotonic() - running.since)
+            line = Text(f"  {stage}  ", style="cyan", no_wrap=True)
+            line.append(f"{seconds}  ", style="dim").append(running.doing, style="none")
+            line.truncate(width, overflow="ellipsis")
+            yield line
+        yield Text(self._where() if self._stages else "starting", style="bold", no_wrap=True)
+
+
+def weight(stage: str) -> float:
+    """How long a stage takes, relative to an iteration of an arm."""
+    return WEIGHTS.get(stage.split(" ", 1)[0], ITERATION)
+
+
+def notes(metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """The figures of a finished stage in one line."""
+    return ", ".join(
+        f"{label} {form.format(metrics[asset][figure])}"
+        for asset, figure, label, form in NOTES
+        if figure in metrics.get(asset, {})
+    )
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,113 @@
+"""`llm-auction run`: the whole loop, from the ad catalog to the report."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflows.cli.options import DataDirOption, ProfileOption, SeedOption, SetOption, overrides_from, seeds_from
+
+
+def run(
+    profile: ProfileOption = None,
+    seed: SeedOption = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="Several seeds one after the other, such as 0,1,2, and a report that pools them.", show_default=False
+        ),
+    ] = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option(min=1, help="IRPO iterations of every arm; more can be added later.", show_default=False),
+    ] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(help="Arms to train: llm_auction, oracle or both, separated by commas.", show_default=False),
+    ] = None,
+    catalog: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Your ads: a file or a glob (see docs/catalog.md).", show_default=False),
+    ] = None,
+    queries: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Your queries: a file or a glob (see docs/catalog.md).", show_default=False),
+    ] = None,
+    assignments: SetOption = None,
+    data_dir: DataDirOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Do everything again, also what is already there.")] = False,
+) -> None:
+    """Run the whole loop: catalog, users, iterations of every arm, evaluation, report.
+
+    Examples:
+
+        llm-auction run                                  # the laptop profile, about ten minutes on two cores
+        llm-auction run --profile smoke                  # the same, tiny: under 90 seconds
+        llm-auction run --seeds 0,1,2                    # three seeds and a pooled report
+        llm-auction run --iterations 5                   # two more iterations than the default three
+        llm-auction run --catalog ads.csv                # your own ads
+        llm-auction run --set dpo.learning_rate=5e-4 --set preferences.answers_per_query=6
+
+    What an earlier run of the same profile and seed finished is kept, so a run that was stopped goes on where it
+    stood. `llm-auction ui` shows the same runs in the browser.
+    """
+    overrides = overrides_from(
+        assignments, iterations=iterations, arms=arms, catalog__source=catalog, population__queries_source=queries
+    )
+    if seeds is None:
+        _run_one(profile, seed, overrides, data_dir, force)
+    elif seed is not None:
+        raise typer.BadParameter("--seed and --seeds can't go together")
+    else:
+        _run_several(seeds_from(seeds), profile, overrides, data_dir, force)
+
+
+def _run_one(
+    profile: str | None, seed: int | None, overrides: Mapping[str, str], data_dir: Path | None, force: bool
+) -> None:
+    from rich.console import Console
+
+    from workflows.cli.progress import LoopDisplay, duration
+    from workflows.cli.results_table import print_results
+    from workflows.cli.state import report_folder
+    from workflows.loop import run_loop
+
+    console = Console()
+    with LoopDisplay(console) as display:
+        result = run_loop(profile, seed=seed, data_dir=data_dir, overrides=overrides, force=force, on_event=display)
+    folder = report_folder(result.data_dir)
+    print_results(console, folder / "results.json")
+    console.print(
+        f"\n{duration(result.seconds)}; the report: {folder / 'report.html'}", highlight=False, soft_wrap=True
+    )
+
+
+def _run_several(
+    seeds: Sequence[int], profile: str | None, overrides: Mapping[str, str], data_dir: Path | None, force: bool
+) -> None:
+    """Each seed in a process of its own, so that none inherits another's state; then the pooled report."""
+    from rich.console import Console
+
+    from workflows.cli.pooled_report import pool_seeds
+    from workflows.cli.results_table import print_results
+    from workflows.cli.state import seed_dir
+
+    console = Console()
+    for seed in seeds:
+        console.print(f"seed {seed}", style="bold", highlight=False)
+        command = [sys.executable, "-m", "workflows.cli", "run", "--seed", str(seed)]
+        command += ["--profile", profile] if profile else []
+        command += [part for field, value in overrides.items() for part in ("--set", f"{field}={value}")]
+        command += ["--data-dir", str(seed_dir(data_dir, seed))] if data_dir else []
+        command += ["--force"] if force else []
+        code = subprocess.run(command, check=False).returncode
+        if code:
+            raise typer.Exit(code)
+    files = pool_seeds(seeds, profile, overrides, data_dir)
+    print_results(console, files.results)
+    console.print(f"\nthe report on all seeds: {files.html}", highlight=False, soft_wrap=True)

@@ -1,0 +1,39 @@
+"""`llm-auction ui`: the Dagster UI on the state of a profile and seed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflows.cli.options import DataDirOption, ProfileOption, SeedOption, SetOption, overrides_from
+
+
+def ui(
+    profile: ProfileOption = None,
+    seed: SeedOption = None,
+    assignments: SetOption = None,
+    data_dir: DataDirOption = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on localhost.")] = 3000,
+) -> None:
+    """Open the Dagster UI, with everything that `llm-auction run` did in it.
+
+    Examples:
+
+        llm-auction ui                       # what `llm-auction run` did
+        llm-auction ui --profile smoke       # what `llm-auction run --profile smoke` did
+        llm-auction ui --seed 1 --port 3001  # the run of another seed
+
+    Then open http://localhost:3000, `Ctrl-C` ends it. There you can materialize one iteration, backfill several in
+    order, launch more, and read every check's table.
+    """
+    from workflows.environment import ROOT, prepare_environment
+
+    environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
+    typer.echo(f"Dagster UI on http://localhost:{port}, state in {environment.data_dir}; Ctrl-C ends it", err=True)
+    dagster = Path(sys.executable).with_name("dagster")
+    arguments = ["dev", "--host", "127.0.0.1", "--port", str(port), "--working-directory", str(ROOT)]
+    os.execv(dagster, [str(dagster), *arguments, "--module-name", "workflows.definitions"])
