@@ -113,7 +113,9 @@ def check_result(
     failed = [verdict for verdict in judged if not verdict.passed]
     summary = f"{len(judged)} expectations hold"
     if failed:
-        reasons = "; ".join(f"{item.expectation} ({item.column}): {item.observed}" for item in failed[:3])
+        reasons = "; ".join(
+            f"{item.expectation} ({item.column}): {item.observed}, expected {item.expected}" for item in failed[:3]
+        )
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
         summary = f"{len(failed)} of {len(judged)} expectations on {suite.table} failed: {reasons}{more}"
     return AssetCheckResult(

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MetadataValue, Output
 from dagster_dbt import DagsterDbtCliRuntimeError, DagsterDbtTranslator, DbtCliInvocation, dbt_assets
 
 from assets.partitions import irpo_partitions, partition_of
 from resources.dbt import DbtResource, dbt_manifest
+from resources.duckdb_reader import open_read_only
 from resources.lake import Lake
 
 SOURCES_OF_THE_MARKET = ("ad_catalog", "user_queries")
@@ -90,7 +90,7 @@ def _row_counts(
     if not tables or not warehouse.exists():
         return {}
     counts: dict[str, dict[str, MetadataValue]] = {}
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with open_read_only(warehouse) as connection:
         described = connection.execute(
             "select table_name, bool_or(column_name = 'iteration') from information_schema.columns group by table_name"
         ).fetchall()

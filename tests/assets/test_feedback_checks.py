@@ -124,7 +124,9 @@ def test_a_missing_column_is_named_and_nothing_else_is_judged(tmp_path: Path) ->
     lake.write("click_feedback", lake.read("click_feedback", partition).drop("clicked"), partition)
     result = run(lake)
     assert not result.success
-    assert failures(result)["click_feedback"].endswith("column of this type (clicked): no such column")
+    assert failures(result)["click_feedback"].endswith(
+        "column of this type (clicked): no such column, expected Boolean"
+    )
 
 
 def test_a_check_without_its_partition_says_so(tmp_path: Path) -> None:
@@ -138,5 +140,6 @@ def test_a_check_without_its_partition_says_so(tmp_path: Path) -> None:
     job = definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(raise_on_error=False)
     assert not result.success
-    messages = [str(event.event_specific_data) for event in result.all_events if event.is_step_failure]
-    print(messages)
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_failure_data.error is not None
+    assert "this check looks at one arm and iteration" in failure.step_failure_data.error.message

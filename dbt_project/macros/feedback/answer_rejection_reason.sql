@@ -1,11 +1,11 @@
 {#
-  Why an answer event can't be used, or null when it can. Expects a relation `answers` with the columns of
-  stg_ad_responses, left joined to `queries` (query_id), and a one-row relation `catalog` (ad_ids: all known ads).
+  Why an answer event can't be used, or null when nothing in the row speaks against it. Expects a relation `answers`
+  with the columns of stg_ad_responses, left joined to `queries` (query_id), and a one-row relation `catalog` (ad_ids:
+  all known ads).
 
-  keys: the partition columns; a duplicate is one within the partition, and its first row in time is kept.
+  keys: the partition columns; the event names them itself as event_<key>.
 #}
 {% macro answer_rejection_reason(keys=['arm', 'iteration']) -%}
-    {%- set partition = 'answers.' ~ keys | join(', answers.') -%}
     case
         {% for key in keys -%}
         when coalesce(answers.event_{{ key }}, '') <> answers.{{ key }} then 'wrong_partition'
@@ -14,12 +14,6 @@
             or answers.user_id is null then 'missing_key'
         when answers.ts is null then 'missing_ts'
         when answers.answer is null then 'missing_answer'
-        when row_number() over (
-            partition by {{ partition }}, answers.event_id order by answers.ts, answers.response_id
-        ) > 1 then 'duplicate_event_id'
-        when row_number() over (
-            partition by {{ partition }}, answers.response_id order by answers.ts, answers.event_id
-        ) > 1 then 'duplicate_response_id'
         when queries.query_id is null then 'unknown_query'
         when len(answers.candidate_ad_ids) <> len(answers.bids)
             or len(answers.candidate_ad_ids) <> len(list_distinct(answers.candidate_ad_ids))

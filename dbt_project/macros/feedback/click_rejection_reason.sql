@@ -1,11 +1,10 @@
 {#
-  Why a click event can't be used, or null when it can. Expects a relation `clicks` with the columns of
-  stg_click_feedback, left joined to `responses` (judged answers, one row a response) and `ads` (ad_id).
+  Why a click event can't be used, or null when nothing in the row speaks against it. Expects a relation `clicks` with
+  the columns of stg_click_feedback, left joined to `responses` (judged answers, one row a response) and `ads` (ad_id).
 
-  keys: the partition columns; a duplicate is one within the partition, and its first row in time is kept.
+  keys: the partition columns; the event names them itself as event_<key>.
 #}
 {% macro click_rejection_reason(keys=['arm', 'iteration']) -%}
-    {%- set partition = 'clicks.' ~ keys | join(', clicks.') -%}
     case
         {% for key in keys -%}
         when coalesce(clicks.event_{{ key }}, '') <> clicks.{{ key }} then 'wrong_partition'
@@ -13,16 +12,9 @@
         when clicks.event_id is null or clicks.response_id is null or clicks.ad_id is null then 'missing_key'
         when clicks.ts is null then 'missing_ts'
         when clicks.clicked is null or clicks.click_probability not between 0 and 1 then 'bad_value'
-        when row_number() over (
-            partition by {{ partition }}, clicks.event_id order by clicks.ts, clicks.response_id, clicks.ad_id
-        ) > 1 then 'duplicate_event_id'
         when ads.ad_id is null then 'unknown_ad'
         when responses.response_id is null then 'unknown_response'
         when responses.rejection_reason is not null then 'rejected_response'
         when not list_contains(responses.inserted_ad_ids, clicks.ad_id) then 'ad_not_inserted'
-        when row_number() over (
-            partition by {{ partition }}, clicks.response_id, clicks.ad_id
-            order by clicks.clicked desc, clicks.ts, clicks.event_id
-        ) > 1 then 'duplicate_judgement'
     end
 {%- endmacro %}

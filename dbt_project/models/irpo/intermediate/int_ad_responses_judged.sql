@@ -16,7 +16,7 @@ catalog as (
 
 ),
 
-judged as (
+checked as (
 
     select
         answers.*,
@@ -24,6 +24,18 @@ judged as (
     from answers
     cross join catalog
     left join queries on answers.query_id = queries.query_id
+
+),
+
+once_an_event as (
+
+    {{ reject_duplicates('checked', ['event_id'], 'ts, response_id', 'duplicate_event_id') }}
+
+),
+
+judged as (
+
+    {{ reject_duplicates('once_an_event', ['response_id'], 'ts, event_id', 'duplicate_response_id') }}
 
 )
 

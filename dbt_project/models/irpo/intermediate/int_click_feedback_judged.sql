@@ -27,7 +27,7 @@ ads as (
 
 ),
 
-judged as (
+checked as (
 
     select
         clicks.*,
@@ -39,6 +39,21 @@ judged as (
             and clicks.iteration = responses.iteration
             and clicks.response_id = responses.response_id
     left join ads on clicks.ad_id = ads.ad_id
+
+),
+
+once_an_event as (
+
+    {{ reject_duplicates('checked', ['event_id'], 'ts, response_id, ad_id', 'duplicate_event_id') }}
+
+),
+
+-- a click outweighs a judgement without one
+judged as (
+
+    {{ reject_duplicates(
+        'once_an_event', ['response_id', 'ad_id'], 'clicked desc, ts, event_id', 'duplicate_judgement'
+    ) }}
 
 )
 
