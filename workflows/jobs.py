@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dagster import AssetSelection, define_asset_job
 
-from assets.partitions import irpo_partitions, mechanism_partitions
-
 market_and_base = define_asset_job(
     "market_and_base",
     AssetSelection.groups("market", "base"),
@@ -15,14 +13,12 @@ market_and_base = define_asset_job(
 irpo_iteration = define_asset_job(
     "irpo_iteration",
     AssetSelection.groups("irpo"),
-    partitions_def=irpo_partitions,
     description="One iteration of one arm, from the deployed Ad-LLM to the tuned one, with every check.",
 )
 
 evaluation = define_asset_job(
     "evaluation",
     AssetSelection.assets("mechanism_outcomes"),
-    partitions_def=mechanism_partitions,
     description="The test queries under one mechanism.",
 )
 
