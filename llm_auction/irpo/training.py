@@ -68,8 +68,8 @@ def train_dpo(
         )
     if output_dir.exists() and any(output_dir.iterdir()):
         raise ValueError(f"output directory {output_dir} is not empty: remove it or choose another")
-    tokenizer = load_tokenizer(start_dir)
     model = load_model(start_dir)
+    tokenizer = load_tokenizer(start_dir)
     uses_cache = model.config.use_cache
     rows = _rows(usable, delta_th, tokenizer)
     checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, rows, config, seed))

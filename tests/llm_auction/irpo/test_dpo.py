@@ -1,0 +1,167 @@
+"""The prefix-shared trainer computes TRL's own DPO loss and gradients, once for each prompt and answer."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from trl import DPOConfig, DPOTrainer
+
+from llm_auction.generation.checkpoint import load_model, load_tokenizer
+from llm_auction.irpo.dpo import PrefixSharedDPOTrainer, Row, collate, micro_batches
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    rng = np.random.default_rng(0)
+
+    def tokens(length: int) -> list[int]:
+        return rng.integers(3, 300, length).tolist()
+
+    return [
+        {"prompt_ids": tokens(30), "answers": [tokens(20), tokens(12), tokens(25)], "counts": [1, 1, 3]},
+        {"prompt_ids": tokens(11), "answers": [tokens(9), tokens(14)], "counts": [1, 1]},
+        {"prompt_ids": tokens(19), "answers": [tokens(5), tokens(1), tokens(7)], "counts": [1, 2, 1]},
+    ]
+
+
+def _config(folder: Path, batch: int, **changes: Any) -> DPOConfig:
+    logging.getLogger("trl").setLevel(logging.ERROR)
+    return DPOConfig(
+        output_dir=str(folder),
+        beta=0.3,
+        per_device_train_batch_size=batch,
+        use_cpu=True,
+        bf16=False,
+        activation_checkpointing=False,
+        gradient_checkpointing=None,
+        report_to=[],
+        disable_tqdm=True,
+        max_length=None,
+        **changes,
+    )
+
+
+def _moved(model: Any) -> None:
+    """Move the policy away from the reference, so that log-ratios are not zero."""
+    with torch.no_grad():
+        for index, parameter in enumerate(model.parameters()):
+            noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(index))
+            parameter.add_(0.02 * noise)
+
+
+def _ours(model_dir: Path, folder: Path, rows: Rows, **options: Any) -> PrefixSharedDPOTrainer:
+    trainer = PrefixSharedDPOTrainer(
+        load_model(model_dir), _config(folder, len(rows)), Dataset.from_list(rows), load_tokenizer(model_dir), **options
+    )
+    _moved(trainer.model)
+    return trainer
+
+
+def _gradients(model: Any) -> list[torch.Tensor]:
+    return [parameter.grad.clone() for parameter in model.parameters()]
+
+
+def _step(trainer: PrefixSharedDPOTrainer) -> tuple[float, list[torch.Tensor]]:
+    trainer.model.zero_grad()
+    loss = trainer.training_step(trainer.model, next(iter(trainer.get_train_dataloader())))
+    return loss.item(), _gradients(trainer.model)
+
+
+def _trl(model_dir: Path, folder: Path, rows: Rows) -> tuple[float, list[torch.Tensor]]:
+    """Loss and gradients of TRL's own trainer on every (winner, loser) pair of the rows, summed."""
+    pairs = [
+        {"prompt_ids": row["prompt_ids"], "chosen_ids": row["answers"][0], "rejected_ids": loser}
+        for row in rows
+        for loser, count in zip(row["answers"][1:], row["counts"][1:], strict=True)
+        for _ in range(count)
+    ]
+
+    class Tokenized(DPOTrainer):
+        def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
+            return dataset
+
+    model, reference = load_model(model_dir), load_model(model_dir)
+    trainer = Tokenized(
+        model,
+        reference,
+        args=_config(folder, len(pairs)),
+        train_dataset=Dataset.from_list(pairs),
+        processing_class=load_tokenizer(model_dir),
+    )
+    _moved(trainer.model)
+    loss = trainer.compute_loss(trainer.model.train(), next(iter(trainer.get_train_dataloader()))) * len(pairs)
+    loss.backward()
+    return loss.item(), _gradients(trainer.model)
+
+
+def test_loss_and_gradients_equal_trl(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    loss, gradients = _step(_ours(model_dir, tmp_path, rows))
+    expected, theirs = _trl(model_dir, tmp_path, rows)
+    # TRL averages over pairs (undone above), ours sums over a prompt's losers and averages over prompts.
+    assert loss * len(rows) == pytest.approx(expected, rel=1e-5)
+    for ours, other in zip(gradients, theirs, strict=True):
+        assert (ours * len(rows) - other).norm() <= 2e-5 * other.norm()
+
+
+def test_micro_batches_change_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    whole = _step(_ours(model_dir, tmp_path, rows, sft_weight=0.7))
+    split = _step(_ours(model_dir, tmp_path, rows, sft_weight=0.7, micro_batch_tokens=1))
+    assert split[0] == pytest.approx(whole[0], rel=1e-6)
+    for ours, other in zip(split[1], whole[1], strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6 * other.norm().item())
+
+
+def test_order_and_merging_of_losers_change_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    spread = []
+    for row in reversed(rows):
+        losers = [loser for loser, n in zip(row["answers"][1:], row["counts"][1:], strict=True) for _ in range(n)]
+        answers = [row["answers"][0], *reversed(losers)]
+        spread.append({"prompt_ids": row["prompt_ids"], "answers": answers, "counts": [1] * len(answers)})
+    merged = _step(_ours(model_dir, tmp_path, rows))
+    other = _step(_ours(model_dir, tmp_path, spread))
+    assert other[0] == pytest.approx(merged[0], rel=1e-6)
+    for ours, theirs in zip(merged[1], other[1], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6 * theirs.norm().item())
+
+
+def test_sft_term_is_the_winners_nll_per_token(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    without = _ours(model_dir, tmp_path, rows)
+    loss, _ = _step(without)
+    nll = without._metrics["train"]["winner_nll"][0]
+    assert _step(_ours(model_dir, tmp_path, rows, sft_weight=2.0))[0] == pytest.approx(loss + 2.0 * nll, rel=1e-5)
+
+
+def test_reference_is_the_start_not_what_the_name_says(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    model = load_model(model_dir)
+    _moved(model)  # a policy that differs from the weights under its `name_or_path`
+    trainer = PrefixSharedDPOTrainer(
+        model, _config(tmp_path, len(rows)), Dataset.from_list(rows), load_tokenizer(model_dir)
+    )
+    pairs = sum(sum(row["counts"][1:]) for row in rows)
+    loss = trainer.compute_loss(trainer.model.train(), next(iter(trainer.get_train_dataloader())))
+    assert loss.item() == pytest.approx(pairs / len(rows) * np.log(2), rel=1e-5)
+    figures = {name: values[0] for name, values in trainer._metrics["train"].items()}
+    assert figures["kl"] == pytest.approx(0, abs=1e-6)
+    assert figures["margin"] == pytest.approx(0, abs=1e-5)
+
+
+def test_model_of_another_attention_is_refused(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    model = load_model(model_dir)
+    model.config.layer_types = ["sliding_attention", "full_attention"]
+    with pytest.raises(ValueError, match="prefix-shared DPO can't compute"):
+        PrefixSharedDPOTrainer(model, _config(tmp_path, 1), Dataset.from_list(rows), load_tokenizer(model_dir))
+
+
+def test_micro_batches_respect_the_budget() -> None:
+    rows = [Row([1] * 10, [[1] * size], [1], []) for size in (5, 5, 40, 1)]
+    assert [len(batch) for batch in micro_batches(rows, 30)] == [2, 1, 1]
+    assert [len(batch) for batch in micro_batches(rows, 1000)] == [4]
+    assert collate([{"prompt_ids": [1], "answers": [[2]], "counts": [1]}])["rows"][0].tokens == 2

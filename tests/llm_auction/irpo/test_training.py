@@ -1,0 +1,130 @@
+"""A training ends in a usable model directory, guards itself, and survives kill -9 with identical weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from llm_auction.generation.transformers_engine import TransformersEngine
+from llm_auction.irpo.preference_pairs import write_sets
+from llm_auction.irpo.training import DpoResult, train_dpo
+from llm_auction.profiles.schema import DpoConfig
+from tests.llm_auction.irpo.preference_data import random_sets
+
+CONFIG = DpoConfig(epochs=2, prompts_per_step=4, checkpoint_steps=2, sft_weight=0.5)
+
+
+def _train(model_dir: Path, folder: Path, config: DpoConfig = CONFIG, seed: int = 0, sets: int = 12) -> DpoResult:
+    folder.mkdir(exist_ok=True)
+    return train_dpo(model_dir, random_sets(sets), config, 10.0, folder / "out", seed, folder / "checkpoints")
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_training_learns_and_writes_a_model(model_dir: Path, tmp_path: Path) -> None:
+    equal = replace(random_sets(1)[0], rewards=(1.0,) * 4)
+    logs: list[dict[str, float]] = []
+    result = train_dpo(
+        model_dir, [*random_sets(12), equal], CONFIG, 10.0, tmp_path / "out", 0, tmp_path / "ck", logs.append
+    )
+    assert result.metrics["used_sets"] == 12 and result.metrics["unused_sets"] == 1
+    assert result.metrics["steps"] == 6 and [log["step"] for log in logs] == [1, 2, 3, 4, 5, 6]
+    assert result.metrics["loss_last"] < result.metrics["loss_first"]
+    assert result.metrics["winner_logprob_change"] > 0 > result.metrics["loser_logprob_change"]
+    assert result.metrics["kl"] > 0
+    assert logs[1]["learning_rate"] == pytest.approx(CONFIG.learning_rate)  # one step of warm-up
+    assert not list(result.model_dir.glob("*.bin")) and not list(tmp_path.glob("*.partial"))
+    before, after = (
+        json.loads((model_dir / "config.json").read_text()),
+        json.loads((result.model_dir / "config.json").read_text()),
+    )
+    assert after == before
+    TransformersEngine(result.model_dir)  # tokenizer, template and weights: a directory like any other
+
+
+def test_the_seed_decides(model_dir: Path, tmp_path: Path) -> None:
+    first = _weights(_train(model_dir, tmp_path / "a").model_dir)
+    again = _weights(_train(model_dir, tmp_path / "b").model_dir)
+    other = _weights(_train(model_dir, tmp_path / "c", seed=1).model_dir)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_stops_on_kl(model_dir: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"max_kl": 1e-4, "epochs": 6})
+    result = _train(model_dir, tmp_path, config)
+    assert result.metrics["stopped_early"] == 1
+    assert 5 <= result.metrics["steps"] < 18
+    assert (result.model_dir / "model.safetensors").exists()
+
+
+def test_no_losers(model_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none of the 3 preference sets has a loser .* delta_th = 100"):
+        train_dpo(model_dir, random_sets(3), CONFIG, 100.0, tmp_path / "out", 0, tmp_path / "ck")
+
+
+def test_output_is_never_overwritten(model_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "precious").touch()
+    with pytest.raises(ValueError, match="is not empty"):
+        _train(model_dir, tmp_path)
+
+
+def test_divergence_is_an_error(model_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"diverged at step \d+.*learning_rate"):
+        _train(model_dir, tmp_path, CONFIG.model_copy(update={"learning_rate": 1e30}))
+
+
+def _script(model_dir: Path, folder: Path) -> list[str]:
+    folder.mkdir()
+    write_sets(folder / "pairs.parquet", random_sets(12))
+    (folder / "config.json").write_text(json.dumps({**CONFIG.model_dump(), "delta_th": 10.0, "seed": 0}))
+    paths = {"start": model_dir, "pairs": folder / "pairs.parquet", "output": folder / "out"}
+    options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+    return [sys.executable, "-m", "llm_auction.irpo.train", *options, "--config", str(folder / "config.json")]
+
+
+def test_kill_and_resume_gives_identical_weights(model_dir: Path, tmp_path: Path) -> None:
+    undisturbed = _weights(_train(model_dir, tmp_path / "undisturbed").model_dir)
+
+    command = _script(model_dir, tmp_path / "killed")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line).get("step") == 5:  # the checkpoint of step 4 is complete
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    output = tmp_path / "killed" / "out"
+    assert process.returncode == -signal.SIGKILL and not output.exists()
+    # A later checkpoint that the kill cut in two must not count.
+    torn = tmp_path / "killed" / "out.checkpoints" / "checkpoint-6"
+    torn.mkdir(exist_ok=True)
+    (torn / "COMPLETE").unlink(missing_ok=True)
+
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["step"] for event in events if event["event"] == "step"] == [5, 6]
+    assert events[-1]["event"] == "done" and events[-1]["metrics"]["steps"] == 6
+    resumed = _weights(output)
+    assert all(torch.equal(resumed[name], undisturbed[name]) for name in undisturbed)
+
+
+def test_checkpoints_of_another_job_are_not_used(model_dir: Path, tmp_path: Path) -> None:
+    expected = _weights(_train(model_dir, tmp_path / "alone", seed=1).model_dir)
+    folder = tmp_path / "reused"
+    _train(model_dir, folder, seed=0)
+    (folder / "out").rename(folder / "first")
+    result = _weights(_train(model_dir, folder, seed=1).model_dir)
+    assert all(torch.equal(result[name], expected[name]) for name in expected)
