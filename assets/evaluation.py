@@ -1,7 +1,6 @@
 """The evaluation: every mechanism on the same test queries, and the report that compares them."""
 
 import base64
-from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster import (
@@ -20,7 +19,7 @@ from dagster import (
 from assets.mechanism_runs import Bench, outcomes_of
 from assets.metadata import table_metadata
 from assets.partitions import ARMS, ITERATIONS, MECHANISMS, mechanism_partitions
-from assets.study import TABLE, load_seed_run, study_facts
+from assets.study import TABLE, load_seed_run, write_report
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -96,7 +95,7 @@ def mechanism_outcomes(
 
 @asset(
     group_name="evaluation",
-    deps=[AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping())],
+    deps=[AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping()), "bid_monotonicity"],
     kinds={"python", "altair", "html"},
     owners=["team:ads-science"],
     code_version="1",
@@ -108,14 +107,12 @@ def study_report(
 
     Compares the mechanisms that have been evaluated, with paired bootstrap intervals over the test queries.
     """
-    from llm_auction.report import build_report
     from llm_auction.report.results_table import markdown_table
     from llm_auction.report.verdict import headline
 
     config = profile.get()
     run = load_seed_run(lake, model_store, _runs_behind(context.instance))
-    folder = Path(lake.data_dir) / "report"
-    files = build_report([run], folder, config.evaluation.bootstrap_resamples, datetime.now(UTC), study_facts(config))
+    files = write_report([run], Path(lake.data_dir) / "report", config)
     images = {
         f"plot_{name}": MetadataValue.md(f"![{name}](data:image/png;base64,{_base64(path)})")
         for name, path in files.pngs.items()
@@ -133,12 +130,13 @@ def study_report(
 
 def _runs_behind(instance: DagsterInstance) -> dict[str, str]:
     """The Dagster runs that last made the outcomes (by mechanism) and the pCTR models (`pctr_model[<arm>|<t>]`)."""
-    names = {name: ("mechanism_outcomes", name) for name in MECHANISMS}
+    names: dict[str, tuple[str, str | None]] = {name: (TABLE, name) for name in MECHANISMS}
+    names["bid_monotonicity"] = ("bid_monotonicity", None)
     names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for arm in ARMS for one in ITERATIONS}
     found = {}
     for name, (key, partition) in names.items():
         records = instance.fetch_materializations(
-            AssetRecordsFilter(AssetKey(key), asset_partitions=[partition]), limit=1
+            AssetRecordsFilter(AssetKey(key), asset_partitions=[partition] if partition else None), limit=1
         ).records
         if records:
             found[name] = records[0].run_id

@@ -13,6 +13,7 @@ import polars as pl
 from assets.frames import load_ads, load_auctions
 from assets.partitions import ITERATIONS
 from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
+from llm_auction.generation.protocol import GenerationEngine
 from llm_auction.market import Auction
 from llm_auction.mechanisms import (
     ClickEstimator,
@@ -72,9 +73,6 @@ class Bench:
         ]
         return score_answers(contender, shown, self.user, self.profile, self.bounds)
 
-    def progress(self, contender: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.log(f"{contender}: {done} of {total} answers")
-
 
 def outcomes_of(mechanism: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> pl.DataFrame:
     """The outcomes of one mechanism, of every iteration that it has or every setting that is configured.
@@ -104,35 +102,26 @@ def evaluated_iterations(model_store: ModelStore, kind: str, arm: str) -> list[s
     return found
 
 
+def one_answer_mechanism(bench: Bench, engine: GenerationEngine, kind: type[LlmAuction] = LlmAuction) -> LlmAuction:
+    """An Ad-LLM as a mechanism on the bench; first price bills clicks, so its bill follows the users' own odds."""
+    return kind(engine, clicks_from_user(bench.user), bench.profile.sampling, template=bench.profile.ad_llm.prompt)
+
+
 def _pretrained(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
-    contender = Contender("pretrained")
-    yield bench.score(contender, _one_answer(PretrainedAdLlm, contender, model_store, "base", bench, engine))
+    mechanism = one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", "base").path), PretrainedAdLlm)
+    yield _evaluate(bench, Contender("pretrained"), mechanism)
 
 
 def _trained(arm: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     for iteration in evaluated_iterations(model_store, "ad_llm", arm):
-        contender = Contender(arm, iteration)
-        outcomes = _one_answer(LlmAuction, contender, model_store, f"{arm}/{iteration}", bench, engine)
-        yield bench.score(contender, outcomes)
+        model = model_store.resolve("ad_llm", f"{arm}/{iteration}")
+        yield _evaluate(bench, Contender(arm, iteration), one_answer_mechanism(bench, engine.open(model.path)))
 
 
-def _one_answer(
-    mechanism: type[LlmAuction],
-    contender: Contender,
-    model_store: ModelStore,
-    pointer: str,
-    bench: Bench,
-    engine: EngineResource,
-) -> list[list[Outcome]]:
-    profile = bench.profile
-    # First price bills a click when it happens, so the expected bill follows the users' own probabilities.
-    return mechanism(
-        engine.open(model_store.resolve("ad_llm", pointer).path),
-        clicks_from_user(bench.user),
-        profile.sampling,
-        template=profile.ad_llm.prompt,
-        on_progress=bench.progress(contender.label),
-    ).repeat(bench.auctions, profile.evaluation.answers_per_query, _answer_seed(profile))
+def _evaluate(bench: Bench, contender: Contender, mechanism: LlmAuction) -> pl.DataFrame:
+    samples = bench.profile.evaluation.answers_per_query
+    bench.log(f"{contender.label}: {samples} answers to each of {len(bench.auctions)} test queries")
+    return bench.score(contender, mechanism.repeat(bench.auctions, samples, _answer_seed(bench.profile)))
 
 
 def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
@@ -148,7 +137,7 @@ def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> It
         tau=0.0,
         candidates=profile.evaluation.mosaic_candidates,
         template=profile.ad_llm.prompt,
-        on_progress=bench.progress("mosaic"),
+        on_progress=lambda done, total: bench.log(f"mosaic: {done} of {total} candidate answers"),
     )
     seed, samples = _answer_seed(profile), profile.evaluation.answers_per_query
     proposals = mosaic.propose(bench.auctions, seed)

@@ -1,15 +1,17 @@
 """Gathering a study: what the evaluation left in a data directory, as the report takes it."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import polars as pl
 
 from assets.frames import load_ads, load_profiles, load_queries
 from assets.partitions import ARMS, ITERATIONS, MECHANISMS
 from llm_auction.profiles.schema import Profile
-from llm_auction.report import RewardModelFit, SeedRun
+from llm_auction.report import ReportFiles, RewardModelFit, SeedRun, build_report
 from resources.lake import Lake
 from resources.model_store import ModelStore
 
@@ -33,7 +35,23 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         profiles=load_profiles(lake),
         fits=load_fits(model_store),
         runs=dict(runs or {}),
+        bid_curves=lake.read("bid_monotonicity") if lake.exists("bid_monotonicity") else None,
     )
+
+
+def pooled_report(data_dirs: Sequence[str], folder: Path, profile: Profile) -> ReportFiles:
+    """One report over the runs of several seeds, each in its own data directory.
+
+    Raises:
+        ValueError: a directory holds no evaluated run, or the runs can't be compared.
+    """
+    runs = [load_seed_run(Lake(data_dir=data_dir), ModelStore(data_dir=data_dir)) for data_dir in data_dirs]
+    return write_report(runs, folder, profile)
+
+
+def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile) -> ReportFiles:
+    """Compare the runs and write report, figures and plots into `folder`."""
+    return build_report(runs, folder, profile.evaluation.bootstrap_resamples, datetime.now(UTC), study_facts(profile))
 
 
 def load_fits(model_store: ModelStore) -> list[RewardModelFit]:

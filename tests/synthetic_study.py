@@ -9,6 +9,7 @@ import polars as pl
 
 from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.bidding import draw_bids
+from llm_auction.evaluation.monotonicity import CURVE_SCHEMA, LADDER
 from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
 from llm_auction.market import Ad, Auction, Query, UserProfile
 from llm_auction.profiles.schema import EvaluationConfig, PopulationConfig, Profile
@@ -105,7 +106,21 @@ def synthetic_run(seed: int = 0, queries: int = 40) -> SeedRun:
             for fit in [_fit(number, arm)]
         ],
         runs={"pretrained": "run-pretrained", "mosaic": "run-mosaic"},
+        bid_curves=synthetic_bid_curves(profile),
     )
+
+
+def synthetic_bid_curves(profile: Profile) -> pl.DataFrame:
+    """Curves that rise with the bid the more the further the iteration; the pretrained model's are noise."""
+    rows = []
+    for iteration, slope in ((None, 0.0), ("01", 0.002), ("02", 0.004), ("03", 0.006)):
+        rng = generator(profile.seed, "curves", str(iteration))
+        mechanism = "llm_auction" if iteration else "pretrained"
+        for auction in synthetic_auctions(profile):
+            for bid in LADDER:
+                itctr = float(np.clip(0.05 + slope * bid + rng.normal(0, 0.03), 0, 1))
+                rows.append((mechanism, iteration, auction.query.query_id, "1000", bid, 4, 2, 1, itctr))
+    return pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
 
 
 def _fit(number: int, arm: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from llm_auction.evaluation.metrics import metric
+from llm_auction.report.bid_plot import bid_chart, mean_curves
 from llm_auction.report.drawing import specification
 from llm_auction.report.palette import PALETTE, SERIES, SHAPES
 from llm_auction.report.records import fits_frame
@@ -53,7 +54,18 @@ def plots(study: Study) -> list[Plot]:
         found.append(_auc_plot(fits))
     if fits.filter(pl.col("metric") == "ece").height:
         found.append(_ece_plot(fits))
+    curves = [run.bid_curves for run in study.runs if run.bid_curves is not None]
+    if curves:
+        found.append(_bid_plot(pl.concat(curves)))
     return found
+
+
+def _bid_plot(curves: pl.DataFrame) -> Plot:
+    means = mean_curves(curves)
+    ends = means.filter(pl.col("bid").is_in([means["bid"].min(), means["bid"].max()]))
+    values = "; ".join(f"{row['model']}, bid {row['bid']}: {row['itctr']:.1%}" for row in ends.iter_rows(named=True))
+    note = "How often one random ad of a query is shown and clicked while its bid climbs and all else stays."
+    return Plot("bid_curve", "Clicks over the bid", note, f"{note} {values}.", specification(bid_chart(curves)))
 
 
 def _iteration_plot(study: Study, name: str) -> Plot | None:

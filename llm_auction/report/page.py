@@ -36,6 +36,7 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["interval"] = interval
     environment.filters["unbroken"] = unbroken
     style = (files("llm_auction.report") / "templates" / "report.css").read_text(encoding="utf-8")
     drawn = {plot.name: inline_svg(plot.drawing, plot.name) for plot in plots}
@@ -52,7 +53,13 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
         tiles=_tiles(study),
         table=results_table(study),
         definitions=definitions(),
-        iteration_plots=[plot for plot in plots if not plot.name.startswith("pctr_")],
+        iteration_plots=[plot for plot in plots if not plot.name.startswith(("pctr_", "bid_"))],
+        bid_plots=[plot for plot in plots if plot.name.startswith("bid_")],
+        bid_responses=[
+            (seed, name_of(one), found)
+            for seed, by_contender in study.bid_responses.items()
+            for one, found in by_contender.items()
+        ],
         reward_model_plots=[plot for plot in plots if plot.name.startswith("pctr_")],
         drawn=drawn,
         arms=list(dict.fromkeys(one.mechanism for one in study.comparison.contenders if one.iteration is not None)),

@@ -9,6 +9,7 @@ import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.efficiency import Comparison, efficiency_table
+from llm_auction.evaluation.monotonicity import BidResponse, bid_responses
 from llm_auction.evaluation.outcomes import Contender, pool_seeds
 from llm_auction.market import Ad, Query, UserProfile
 
@@ -33,7 +34,7 @@ class SeedRun:
     """One run of a profile under one seed.
 
     `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
-    `runs`: the id of the run that made each mechanism's outcomes.
+    `runs`: the id of the run that made each mechanism's outcomes. `bid_curves`: as in `CURVE_SCHEMA`, where measured.
     """
 
     outcomes: pl.DataFrame
@@ -42,6 +43,7 @@ class SeedRun:
     profiles: Mapping[str, UserProfile]
     fits: Sequence[RewardModelFit] = ()
     runs: Mapping[str, str] = field(default_factory=dict)
+    bid_curves: pl.DataFrame | None = None
 
     @property
     def seed(self) -> int:
@@ -50,7 +52,7 @@ class SeedRun:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Runs of one profile, pooled: `comparison` and `table` over all seeds, `seed_tables` for each seed alone."""
+    """Runs of one profile, pooled: `comparison` and `table` over all seeds, others for each alone."""
 
     profile: str
     runs: Sequence[SeedRun]
@@ -58,6 +60,7 @@ class Study:
     table: pl.DataFrame
     seed_tables: Mapping[int, pl.DataFrame]
     left_out: Sequence[Contender]
+    bid_responses: Mapping[int, Mapping[Contender, BidResponse]]
 
     @classmethod
     def of(cls, runs: Sequence[SeedRun], resamples: int) -> Study:
@@ -80,6 +83,11 @@ class Study:
             table=efficiency_table(comparison),
             seed_tables=seed_tables,
             left_out=tuple(left_out),
+            bid_responses={
+                run.seed: bid_responses(run.bid_curves, resamples, run.seed)
+                for run in ordered
+                if run.bid_curves is not None
+            },
         )
 
     @property

@@ -61,7 +61,7 @@ def test_drawings_share_no_ids(report: ReportFiles) -> None:
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
-    assert html.count("<svg ") == len(report.plots) == 8
+    assert html.count("<svg ") == len(report.plots) == 9
 
 
 def test_colours_of_drawings_follow_the_page(report: ReportFiles) -> None:
@@ -94,6 +94,7 @@ def test_records(report: ReportFiles) -> None:
     assert find(seed=0, mechanism="pretrained", metric="generations_per_query")[0]["run"] == "run-pretrained"
     auc = find(seed=1, arm="oracle", iteration="02", metric="pctr_auc")[0]
     assert (auc["table"], auc["n"], auc["ci_low"]) == ("pctr_model", 1200, None)
+    assert [one["seed"] for one in find(mechanism="pretrained", metric="bid_violation_share")] == [0, 1]
     assert find(seed=1, arm="oracle", iteration="02", metric="pctr_auc_before_refit")[0]["value"] < auc["value"]
 
 
@@ -105,7 +106,7 @@ def test_figures_are_reproducible(report: ReportFiles, tmp_path: Path) -> None:
 def test_baselines_alone_make_a_report(tmp_path: Path) -> None:
     """Before anything is trained, and without fits: fewer parts, the same page."""
     run = synthetic_run(0, 8)
-    run = replace(run, outcomes=run.outcomes.filter(run.outcomes["iteration"].is_null()), fits=())
+    run = replace(run, outcomes=run.outcomes.filter(run.outcomes["iteration"].is_null()), fits=(), bid_curves=None)
     files = build_report([run], tmp_path, 100, CREATED)
     html = files.html.read_text(encoding="utf-8")
     assert "has not been evaluated yet" in html and "Answers before and after" not in html

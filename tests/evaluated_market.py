@@ -1,0 +1,139 @@
+"""A small market that is ready to be evaluated, and an engine that writes answers by rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from dagster import DagsterInstance, ExecuteInProcessResult, materialize
+
+import assets.mechanism_runs
+from assets.frames import ads_to_frame
+from llm_auction.generation.protocol import GeneratedAnswer, Messages
+from llm_auction.mechanisms import clicks_from_user
+from llm_auction.profiles.schema import SamplingConfig
+from llm_auction.seeds import generator
+from llm_auction.users import ParametricUser
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+from tests.synthetic_study import catalog, synthetic_auctions, synthetic_profile
+
+QUERIES = 12
+OVERRIDES = {
+    "evaluation.test_queries": "10",
+    "evaluation.answers_per_query": "2",
+    "evaluation.mosaic_candidates": "4",
+    "evaluation.mosaic_taus": "[1, 10]",
+    "evaluation.bootstrap_resamples": "100",
+}
+
+
+class RuleEngine:
+    """Inserts the ad of highest bid with the model's skill as probability, else any ad."""
+
+    def __init__(self, skill: float) -> None:
+        self.skill = skill
+
+    def sample(
+        self,
+        prompts: Sequence[Messages],
+        answers_per_prompt: int,
+        sampling: SamplingConfig,
+        seed: int,
+        on_progress: object = None,
+    ) -> list[list[GeneratedAnswer]]:
+        return [
+            [self._answer(prompt, generator(seed, index, k)) for k in range(answers_per_prompt)]
+            for index, prompt in enumerate(prompts)
+        ]
+
+    def _answer(self, prompt: Messages, rng: np.random.Generator) -> GeneratedAnswer:
+        lines = [json.loads(line) for line in prompt[-1]["content"].splitlines() if line.startswith("{")]
+        ad = lines[rng.integers(len(lines))]
+        if rng.random() < self.skill:
+            ad = max(lines, key=lambda line: line.get("bid", 0))
+        text = f"Many people like @{ad['title']}@[{ad['id']}] for this, and so may you."
+        return GeneratedAnswer(text, tuple(range(15)), -1.0, True)
+
+
+class RuleEngineResource(EngineResource):
+    def open(self, model_dir: Path | str) -> RuleEngine:
+        return RuleEngine(float((Path(model_dir) / "skill.json").read_text()))
+
+
+def build_market(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lake with the market, a store with a base model and two iterations, and a perfect reward model."""
+    lake, store = Lake(data_dir=str(folder)), ModelStore(data_dir=str(folder))
+    auctions = synthetic_auctions(synthetic_profile(queries=QUERIES))
+    lake.write("ad_catalog", ads_to_frame(catalog()))
+    users = {auction.profile.user_id: auction.profile for auction in auctions}
+    lake.write(
+        "user_profiles",
+        pl.DataFrame(
+            [
+                {"user_id": u.user_id, "text": u.text, "interests": list(u.interests), "split": "test"}
+                for u in users.values()
+            ],
+            schema={"user_id": pl.String, "text": pl.String, "interests": pl.List(pl.String), "split": pl.String},
+        ),
+    )
+    queries = [auction.query for auction in auctions]
+    lake.write(
+        "user_queries",
+        pl.DataFrame(
+            [
+                {"query_id": q.query_id, "user_id": q.user_id, "text": q.text, "category": None, "split": "test"}
+                for q in queries
+            ],
+            schema_overrides={"category": pl.String},
+        ),
+    )
+    lake.write(
+        "ad_candidates",
+        pl.DataFrame(
+            [
+                {"query_id": one.query.query_id, "ad_ids": [ad.ad_id for ad in one.candidates], "split": "test"}
+                for one in auctions
+            ]
+        ),
+    )
+    for pointer, skill in {"base": 0.0, "llm_auction/01": 0.5, "llm_auction/02": 1.0}.items():
+        publish(store, pointer, skill)
+    for iteration in ("01", "02"):
+        metrics = {"auc": 0.8, "after/auc": 0.79, "after/bayes_auc": 0.85, "after/ece": 0.02, "after/n": 300.0}
+        store.publish(
+            "pctr",
+            f"llm_auction/{iteration}",
+            lambda aside, text=iteration: (aside / "config.json").write_text(text),
+            {"metrics": {**metrics, "before/auc": 0.75, "split": "users"}},
+        )
+    monkeypatch.setattr(assets.mechanism_runs, "_load_pctr", lambda path: clicks_from_user(ParametricUser(catalog())))
+
+
+def publish(store: ModelStore, pointer: str, skill: float) -> None:
+    store.publish("ad_llm", pointer, lambda aside: (aside / "skill.json").write_text(str(skill)), {})
+
+
+def run(
+    data_dir: Path, asset: object, instance: DagsterInstance, partition: str | None = None
+) -> ExecuteInProcessResult:
+    return materialize(
+        [asset],  # type: ignore[list-item]
+        partition_key=partition,
+        instance=instance,
+        raise_on_error=True,
+        resources={
+            "lake": Lake(data_dir=str(data_dir)),
+            "model_store": ModelStore(data_dir=str(data_dir)),
+            "profile": ProfileResource(profile="smoke", overrides=OVERRIDES),
+            "engine": RuleEngineResource(),
+            "user_model": UserModelResource(),
+        },
+    )
