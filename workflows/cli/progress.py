@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
     from workflows.loop import LoopEvent
 
-# How long stages take relative to each other on the laptop profile, by the first word of their names; the pace itself
-# is measured. Whatever is not listed is an iteration of an arm.
-WEIGHTS = {"market": 0.1, "evaluate": 0.7, "report": 0.15}
+# How long stages take relative to an iteration of an arm, by the first word of their names; the pace is measured.
+WEIGHTS = {"market": 0.15, "evaluate": 0.7, "report": 0.1}
 ITERATION = 1.0
 # Figures of a finished stage that are worth a line: (asset, figure, label, format).
 NOTES = (
@@ -26,6 +25,7 @@ NOTES = (
     ("mechanism_outcomes", "revenue_per_query", "revenue per query", "{:.2f}"),
 )
 QUIET_SECONDS = 20.0  # plain output says what is going on at least this often, where anything is
+LONGEST_MESSAGE = 80  # characters of a step's message in plain output
 
 
 @dataclass
@@ -48,7 +48,7 @@ class LoopDisplay:
     _stages: list[str] = field(default_factory=list)
     _running: dict[str, _Running] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
-    _skipped: set[str] = field(default_factory=set)
+    _took: dict[str, float] = field(default_factory=dict)
     _last_line: float = field(default_factory=time.monotonic)
     _live: Live | None = None
 
@@ -82,33 +82,37 @@ class LoopDisplay:
                 self._say(f"{stage}: check failed, {str(fields['severity']).lower()}: {fields['check']}")
             case "skipped":
                 self._end(stage)
-                self._skipped.add(stage)
                 self._say(f"{stage}: there already")
             case "done":
                 self._end(stage)
+                self._took[stage] = float(fields["seconds"])
                 note = notes(fields.get("metrics", {}))
-                self._say(f"{stage}: done in {duration(float(fields['seconds']))}{f'; {note}' if note else ''}")
+                self._say(f"{stage}: done in {duration(self._took[stage])}{f'; {note}' if note else ''}")
             case "failed":
                 self._end(stage)
                 self._say(f"{stage}: failed")
 
     def remaining(self) -> float | None:
-        """Seconds until the end at the pace so far; None before a stage was finished."""
-        done = sum(weight(stage) for stage in self._over - self._skipped)
-        now = time.monotonic()
-        left = sum(weight(stage) for stage in self._stages if stage not in self._over)
-        # What runs now counts as half done, which is what it is on average.
-        under_way = 0.5 * sum(weight(stage) for stage in self._running)
-        if done <= 0.0:
+        """Seconds until the end at the pace so far; None before a stage that takes long was finished."""
+        measured = {stage: took for stage, took in self._took.items() if weight(stage) >= WEIGHTS["evaluate"]}
+        if not measured:
             return None
-        return (now - self.started) / (done + under_way) * (left - under_way)
+        pace = sum(measured.values()) / sum(weight(stage) for stage in measured)
+        left = 0.0
+        for stage in self._stages:
+            if stage in self._running:
+                left += max(0.0, pace * weight(stage) - (time.monotonic() - self._running[stage].since))
+            elif stage not in self._over:
+                left += pace * weight(stage)
+        # Stages that run side by side now do so, on the whole, until the end.
+        return left / max(1, len(self._running))
 
     def _doing(self, stage: str, step: str | None, message: str) -> None:
         running = self._running.setdefault(stage, _Running(time.monotonic()))
         running.step = running.step if step is None else step
-        running.message = message
+        running.message = message.partition("\n")[0]
         if self._live is None and time.monotonic() - self._last_line > QUIET_SECONDS:
-            self._say(f"{stage}: {running.doing} ({self._where()})")
+            self._say(f"{stage}: {shortened(running.doing, LONGEST_MESSAGE)} ({self._where()})")
 
     def _end(self, stage: str) -> None:
         self._running.pop(stage, None)
@@ -141,6 +145,11 @@ class LoopDisplay:
 def weight(stage: str) -> float:
     """How long a stage takes, relative to an iteration of an arm."""
     return WEIGHTS.get(stage.split(" ", 1)[0], ITERATION)
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, cut with an ellipsis where it is longer."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def notes(metrics: Mapping[str, Mapping[str, float]]) -> str:
