@@ -65,7 +65,7 @@ format: $(STAMP) ## let ruff and sqlfluff rewrite what they can
 	$(BIN)/sqlfluff fix --quiet dbt_project
 
 bench: $(STAMP) ## time prefix-shared DPO and sampling against plain ones; writes bench.jsonl
-	$(BIN)/python -m llm_auction.irpo.bench
+	$(BIN)/python -m tests.benchmarks
 
 constraints: $(STAMP) ## resolve constraints.txt anew, keeping versions that still fit
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from workflows.cli.app import app
 from workflows.cli.options import overrides_from, seeds_from
-from workflows.cli.progress import duration
+from workflows.cli.progress import LoopDisplay, duration
+from workflows.cli.results_table import print_results, results_table
 
 COMMANDS = ("run", "evaluate", "report", "profiles", "pretrain", "ui")
 
