@@ -2,9 +2,13 @@
 
 import base64
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster import (
     AllPartitionMapping,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
     AssetDep,
     AssetExecutionContext,
     AssetKey,
@@ -17,7 +21,7 @@ from dagster import (
 )
 
 from assets.mechanism_runs import Bench, outcomes_of
-from assets.metadata import table_metadata
+from assets.metadata import numbers_metadata, plot_metadata, table_metadata
 from assets.partitions import ARMS, ITERATIONS, MECHANISMS, mechanism_partitions
 from assets.study import TABLE, load_seed_run, write_report
 from resources.engines import EngineResource
@@ -25,6 +29,9 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
+
+if TYPE_CHECKING:
+    from llm_auction.report import Study
 
 COLUMN_DESCRIPTIONS = {
     "iteration": "Iteration of a trained mechanism; null for one that isn't trained.",
@@ -72,8 +79,9 @@ def mechanism_outcomes(
     All mechanisms share queries, candidates, bids and user randomness. `llm_auction` and `oracle` evaluate every
     iteration that has an Ad-LLM; `mosaic` draws its candidate answers once and auctions them at every tau.
     """
-    from llm_auction.evaluation.efficiency import Comparison, efficiency_table
+    from llm_auction.evaluation.efficiency import Comparison
     from llm_auction.evaluation.summary import summary_markdown
+    from llm_auction.report.contender_plot import contender_chart
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info)
@@ -81,14 +89,17 @@ def mechanism_outcomes(
     partition = {"mechanism": context.partition_key}
     lake.write(TABLE, frame, partition)
     comparison = Comparison(frame, config.evaluation.bootstrap_resamples, config.seed)
-    last = efficiency_table(comparison).filter(mechanism=context.partition_key, metric="revenue_per_query")
+    last = comparison.contenders[-1]
     return MaterializeResult(
         data_version=DataVersion(lake.data_version(TABLE, partition)),
         metadata={
             **table_metadata(frame, COLUMN_DESCRIPTIONS),
             "test_queries": comparison.queries,
-            "revenue_per_query": float(last["value"][-1]),
+            **numbers_metadata(
+                {name: comparison.interval(last, name).value for name in ("revenue_per_query", "reward_per_query")}
+            ),
             "summary": MetadataValue.md(summary_markdown(comparison)),
+            "revenue_and_reward": plot_metadata(contender_chart(comparison)),
         },
     )
 
@@ -99,6 +110,14 @@ def mechanism_outcomes(
     kinds={"python", "altair", "html"},
     owners=["team:ads-science"],
     code_version="1",
+    check_specs=[
+        AssetCheckSpec(
+            "claims_hold",
+            asset="study_report",
+            description="No claim about LLM-Auction is contradicted by the intervals: above pretrained, above MOSAIC, "
+            "not above the Oracle, no more format errors.",
+        )
+    ],
 )
 def study_report(
     context: AssetExecutionContext, profile: ProfileResource, lake: Lake, model_store: ModelStore
@@ -124,7 +143,22 @@ def study_report(
             "results": MetadataValue.path(str(files.results.resolve())),
             "table": MetadataValue.md(markdown_table(files.study)),
             **images,
-        }
+        },
+        check_results=[_claims_hold(files.study)],
+    )
+
+
+def _claims_hold(study: "Study") -> AssetCheckResult:
+    from llm_auction.report.verdict import findings
+
+    found = findings(study)
+    lines = ["| claim | | figures |", "| --- | --- | --- |"]
+    lines += [f"| {one.claim} | {one.status} | {one.evidence} |" for one in found]
+    return AssetCheckResult(
+        check_name="claims_hold",
+        passed=all(one.status != "fails" for one in found),
+        severity=AssetCheckSeverity.WARN,
+        metadata={"findings": MetadataValue.md("\n".join(lines))},
     )
 
 

@@ -34,24 +34,22 @@ def bid_chart(curves: pl.DataFrame) -> alt.LayerChart:
     import altair as alt
 
     means = mean_curves(curves)
-    models = means["model"].unique(maintain_order=True).to_list()
-    colours = [PALETTE["pretrained"], *[PALETTE["llm-auction"]] * (len(models) - 1)]
-    strength = [1.0, *[0.35 + 0.65 * (k + 1) / max(1, len(models) - 1) for k in range(len(models) - 1)]]
-    base = alt.Chart(means).encode(
-        x=alt.X("bid:Q", title="Bid of the ad", scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(grid=False)),
-        y=alt.Y("itctr:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(format=".0%", tickCount=5)),
-        color=alt.Color("model:N", scale=alt.Scale(domain=models, range=colours), legend=None),
-        opacity=alt.Opacity("model:N", scale=alt.Scale(domain=models, range=strength), legend=None),
+    last = int(means["step"].to_list()[-1])
+    x = alt.X(
+        "bid:Q",
+        title="Bid of the ad",
+        scale=alt.Scale(domain=[0, 100]),
+        axis=alt.Axis(grid=False, values=[0, 20, 40, 60, 80, 100]),
     )
-    ends = means.filter(pl.col("bid") == pl.col("bid").max())
-    labels = (
-        alt.Chart(ends)
-        .mark_text(align="right", baseline="bottom", dx=0, dy=-5, fontSize=11, fontWeight=600)
-        .encode(
-            x="bid:Q",
-            y="itctr:Q",
-            text="model:N",
-            color=alt.Color("model:N", scale=alt.Scale(domain=models, range=colours), legend=None),
+    y = alt.Y("itctr:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(format=".0%", tickCount=5))
+    layers = []
+    for (step,), curve in means.group_by("step", maintain_order=True):
+        colour = PALETTE["llm-auction" if step else "pretrained"]
+        strength = 0.35 + 0.65 * int(step) / last if step else 1.0
+        line = alt.Chart(curve).mark_line(strokeWidth=2, color=colour, opacity=strength)
+        layers.append(line.encode(x=x, y=y))
+        label = alt.Chart(curve.tail(1)).mark_text(
+            align="right", baseline="bottom", dy=-5, fontSize=11, fontWeight=600, color=colour
         )
-    )
-    return alt.layer(base.mark_line(strokeWidth=2, point=True), labels).properties(width=WIDTH, height=HEIGHT)
+        layers.append(label.encode(x=x, y=y, text="model:N"))
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)

@@ -140,13 +140,9 @@ def _frame(layers: list[alt.Chart], points: pl.DataFrame, unit: str, zero: bool 
 
     axis = alt.Axis(format=_tick_format(points, unit), title=None, tickCount=5)
     # The axis is set on an invisible layer, so that every other layer only names its field.
-    base = (
-        alt.Chart(points)
-        .mark_point(opacity=0, size=0)
-        .encode(
-            x=_iteration_axis(points), y=alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=zero, nice=True, padding=6))
-        )
-    )
+    scale = alt.Scale(zero=zero, nice=True, padding=0 if zero else 6)
+    invisible = alt.Chart(points).mark_point(opacity=0, size=0)
+    base = invisible.encode(x=_iteration_axis(points), y=alt.Y("value:Q", axis=axis, scale=scale))
     return specification(alt.layer(base, *layers).properties(width=WIDTH, height=HEIGHT))
 
 

@@ -55,7 +55,7 @@ def headline(study: Study) -> str:
         return "LLM-Auction has not been evaluated yet; the baselines stand alone."
     revenue = comparison.interval(final, "revenue_per_query")
     ratios = [
-        f"{number(ratio.value)} times {base_name}"
+        f"{number(ratio.value)} times {base_name}{_unsettled(comparison, final, base)}"
         for base, base_name in (
             (PRETRAINED if PRETRAINED in comparison else None, "the pretrained model's revenue"),
             (comparison.best("mosaic", "revenue_per_query"), "MOSAIC's revenue at its best setting"),
@@ -150,6 +150,11 @@ def _base_name(base: Contender) -> str:
     if base.mechanism == "mosaic":
         return f"MOSAIC at its best ({(base.variant or '').replace('tau=', 'τ = ')})"
     return "the pretrained model"
+
+
+def _unsettled(comparison: Comparison, final: Contender, base: Contender) -> str:
+    gap = comparison.difference(final, base, "revenue_per_query")
+    return " (not settled)" if (gap.low or 0.0) <= 0 <= (gap.high or 0.0) else ""
 
 
 def _iterations(final: Contender) -> str:

@@ -88,6 +88,8 @@ def test_report(data_dir: Path) -> None:
     metadata = result.asset_materializations_for_node("study_report")[0].metadata
     assert {"headline", "report", "results", "table", "plot_revenue_per_query", "plot_pctr_auc"} <= set(metadata)
     assert "data:image/png;base64," in metadata["plot_reward_per_query"].value
+    (check,) = result.get_asset_check_evaluations()
+    assert check.check_name == "claims_hold" and "More revenue per query" in check.metadata["findings"].value
     records = json.loads((data_dir / "report" / "results.json").read_text())
     assert {one["run"] for one in records if one["mechanism"] == "mosaic"} == {runs["mosaic"]}
     auc = next(one for one in records if one["metric"] == "pctr_auc" and one["iteration"] == "02")

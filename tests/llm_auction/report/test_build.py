@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from llm_auction.market import Query
@@ -116,3 +117,21 @@ def test_baselines_alone_make_a_report(tmp_path: Path) -> None:
 def test_no_runs(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="materialize mechanism_outcomes"):
         build_report([], tmp_path, 100, CREATED)
+
+
+def test_answers_without_any_ad_make_a_report(tmp_path: Path) -> None:
+    """An untrained model may insert nothing: no revenue, no click-through rate, no ratio, and still a page."""
+    run = synthetic_run(0, 6)
+    silent = run.outcomes.with_columns(
+        answer=pl.lit("No ad here."),
+        inserted_ad_ids=pl.lit([], pl.List(pl.String)),
+        click_probabilities=pl.lit([], pl.List(pl.Float64)),
+        clicks=pl.lit([], pl.List(pl.Boolean)),
+        **{name: pl.lit(0.0) for name in ("revenue", "expected_revenue", "reward", "penalty", "payment")},
+        **{name: pl.lit(0, pl.Int64) for name in ("n_ads", "format_errors")},
+    )
+    files = build_report([replace(run, outcomes=silent, fits=(), bid_curves=None)], tmp_path, 100, CREATED)
+    records = json.loads(files.results.read_text(encoding="utf-8"))
+    assert {one["value"] for one in records if one["metric"] == "ctr"} == {None}
+    html = files.html.read_text(encoding="utf-8")
+    assert "earns 0.00 a query" in html and "nan" not in html.lower().replace("nanos", "")

@@ -57,6 +57,11 @@ def test_no_gain_is_open_and_a_loss_fails() -> None:
     assert list(lost.values())[:5] == ["fails"] * 5
 
 
+def test_headline_says_what_is_not_settled() -> None:
+    assert headline(study(by_mechanism())).count("(not settled)") == 2
+    assert "not settled" not in headline(study(by_mechanism(llm_auction=5.0)))
+
+
 def test_headline_and_caveats() -> None:
     one = study()
     assert "After 3 iterations LLM-Auction earns" in headline(one) and "MOSAIC" in headline(one)
