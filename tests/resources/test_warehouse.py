@@ -27,7 +27,7 @@ def test_it_is_read_only(warehouse: Warehouse) -> None:
 
 
 def test_missing_warehouse_says_what_to_materialize(tmp_path: Path) -> None:
-    with pytest.raises(WarehouseError, match="no warehouse at .*materialize the dbt assets"):
+    with pytest.raises(WarehouseError, match=r"no warehouse at .*materialize the dbt assets"):
         Warehouse(data_dir=str(tmp_path)).query("select 1")
 
 

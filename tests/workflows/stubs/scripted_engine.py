@@ -1,7 +1,8 @@
 """A scripted Ad-LLM: it reads the candidates from the prompt and inserts some, the higher bids more surely by level.
 
-Its "weights" are a level in a JSON file of the model directory; training raises it by one. A file `fail-<arm>-<t>` in
-the data directory makes the training of that iteration fail, `slow` makes it last some seconds.
+Its "weights" are a level in a JSON file of the model directory; training raises it by one. Files in
+the data directory steer it: `fail-<arm>-<t>` makes the training of that iteration fail, `slow` makes it last some
+seconds, what `flavour` holds becomes part of the weights.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ class ScriptedLauncher(TrainingLauncher):
             time.sleep(3.0)
         level = level_of(start_dir) + 1
         shutil.copytree(start_dir, output_dir, ignore=shutil.ignore_patterns("manifest.json"))
-        (output_dir / LEVEL).write_text(json.dumps({"level": level, "arm": partition["arm"]}))
+        content = {"level": level, "arm": partition["arm"]}
+        if (Path(self.data_dir) / "flavour").exists():
+            content["flavour"] = (Path(self.data_dir) / "flavour").read_text()
+        (output_dir / LEVEL).write_text(json.dumps(content))
         on_log({"step": 1, "loss": 0.7})
         on_log({"step": 2, "loss": 0.6})
         return {"loss_first": 0.7, "loss_last": 0.6, "steps": 2, "level": level}
