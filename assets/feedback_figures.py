@@ -1,13 +1,19 @@
 """Figures that describe the feedback of one partition as a whole; the suites in `assets/suites` bound them.
 
-Counts are numbers of offending rows (0 is good), shares and rates lie in [0, 1].
+Counts are numbers of offending rows (0 is good), shares and rates lie in [0, 1]. A rate comes with its 99 % confidence
+interval (Wilson), `<rate>_low` and `<rate>_high`: the suites bound those, so that a small partition fails only when its
+rate is surely out of bounds, and not by chance.
 """
 
 from __future__ import annotations
 
+from math import sqrt
+
 import polars as pl
 
 PAIR = ["response_id", "ad_id"]
+# Normal quantile of a two-sided 99 % interval.
+Z = 2.576
 
 
 def response_figures(
@@ -27,7 +33,7 @@ def response_figures(
     ).row(0, named=True)
     return {
         "volume_share": _ratio(responses.height, training.height * answers_per_query),
-        "format_error_rate": _mean(responses["format_errors"] > 0),
+        **_rate("format_error_rate", responses["format_errors"] > 0),
         "policy_versions": responses["policy_version"].n_unique(),
         "unknown_queries": responses.join(training, on="query_id", how="anti").height,
         **{name: float(value or 0) for name, value in counts.items()},
@@ -39,7 +45,8 @@ def click_figures(clicks: pl.DataFrame, responses: pl.DataFrame, ads: pl.DataFra
     inserted = inserted_pairs(responses)
     answered = responses.select("response_id", answered_at="ts")
     return {
-        "ctr": _mean(clicks["clicked"]),
+        "judged_ads": clicks.height,
+        **_rate("ctr", clicks["clicked"]),
         "unknown_responses": clicks.join(responses, on="response_id", how="anti").height,
         "unknown_ads": clicks.join(ads, on="ad_id", how="anti").height,
         "judged_but_not_inserted": clicks.join(inserted, on=PAIR, how="anti").height,
@@ -63,7 +70,8 @@ def impression_figures(
     rejected_answers = rejected.filter(pl.col("event_type") == "answer")
     rejected_clicks = rejected.filter(pl.col("event_type") == "click")
     return {
-        "ctr": _mean(impressions["clicked"]),
+        "impressions": impressions.height,
+        **_rate("ctr", impressions["clicked"]),
         "impressions_without_response": impressions.join(modelled_responses, on="response_id", how="anti").height,
         "lost_insertions": inserted_pairs(responses)
         .join(impressions, on=PAIR, how="anti")
@@ -88,7 +96,7 @@ def modelled_response_figures(
     revenue = impressions.group_by("response_id").agg(pl.col("revenue").sum().alias("of_impressions"))
     return {
         "volume_share": _ratio(modelled_responses.height, expected_responses),
-        "format_error_rate": _mean(modelled_responses["has_format_error"]),
+        **_rate("format_error_rate", modelled_responses["has_format_error"]),
         "lost_responses": responses.join(modelled_responses, on="response_id", how="anti")
         .join(rejected_answers, on="response_id", how="anti", nulls_equal=True)
         .height,
@@ -107,6 +115,13 @@ def _ratio(value: int, of: int) -> float:
     return value / of if of else 0.0
 
 
-def _mean(values: pl.Series) -> float:
-    """The share of true values; 0 where there is none at all, so that a lower bound finds it."""
-    return float(values.sum() or 0) / len(values) if len(values) else 0.0
+def _rate(name: str, values: pl.Series) -> dict[str, float]:
+    """The share of true values with its interval; where there is no value at all, 0 and everything from 0 to 1."""
+    n, rate = len(values), 0.0
+    low, high = 0.0, 1.0
+    if n:
+        rate = float(values.sum() or 0) / n
+        middle = (rate + Z**2 / (2 * n)) / (1 + Z**2 / n)
+        half = Z * sqrt(rate * (1 - rate) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+        low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return {name: rate, f"{name}_low": low, f"{name}_high": high}
