@@ -16,7 +16,7 @@ import polars as pl
 
 from llm_auction.generation.protocol import Messages
 
-_SCHEMA = {
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "query_id": pl.String,
     "messages": pl.String,
     "answers": pl.List(pl.String),

@@ -1,4 +1,4 @@
-"""A Qwen3-shaped model with random weights and a small byte-level BPE tokenizer, written as a Hugging Face directory."""
+"""A Qwen3-shaped model of random weights with a small byte-level BPE tokenizer, as a Hugging Face directory."""
 
 from __future__ import annotations
 

@@ -1,0 +1,154 @@
+"""The asset `preference_pairs` with a scripted engine: fresh bids, rewards of the arm, winner and losers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from dagster import AssetCheckSeverity, DagsterInstance, ExecuteInProcessResult, materialize
+
+from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
+from assets.partitions import irpo_key
+from assets.preference_pairs import PAIR_COLUMNS, enough_usable_pairs, preference_pairs
+from llm_auction.answers import parse_answer, render_insertion
+from llm_auction.generation.protocol import GeneratedAnswer, Messages
+from llm_auction.market import Ad, Auction
+from llm_auction.objective import Penalty, reward
+from llm_auction.profiles.schema import SamplingConfig
+from llm_auction.users import ParametricUser
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import ModelStore, ModelStoreError
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+from tests.feedback_lake import small_lake
+
+ADS = [Ad("a0", "Trail Boots", "hiking boots"), Ad("a1", "Quiet Tent", "tents"), Ad("a2", "Sourdough Kit", "baking")]
+
+
+class ScriptedEngine(EngineResource):
+    """Answer k inserts the first k % 3 ads of the prompt's catalog; the last answer writes a wrong title."""
+
+    def open(self, model_dir: Path | str) -> Any:
+        return self
+
+    def sample(
+        self, prompts: Sequence[Messages], count: int, sampling: SamplingConfig, seed: int, on_progress: Any = None
+    ) -> list[list[GeneratedAnswer]]:
+        texts = [" and ".join(["Try these:", *map(render_insertion, ADS[: k % 3])]) for k in range(count - 1)]
+        texts.append("Try @Trail Boot@[Ad-a0].")
+        return [[GeneratedAnswer(text, (5, k, 2), -1.5, True) for k, text in enumerate(texts)] for _ in prompts]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = small_lake(tmp_path)
+    catalog = lake.read("ad_catalog").sort("ad_id")
+    titles = pl.DataFrame({"title": [ad.title for ad in ADS], "category": [ad.category for ad in ADS]})
+    lake.write("ad_catalog", catalog.drop("title", "category").hstack(titles.get_columns()))
+    queries = [("q0", "train"), ("q1", "train"), ("q2", "test")]
+    lake.write(
+        "user_queries",
+        pl.DataFrame(
+            [
+                {"query_id": query, "user_id": "u", "text": "boots for wet trails?", "category": None, "split": split}
+                for query, split in queries
+            ],
+            schema_overrides={"category": pl.String},
+        ),
+    )
+    profile = {"user_id": "u", "text": "A hiker.", "interests": ["hiking boots"], "split": "train"}
+    lake.write("user_profiles", pl.DataFrame([profile]))
+    lake.write(
+        "ad_candidates",
+        pl.DataFrame([{"query_id": query, "ad_ids": ["a0", "a1", "a2"], "split": split} for query, split in queries]),
+    )
+    model_store(lake).publish("ad_llm", "base", lambda folder: (folder / "config.json").write_text("{}"), {})
+    return lake
+
+
+def model_store(lake: Lake) -> ModelStore:
+    return ModelStore(data_dir=lake.data_dir)
+
+
+def run(lake: Lake, arm: str, raise_on_error: bool = True) -> ExecuteInProcessResult:
+    return materialize(
+        [preference_pairs],
+        instance=DagsterInstance.ephemeral(),
+        partition_key=irpo_key(arm, "01"),
+        resources={
+            "profile": ProfileResource(profile="smoke", overrides={"preferences.delta_th": "5"}),
+            "lake": lake,
+            "model_store": model_store(lake),
+            "engine": ScriptedEngine(),
+            "user_model": UserModelResource(),
+        },
+        raise_on_error=raise_on_error,
+    )
+
+
+def auctions_of(lake: Lake, frame: pl.DataFrame) -> list[Auction]:
+    rows = list(frame.iter_rows(named=True))
+    return auctions_from_rows(rows, load_ads(lake), load_profiles(lake), load_queries(lake))
+
+
+def test_oracle_scores_with_the_users_own_probabilities(lake: Lake) -> None:
+    result = run(lake, "oracle")
+    frame = lake.read("preference_pairs", {"arm": "oracle", "iteration": "01"})
+    assert dict(frame.schema) == PAIR_COLUMNS.schema
+    assert frame["query_id"].to_list() == ["q0", "q1"]  # the test query stays unseen
+    user = ParametricUser(list(load_ads(lake).values()))
+    for row, auction in zip(frame.iter_rows(named=True), auctions_of(lake, frame), strict=True):
+        expected = [
+            reward(
+                auction,
+                parse_answer(answer, auction.candidates),
+                user.click_probabilities(auction, answer),
+                Penalty(),
+            )
+            for answer in row["answers"]
+        ]
+        assert row["rewards"] == pytest.approx(expected)
+        best = max(expected)
+        assert expected[row["winner"]] == best
+        assert row["losers"] == [index for index, value in enumerate(expected) if best - value > 5]
+        assert row["rewards"][-1] == -20  # the wrong title is a format error
+    metadata = result.asset_materializations_for_node("preference_pairs")[0].metadata
+    assert metadata["usable_share"].value == 1.0
+    assert metadata["tokens"].value == 2 * 4 * 3
+    assert result.get_asset_check_evaluations()[0].passed
+
+
+def test_bids_are_fresh(lake: Lake) -> None:
+    run(lake, "oracle")
+    bids = [tuple(row) for row in lake.read("preference_pairs", {"arm": "oracle", "iteration": "01"})["bids"]]
+    config = ProfileResource(profile="smoke").get()
+
+    def drawn(phase: str) -> list[tuple[int, ...]]:
+        auctions = load_auctions(lake, "train", config.bidding, config.seed, "oracle", "01", phase)
+        return [auction.bids for auction in auctions]
+
+    assert bids == drawn("preferences")
+    assert bids != drawn("feedback")
+
+
+def test_without_the_reward_model_nothing_is_sampled(lake: Lake) -> None:
+    with pytest.raises(ModelStoreError, match="no model pctr/llm_auction/01"):
+        run(lake, "llm_auction")
+    assert not lake.exists("preference_pairs", {"arm": "llm_auction", "iteration": "01"})
+
+
+@pytest.mark.parametrize(
+    ("share", "passed", "severity"),
+    [
+        (0.0, False, AssetCheckSeverity.ERROR),
+        (0.1, False, AssetCheckSeverity.WARN),
+        (0.5, True, AssetCheckSeverity.WARN),
+    ],
+)
+def test_check_of_usable_pairs(share: float, passed: bool, severity: AssetCheckSeverity) -> None:
+    result = enough_usable_pairs(share, 100, 10.0)
+    assert (result.passed, result.severity) == (passed, severity)

@@ -1,0 +1,50 @@
+"""`python -m tests.benchmarks`; see the package."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from itertools import chain
+from pathlib import Path
+
+from tests.benchmarks.dpo import dpo_records
+from tests.benchmarks.records import print_table, write_records
+from tests.benchmarks.sampling import sampling_records
+from tests.benchmarks.tiny_qwen3 import write_tiny_qwen3
+
+
+def main() -> None:
+    """Run the benchmarks, print their table and write their records."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Benchmarks of sampling and DPO.")
+    parser.add_argument("--only", choices=["dpo", "sampling"])
+    parser.add_argument("--output", type=Path, default=Path("bench.jsonl"))
+    parser.add_argument("--repeats", type=int, default=3, help="The fastest counts.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_tiny_qwen3(
+            folder / "model",
+            hidden=128,
+            layers=3,
+            kv_heads=4,
+            head_size=64,
+            mlp=384,
+            vocabulary=1000,
+            weight_std=0.08,
+        )
+        sources = []
+        if options.only != "dpo":
+            sources.append(sampling_records(folder, options.repeats))
+        if options.only != "sampling":
+            sources.append(dpo_records(folder, options.repeats))
+        records = []
+        for record in chain.from_iterable(sources):
+            print(f"{record.bench} {record.case}: {record.ratio:.1f} x", flush=True)
+            records.append(record)
+    write_records(options.output, records)
+    print_table(records)
+    print(f"written to {options.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The record of one measurement, the file that holds them and the table that shows them."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`value` is ours and `against` that of `baseline`, both in `unit`; `ratio` says how many times better ours is.
+
+    `exact` is the largest relative deviation of our results from the baseline's, None where both draw at random.
+    """
+
+    bench: str
+    case: str
+    value: float
+    unit: str
+    against: float
+    ratio: float
+    device: str
+    exact: float | None
+    baseline: str
+
+
+def device_name() -> str:
+    """The device in words: a GPU's name, or the processor and the threads used."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    models = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
+    name = models[0].split(":", 1)[1].strip() if models else platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} thread(s)"
+
+
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """One JSON object a line; replaces the file."""
+    path.write_text("".join(json.dumps(asdict(record)) + "\n" for record in records), encoding="utf-8")
+
+
+def print_table(records: Sequence[Record]) -> None:
+    """The records for people."""
+    table = Table(title="Benchmarks")
+    for heading in ("bench", "case", "ours", "baseline", "unit", "ratio", "deviation", "against"):
+        table.add_column(heading, justify="left" if heading in ("bench", "case", "unit", "against") else "right")
+    for record in records:
+        table.add_row(
+            record.bench,
+            record.case,
+            f"{record.value:,.4g}",
+            f"{record.against:,.4g}",
+            record.unit,
+            f"{record.ratio:.1f} x",
+            "" if record.exact is None else f"{record.exact:.1e}",
+            record.baseline,
+        )
+    Console().print(table)

@@ -1,0 +1,71 @@
+"""Sampling against plain `generate`, one prompt at a time with all its answers as `num_return_sequences`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from llm_auction.generation.checkpoint import load_model
+from llm_auction.generation.protocol import Messages
+from llm_auction.generation.transformers_engine import TransformersEngine
+from llm_auction.profiles.schema import SamplingConfig
+from tests.benchmarks.records import Record, device_name
+
+PROMPTS, ANSWERS = 32, 10
+SAMPLING = SamplingConfig(max_new_tokens=60)
+BASELINE = "generate, one prompt at a time"
+
+
+def sampling_records(folder: Path, repeats: int) -> Iterator[Record]:
+    """Tokens a second: once with answers of one length, once with answers that end at uneven lengths."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    engine = TransformersEngine(folder / "model", device=device)
+    plain = load_model(folder / "model", device=device)
+    rng = np.random.default_rng(0)
+    words = "plan trip good way boots look bid title cooking music".split()
+    prompts: list[Messages] = [
+        [{"role": "user", "content": " ".join(rng.choice(words, int(size)))}]
+        for size in rng.integers(120, 140, PROMPTS)
+    ]
+    encoded = engine.encode(prompts)
+    length = round(float(np.mean([len(prompt) for prompt in encoded])))
+    # Weights are random, so that any tokens can stand for the end: 1 in 30 ends about half of the answers early.
+    for name, ends in (("", [engine.tokenizer.eos_token_id]), ("-uneven", list(range(2, engine.model.vocab_size, 30)))):
+        engine._eos = torch.tensor(ends, device=device)
+        value = against = 0.0
+        for repeat in range(repeats):
+            started = time.perf_counter()
+            answers = engine.sample(prompts, ANSWERS, SAMPLING, seed=repeat)
+            tokens = sum(len(answer.token_ids) for group in answers for answer in group)
+            value = max(value, tokens / (time.perf_counter() - started))
+            against = max(against, _generate(plain, encoded, ends))
+        case = f"sampling/{length}x{SAMPLING.max_new_tokens}x{ANSWERS}{name}"
+        yield Record("sampling", case, value, "tokens/s", against, value / against, device_name(), None, BASELINE)
+
+
+def _generate(model: torch.nn.Module, prompts: list[list[int]], ends: list[int]) -> float:
+    """Tokens a second of `generate`; tokens after an answer's end don't count."""
+    torch.manual_seed(0)
+    tokens = 0
+    started = time.perf_counter()
+    for prompt in prompts:
+        ids = torch.tensor([prompt], device=model.device)
+        output = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=True,
+            temperature=SAMPLING.temperature,
+            top_p=SAMPLING.top_p,
+            top_k=SAMPLING.top_k,
+            max_new_tokens=SAMPLING.max_new_tokens,
+            num_return_sequences=ANSWERS,
+            eos_token_id=ends,
+            pad_token_id=0,
+        )[:, len(prompt) :]
+        ended = torch.isin(output, torch.tensor(ends, device=model.device))
+        tokens += int((ended.cumsum(-1) - ended.long() == 0).sum())
+    return tokens / (time.perf_counter() - started)
