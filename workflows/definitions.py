@@ -10,6 +10,7 @@ from assets import (
     ad_llm,
     ad_llm_checks,
     base,
+    bid_curves,
     evaluation,
     feedback_checks,
     feedback_models,
@@ -43,6 +44,7 @@ MODULES = [
     ad_llm,
     ad_llm_checks,
     evaluation,
+    bid_curves,
 ]
 
 
@@ -62,7 +64,7 @@ def gather(**replacements: Any) -> Definitions:
     return Definitions(
         assets=load_assets_from_modules(MODULES),
         asset_checks=load_asset_checks_from_modules(MODULES),
-        jobs=[jobs.market_and_base, jobs.irpo_iteration, jobs.evaluation, jobs.study],
+        jobs=[jobs.market_and_base, jobs.irpo_iteration, jobs.evaluation, jobs.study, jobs.property_checks],
         resources=resources | replacements,
         # A process for every step would cost seconds each; runs are processes of their own anyway.
         executor=in_process_executor,

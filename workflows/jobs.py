@@ -27,3 +27,9 @@ study = define_asset_job(
     AssetSelection.assets("study_report"),
     description="The report over everything that has been evaluated.",
 )
+
+property_checks = define_asset_job(
+    "property_checks",
+    AssetSelection.assets("bid_monotonicity"),
+    description="What theory promises of the mechanism, measured: clicks over the bid. Takes longer than an evaluation.",
+)

@@ -64,6 +64,7 @@ def run_loop(
     iterations: int | None = None,
     force: bool = False,
     on_event: Callable[[LoopEvent], None] = lambda event: None,
+    definitions: str = "workflows.definitions",
 ) -> LoopResult:
     """Run the loop to its report.
 
@@ -72,6 +73,7 @@ def run_loop(
         arms, iterations: in place of the profile's.
         force: run every stage, also those whose result stands.
         on_event: called with everything that happens, from one thread at a time.
+        definitions: the module whose `defs` are run, such as one that gathers them with an engine of one's own.
 
     Raises:
         ProfileError, StorageError: before anything runs.
@@ -87,7 +89,8 @@ def run_loop(
         with FileLock(environment.data_dir / ".loop.lock", timeout=0):
             _prepare_instance()
             on_event(LoopEvent("planned", "", {"stages": [stage.name for stage in stages]}))
-            skipped = _run_stages(stages, environment, force, on_event)
+            pool = _open_pool(stages, environment, definitions)
+            skipped = _run_stages(stages, pool, force, on_event)
     except Timeout:
         raise LoopFailed(
             f"another `llm-auction run` is at work in {environment.data_dir}: wait for it, or give this one another "
@@ -107,18 +110,23 @@ def _prepare_instance() -> None:
         set_pool_limits(instance)
 
 
-def _run_stages(
-    stages: Sequence[Stage], environment: Environment, force: bool, on_event: Callable[[LoopEvent], None]
-) -> list[str]:
-    """Run the stages in their order of need; returns the names of those that stood already."""
+def _open_pool(stages: Sequence[Stage], environment: Environment, definitions: str) -> WorkerPool:
+    """One worker an arm, as far as there are processors, which they share."""
     processors = _processors()
     arms = len({stage.arm for stage in stages if stage.arm is not None})
-    workers = min(arms, processors)
+    workers = max(1, min(arms, processors))
+    return WorkerPool(workers, max(1, processors // workers), environment.data_dir / "logs", definitions)
+
+
+def _run_stages(
+    stages: Sequence[Stage], pool: WorkerPool, force: bool, on_event: Callable[[LoopEvent], None]
+) -> list[str]:
+    """Run the stages in their order of need; returns the names of those that stood already."""
     waiting = {stage.name: stage for stage in stages}
     over: set[str] = set()
     skipped: list[str] = []
     failure: str | None = None
-    with WorkerPool(workers, max(1, processors // workers), environment.data_dir / "logs") as pool:
+    with pool:
         try:
             while waiting or pool.busy:
                 ready = [s for s in waiting.values() if over.issuperset(s.after)] if failure is None else []

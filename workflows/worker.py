@@ -11,32 +11,33 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, TextIO
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input ends. The argument names the module whose `defs` are run."""
     # Steps may print: what they write to descriptor 1 must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
     try:
-        serve(sys.stdin, answers)
+        serve(sys.argv[1], sys.stdin, answers)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
 
-def serve(orders: TextIO, answers: TextIO) -> None:
+def serve(module: str, orders: TextIO, answers: TextIO) -> None:
     """Run each ordered stage and report it as `done`, `skipped` or `failed`."""
     from dagster import DagsterInstance
 
     from llm_auction.profiles import load_profile
     from resources.lake import Lake
     from resources.model_store import ModelStore
-    from workflows.definitions import defs
     from workflows.execution import StageFailed, execute_stage
     from workflows.freshness import run_tags, stands
     from workflows.stages import Stage
 
+    defs = import_module(module).defs
     profile = load_profile()
     lake, store = Lake(data_dir=os.environ["DATA_DIR"]), ModelStore(data_dir=os.environ["DATA_DIR"])
     with DagsterInstance.get() as instance:

@@ -19,9 +19,12 @@ ENDED = "ended"
 
 
 class WorkerPool:
-    """`count` workers with `threads` numerical threads each; their logs lie in `log_dir` as `worker-<n>.log`."""
+    """`count` workers with `threads` numerical threads each, which run the jobs of the module `definitions`.
 
-    def __init__(self, count: int, threads: int, log_dir: Path) -> None:
+    Their logs lie in `log_dir` as `worker-<n>.log`.
+    """
+
+    def __init__(self, count: int, threads: int, log_dir: Path, definitions: str) -> None:
         self._answers: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._doing: dict[int, str] = {}
         self._processes: list[subprocess.Popen[str]] = []
@@ -31,7 +34,7 @@ class WorkerPool:
         for index in range(count):
             with (log_dir / f"worker-{index}.log").open("a", encoding="utf-8") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-W", "ignore", "-m", "workflows.worker"],
+                    [sys.executable, "-W", "ignore", "-m", "workflows.worker", definitions],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

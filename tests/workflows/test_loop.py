@@ -1,0 +1,159 @@
+"""The loop of `llm-auction run` in its worker processes, with the scripted model: resume, failure, Ctrl-C, kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus
+
+from resources.model_store import ModelStore
+from tests.workflows.stubs.deployment import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+RUN = """
+import json, sys
+from workflows.loop import LoopFailed, LoopInterrupted, run_loop
+
+def show(event):
+    print(json.dumps({"kind": event.kind, "stage": event.stage, **event.fields}, default=str), flush=True)
+
+arguments = json.loads(sys.argv[1])
+try:
+    result = run_loop("smoke", definitions="tests.workflows.stubs.definitions", on_event=show, **arguments)
+    print(json.dumps({"kind": "result", "ran": result.ran, "skipped": result.skipped}))
+except (LoopFailed, LoopInterrupted) as error:
+    print(json.dumps({"kind": "error", "type": type(error).__name__, "message": str(error)}))
+    sys.exit(1)
+"""
+
+
+class Loop:
+    """A loop in a process of its own."""
+
+    def __init__(self, data_dir: Path, model: Path, **arguments: Any) -> None:
+        overrides = {"ad_llm.base": str(model), "pctr.max_epochs": "2"}
+        options = {"data_dir": str(data_dir), "overrides": overrides, **arguments}
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", RUN, json.dumps(options)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self.events: list[dict[str, Any]] = []
+
+    def until(self, kind: str, stage: str | None = None) -> dict[str, Any]:
+        """Read on to the next event of a kind and stage."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = json.loads(line)
+            self.events.append(event)
+            if event["kind"] == kind and stage in (None, event.get("stage")):
+                return event
+        raise AssertionError(f"no {kind} of {stage} among {self.events[-5:]}")
+
+    def workers(self) -> list[int]:
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid), "-f", "workflows.worker"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return [int(pid) for pid in found.stdout.split()]
+
+    def end(self) -> int:
+        return self.process.wait(timeout=120)
+
+
+def unfinished(data_dir: Path) -> list[str]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DAGSTER_HOME", str(data_dir / "dagster_home"))
+        with DagsterInstance.get() as instance:
+            return [run.run_id for run in instance.get_runs() if not run.is_finished]
+
+
+def statuses(data_dir: Path) -> list[DagsterRunStatus]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DAGSTER_HOME", str(data_dir / "dagster_home"))
+        with DagsterInstance.get() as instance:
+            return [run.status for run in instance.get_runs()]
+
+
+def test_run_again_fail_and_go_on(tmp_path: Path, tiny_model_dir: Path) -> None:
+    first = Loop(tmp_path, tiny_model_dir, iterations=1)
+    result = first.until("result")
+    assert first.end() == 0
+    assert result["skipped"] == []
+    assert set(result["ran"]) >= {"market and base", "llm_auction 01", "oracle 01", "evaluate pretrained", "report"}
+    assert (tmp_path / "report" / "report.html").exists()
+
+    # One more iteration: what stands is skipped. The new one of the oracle fails, and the loop says so in one line.
+    (tmp_path / "fail-oracle-02").touch()
+    second = Loop(tmp_path, tiny_model_dir, iterations=2)
+    error = second.until("error")
+    assert second.end() == 1
+    assert error["type"] == "LoopFailed"
+    assert "oracle 02 failed at ad_llm: the scripted training was told to fail" in error["message"]
+    assert "\n" not in error["message"]
+    skipped = {event["stage"] for event in second.events if event["kind"] == "skipped"}
+    assert {"llm_auction 01", "oracle 01"} <= skipped
+
+    (tmp_path / "fail-oracle-02").unlink()
+    third = Loop(tmp_path, tiny_model_dir, iterations=2)
+    result = third.until("result")
+    assert third.end() == 0
+    assert {"llm_auction 01", "oracle 01", "evaluate pretrained"} <= set(result["skipped"])
+    assert {"oracle 02", "evaluate oracle", "report"} <= set(result["ran"])
+    store = ModelStore(data_dir=str(tmp_path))
+    for arm in ("llm_auction", "oracle"):
+        assert store.resolve("ad_llm", f"{arm}/02").metadata["parent"] == store.resolve("ad_llm", f"{arm}/01").version
+
+
+def test_interrupted_killed_and_gone_on(tmp_path: Path, tiny_model_dir: Path) -> None:
+    (tmp_path / "slow").touch()
+    loop = Loop(tmp_path, tiny_model_dir, iterations=1)
+    loop.until("step_started", "llm_auction 01")
+    other = Loop(tmp_path, tiny_model_dir, iterations=1)
+    assert "another `llm-auction run` is at work" in other.until("error")["message"]
+    other.end()
+
+    # Ctrl-C: the runs are recorded as ended, no process stays behind.
+    workers = loop.workers()
+    loop.process.send_signal(signal.SIGINT)
+    assert loop.until("error")["type"] == "LoopInterrupted"
+    loop.end()
+    assert unfinished(tmp_path) == []
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+    # kill -9 of a worker in the middle of a step that holds a pool slot: one clear error.
+    loop = Loop(tmp_path, tiny_model_dir, iterations=1)
+    loop.until("step_started", "llm_auction 01")
+    for pid in loop.workers():
+        os.kill(pid, signal.SIGKILL)
+    message = loop.until("error")["message"]
+    loop.end()
+    assert "was killed by signal 9" in message
+    assert len(unfinished(tmp_path)) >= 1
+
+    # kill -9 of everything, then a run to the end: dead runs are closed, their slots are free.
+    loop = Loop(tmp_path, tiny_model_dir, iterations=1)
+    loop.until("step_started", "oracle 01")
+    for pid in [loop.process.pid, *loop.workers()]:
+        os.kill(pid, signal.SIGKILL)
+    loop.process.wait()
+    time.sleep(1)
+    (tmp_path / "slow").unlink()
+    loop = Loop(tmp_path, tiny_model_dir, iterations=1)
+    assert "report" in loop.until("result")["ran"]
+    loop.end()
+    assert unfinished(tmp_path) == []
+    assert DagsterRunStatus.FAILURE in statuses(tmp_path)
