@@ -31,5 +31,5 @@ study = define_asset_job(
 property_checks = define_asset_job(
     "property_checks",
     AssetSelection.assets("bid_monotonicity"),
-    description="What theory promises of the mechanism, measured: clicks over the bid. Takes longer than an evaluation.",
+    description="What theory promises of the mechanism, measured: clicks over the bid. Longer than an evaluation.",
 )

@@ -30,7 +30,7 @@ class LoopInterrupted(KeyboardInterrupt):
 class LoopEvent:
     """What happens in a loop.
 
-    `kind`: `planned` (fields: `stages`, all names in order), `started`, `skipped`, `step_started` (`step`),
+    `kind`: `planned` (fields: `stages`, all names in order), `started` (`pid`), `skipped`, `step_started` (`step`),
     `step_finished` (`step`, `seconds`), `progress` (`message`), `check_failed` (`check`, `severity`), `done`
     (`seconds`, `run_id`, `metrics`: asset -> name -> number) or `failed` (`message`). `stage` is empty for `planned`.
     """

@@ -53,7 +53,7 @@ def serve(module: str, orders: TextIO, answers: TextIO) -> None:
                 if not order["force"] and stands(stage, profile, lake, store, instance, tags):
                     emit("skipped", {})
                     continue
-                emit("started", {})
+                emit("started", {"pid": os.getpid()})
                 emit("done", execute_stage(defs, instance, stage, tags, emit))
             except StageFailed as error:
                 emit("failed", {"message": str(error)})
