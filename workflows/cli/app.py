@@ -32,9 +32,6 @@ def main() -> None:
     """Run the command line. An expected error is one line; LLM_AUCTION_TRACEBACK=1 shows where it arose."""
     try:
         app()
-    except KeyboardInterrupt as interruption:
-        typer.secho(str(interruption) or "stopped", err=True)
-        sys.exit(130)
     except (ValueError, OSError, RuntimeError) as error:
         if os.environ.get("LLM_AUCTION_TRACEBACK"):
             raise

@@ -12,6 +12,8 @@ import typer
 
 from workflows.cli.options import DataDirOption, ProfileOption, SeedOption, SetOption, overrides_from, seeds_from
 
+INTERRUPTED = 130  # the shell's code for a command that Ctrl-C ended
+
 
 def run(
     profile: ProfileOption = None,
@@ -75,11 +77,15 @@ def _run_one(
     from workflows.cli.progress import LoopDisplay, duration
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder
-    from workflows.loop import run_loop
+    from workflows.loop import LoopInterrupted, run_loop
 
     console = Console()
-    with LoopDisplay(console) as display:
-        result = run_loop(profile, seed=seed, data_dir=data_dir, overrides=overrides, force=force, on_event=display)
+    try:
+        with LoopDisplay(console) as display:
+            result = run_loop(profile, seed=seed, data_dir=data_dir, overrides=overrides, force=force, on_event=display)
+    except LoopInterrupted as interruption:
+        typer.echo(str(interruption), err=True)
+        raise typer.Exit(INTERRUPTED) from None
     folder = report_folder(result.data_dir)
     print_results(console, folder / "results.json")
     console.print(

@@ -34,6 +34,6 @@ def ui(
 
     environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
     typer.echo(f"Dagster UI on http://localhost:{port}, state in {environment.data_dir}; Ctrl-C ends it", err=True)
-    dagster = Path(sys.executable).with_name("dagster")
-    arguments = ["dev", "--host", "127.0.0.1", "--port", str(port), "--working-directory", str(ROOT)]
-    os.execv(dagster, [str(dagster), *arguments, "--module-name", "workflows.definitions"])
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    workspace = str(ROOT / "workspace.yaml")
+    os.execv(dagster, [dagster, "dev", "--host", "127.0.0.1", "--port", str(port), "--workspace", workspace])
