@@ -50,7 +50,9 @@ def build_report(
     drawn = plots(study)
     page = render_page(study, drawn, created, facts or {})
     folder.mkdir(parents=True, exist_ok=True)
-    pngs = {plot.name: _write(folder / f"{plot.name}.png", png(plot.drawing, plot.title)) for plot in drawn}
+    pngs = {
+        plot.name: _write(folder / f"{plot.name}.png", png(plot.drawing, plot.title, plot.legend)) for plot in drawn
+    }
     results = _write(folder / "results.json", to_json(records(study)).encode())
     return ReportFiles(_write(folder / "report.html", page.encode()), results, pngs, study, drawn)
 

@@ -36,7 +36,7 @@ _ITERATION_METRICS = (
 class Plot:
     """One plot: `name` is its file name, `title` and `note` (may be empty) go beside it, `summary` says it in words.
 
-    `drawing` is its Vega-Lite specification.
+    `drawing` is its Vega-Lite specification; `legend` says what its marks stand for, where it doesn't itself.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Plot:
     note: str
     summary: str
     drawing: Mapping[str, Any]
+    legend: str = ""
 
 
 def plots(study: Study) -> list[Plot]:
@@ -87,7 +88,8 @@ def _iteration_plot(study: Study, name: str) -> Plot | None:
         for row in last.iter_rows(named=True)
     )
     beside = "; ".join(f"{row['label']} {row['value']:.3g}" for row in rules.iter_rows(named=True))
-    return Plot(name, f"{one.label}{unit}", "", f"{one.label} over iterations. {ends}. References: {beside}.", drawing)
+    summary = f"{one.label} over iterations. {ends}. References: {beside}."
+    return Plot(name, f"{one.label}{unit}", "", summary, drawing, _legend(points))
 
 
 def _auc_plot(fits: pl.DataFrame) -> Plot:
@@ -109,7 +111,7 @@ def _auc_plot(fits: pl.DataFrame) -> Plot:
     )
     note = "AUC on the newest feedback of held-out users. Dashed: the true click probabilities, the best on average."
     drawing = _frame(layers, found, "", zero=False)
-    return Plot("pctr_auc", "pCTR: AUC", note, f"AUC of the reward model. {summary}.", drawing)
+    return Plot("pctr_auc", "pCTR: AUC", note, f"AUC of the reward model. {summary}.", drawing, _legend(found))
 
 
 def _ece_plot(fits: pl.DataFrame) -> Plot:
@@ -122,7 +124,13 @@ def _ece_plot(fits: pl.DataFrame) -> Plot:
         f"{NAMES.get(row['arm'], row['arm'])}, iteration {row['iteration']}: {row['value']:.3f}"
         for row in found.iter_rows(named=True)
     )
-    return Plot("pctr_ece", "pCTR: calibration error", note, f"Calibration error. {values}.", drawing)
+    return Plot("pctr_ece", "pCTR: calibration error", note, f"Calibration error. {values}.", drawing, _legend(found))
+
+
+def _legend(points: pl.DataFrame) -> str:
+    signs = {"circle": "●", "diamond": "◆", "square": "■"}
+    arms = points["arm"].unique(maintain_order=True).to_list()
+    return "   ".join(f"{signs[SHAPES.get(arm, 'square')]} {NAMES.get(arm, arm)}" for arm in arms)
 
 
 def _mean_over_seeds(fits: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -21,7 +21,13 @@ _CONFIG = {
     # One description stands on the figure; a label on every mark would be noise to a screen reader.
     "aria": False,
     "view": {"stroke": None},
-    "title": {"color": PALETTE["ink"], "anchor": "start", "fontSize": 14, "offset": 12},
+    "title": {
+        "color": PALETTE["ink"],
+        "anchor": "start",
+        "fontSize": 14,
+        "offset": 12,
+        "subtitleColor": PALETTE["muted"],
+    },
     "axis": {
         "labelColor": PALETTE["muted"],
         "titleColor": PALETTE["muted"],
@@ -43,11 +49,13 @@ def specification(chart: alt.LayerChart) -> dict[str, Any]:
     return {**chart.to_dict(validate=False), "config": _CONFIG}
 
 
-def png(drawing: Mapping[str, Any], title: str, scale: float = 2.0) -> bytes:
-    """A specification as a PNG on a light ground, with its title, as it stands alone."""
+def png(drawing: Mapping[str, Any], title: str, legend: str, scale: float = 2.0) -> bytes:
+    """A specification as a PNG on a light ground, with its title and legend (may be empty), as it stands alone."""
     import vl_convert
 
-    return bytes(vl_convert.vegalite_to_png(json.dumps({**drawing, "title": title}), scale=scale))
+    return bytes(
+        vl_convert.vegalite_to_png(json.dumps({**drawing, "title": {"text": title, "subtitle": legend}}), scale=scale)
+    )
 
 
 def inline_svg(drawing: Mapping[str, Any], name: str) -> Markup:
