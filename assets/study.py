@@ -1,5 +1,6 @@
 """Gathering a study: what the evaluation left in a data directory, as the report takes it."""
 
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -82,10 +83,11 @@ def study_facts(profile: Profile) -> dict[str, str]:
 
 
 def _part(metrics: Mapping[str, object], prefix: str) -> dict[str, float]:
+    """The figures under a prefix; what is not a number (an AUC without clicks) is left out."""
     return {
         name.removeprefix(prefix): float(value)
         for name, value in metrics.items()
-        if name.startswith(prefix) and isinstance(value, (int, float))
+        if name.startswith(prefix) and isinstance(value, (int, float)) and math.isfinite(value)
     }
 
 

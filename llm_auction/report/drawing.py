@@ -27,6 +27,8 @@ _CONFIG = {
         "fontSize": 14,
         "offset": 12,
         "subtitleColor": PALETTE["muted"],
+        "subtitleFont": FONT,
+        "subtitleFontSize": 12,
     },
     "axis": {
         "labelColor": PALETTE["muted"],
