@@ -148,30 +148,36 @@ def markdown_table(judged: Sequence[Verdict]) -> str:
 
 
 @cache
-def _great_expectations() -> Any:
-    """The library, quiet and offline. It takes seconds to import: nothing but a running check may do so."""
+def _great_expectations() -> tuple[Any, Any]:
+    """The library, quiet and offline, and one context in memory for the whole process.
+
+    It takes seconds to import: nothing but a running check may do so.
+    """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    return great_expectations
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return great_expectations, context
 
 
 def _validate(
     name: str, entries: Sequence[Mapping[str, Any]], frame: pd.DataFrame, parameters: Mapping[str, Any]
 ) -> list[Verdict]:
-    gx = _great_expectations()
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("partition").add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    gx, context = _great_expectations()
     expectations = [
         {"type": entry["type"], "kwargs": entry["kwargs"], "meta": {"number": number}}
         for number, entry in enumerate(entries)
     ]
+    suite = gx.ExpectationSuite(name=name, expectations=expectations)
+    # The library only logs what it can't understand, and then judges the rest.
+    understood = {expectation.meta["number"] for expectation in suite.expectations}
+    for number, entry in enumerate(entries):
+        if number not in understood:
+            raise ValueError(f"suite {name}: Great Expectations does not understand {entry['type']} {entry['kwargs']}")
     try:
-        suite = gx.ExpectationSuite(name=name, expectations=expectations)
+        batch = context.data_sources.pandas_default.read_dataframe(frame)
         outcome = batch.validate(suite, expectation_parameters=dict(parameters))
     except Exception as error:
         raise ValueError(f"suite {name} can't be evaluated: {error}") from error
@@ -217,5 +223,8 @@ def _observed(result: Mapping[str, Any]) -> str:
     if "observed_value" in result:
         return str(result["observed_value"])
     unexpected, total = result.get("unexpected_count", 0), result.get("element_count", 0)
-    examples = ", ".join(map(str, result.get("partial_unexpected_list", [])[:3]))
-    return f"{unexpected} of {total} rows fail: {examples}" if unexpected else f"{total} rows"
+    if not unexpected:
+        return f"{total} rows"
+    examples = [str(value) for value in result.get("partial_unexpected_list", [])[:3]]
+    shown = ", ".join(example for example in examples if example not in {"nan", "None", "NaT"})
+    return f"{unexpected} of {total} rows fail" + (f": {shown}" if shown else "")
