@@ -40,16 +40,6 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
     )
 
 
-def pooled_report(data_dirs: Sequence[str], folder: Path, profile: Profile) -> ReportFiles:
-    """One report over the runs of several seeds, each in its own data directory.
-
-    Raises:
-        ValueError: a directory holds no evaluated run, or the runs can't be compared.
-    """
-    runs = [load_seed_run(Lake(data_dir=data_dir), ModelStore(data_dir=data_dir)) for data_dir in data_dirs]
-    return write_report(runs, folder, profile)
-
-
 def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile) -> ReportFiles:
     """Compare the runs and write report, figures and plots into `folder`."""
     return build_report(runs, folder, profile.evaluation.bootstrap_resamples, datetime.now(UTC), study_facts(profile))

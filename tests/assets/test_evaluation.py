@@ -10,10 +10,11 @@ import pytest
 from dagster import DagsterInstance
 
 from assets.evaluation import mechanism_outcomes, study_report
-from assets.study import pooled_report
+from assets.study import load_seed_run, write_report
 from llm_auction.answers import AD_ID_PREFIX
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from resources.lake import Lake
+from resources.model_store import ModelStore
 from tests.evaluated_market import build_market, run
 from tests.synthetic_study import synthetic_profile
 
@@ -127,5 +128,6 @@ def test_pooled_report_over_data_directories(data_dir: Path, tmp_path_factory: p
         lake.write(table, Lake(data_dir=str(data_dir)).read(table))
     other = outcomes(data_dir, "pretrained").with_columns(seed=pl.lit(1, pl.Int64))
     lake.write("mechanism_outcomes", other, {"mechanism": "pretrained"})
-    files = pooled_report([str(data_dir), str(second)], second / "pooled", synthetic_profile())
+    runs = [load_seed_run(Lake(data_dir=str(one)), ModelStore(data_dir=str(one))) for one in (data_dir, second)]
+    files = write_report(runs, second / "pooled", synthetic_profile())
     assert files.study.seeds == (0, 1) and files.study.comparison.queries == 20
