@@ -19,9 +19,12 @@ AD_ID_PREFIX = "Ad-"
 FORBIDDEN_IN_TITLE = re.compile(r"[@\[\]\r\n\v\f\x1c-\x1e\x85\u2028\u2029]|<\|")
 
 _INSERTION = re.compile(r"@(?P<title>[^@\[\]\n]+)@\[" + AD_ID_PREFIX + r"(?P<id>[^@\[\]\s]+)\]")
-# Left-overs of an attempt, once the well-formed insertions are taken out: an `[Ad-` without its title, or an `@`
-# that opens a title (an `@` inside a word, as in an e-mail address, is ordinary text).
-_ATTEMPT = re.compile(r"\[\s*" + AD_ID_PREFIX + r"|(?<!\w)@\s*\w|\w@\[", re.IGNORECASE)
+# Left-overs of an attempt, once the well-formed insertions are taken out: an `@` that opens a title (an `@` inside a
+# word, as in an e-mail address, is ordinary text) up to the id it may still reach, an id without a title, or `@[`.
+_ATTEMPT = re.compile(
+    rf"(?<!\w)@\w[^@\[\]\n]*(?:\[\s*{AD_ID_PREFIX})?|\[\s*{AD_ID_PREFIX}|\w@\[",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ def foreign_ad(rng: Random, taken: set[str]) -> RandomAd:
         elif kind < 0.83:
             word = rng.choice(_JOINTS)
         elif kind < 0.93:
-            word = rng.choice((str(rng.randint(1, 9999)), f"{rng.randint(1, 99)} {rng.choice(_UNITS)}", _model_number(rng)))
+            word = rng.choice(
+                (str(rng.randint(1, 9999)), f"{rng.randint(1, 99)} {rng.choice(_UNITS)}", _model_number(rng))
+            )
         else:
             word = f"({rng.choice(NOUNS).title()})" if rng.random() < 0.5 else f"{rng.choice(NOUNS).title()},"
         if len(" ".join([*words, word])) > limit:

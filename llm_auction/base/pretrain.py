@@ -38,8 +38,8 @@ _SHORT = tuple(range(2, 13))
 _LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
 STAGES = (
     Stage("copy", 700, Mix(copy_share=0.85, task_share=0.15, candidates=(2, 3, 4, 5))),
-    Stage("mixed", 1600, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
-    Stage("long", 1200, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG)),
+    Stage("mixed", 1300, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
+    Stage("long", 800, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG)),
 )
 
 
@@ -54,7 +54,7 @@ class PretrainConfig:
     muon_learning_rate: float = 1e-2
     adamw_learning_rate: float = 3e-3
     warmup_steps: int = 50
-    decay_share: float = 0.35
+    decay_share: float = 0.286
     tokenizer_documents: int = 20_000
     hidden: int = 128
     layers: int = 4

@@ -1,0 +1,122 @@
+"""The embedded model's making: its corpus, its tokenizer, and a training that survives interruption."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from safetensors.numpy import load_file
+
+from llm_auction.answers import FORBIDDEN_IN_TITLE, parse_answer
+from llm_auction.base.corpus import Mix, document, random_scene
+from llm_auction.base.pretrain import PretrainConfig, Stage, pretrain
+from llm_auction.base.tokenizer import train_tokenizer
+
+COPY, ANSWERS = Mix(1.0, 0.0, (3,)), Mix(0.0, 0.0, (6,))
+TINY = PretrainConfig(
+    stages=(Stage("copy", 3, COPY), Stage("answers", 3, ANSWERS)),
+    documents_per_step=2,
+    tokenizer_documents=300,
+    hidden=32,
+    layers=1,
+    checkpoint_steps=2,
+)
+
+
+def test_the_stream_of_documents_is_seeded_and_never_repeats_a_catalog() -> None:
+    rng, again = Random(1), Random(1)
+    documents = [document(ANSWERS, rng) for _ in range(50)]
+    assert documents == [document(ANSWERS, again) for _ in range(50)]
+    titles = [ad.title for n in range(30) for ad in random_scene(8, n % 2 == 0, Random(n)).auction.candidates]
+    assert len(set(titles)) > 0.99 * len(titles)
+
+
+def test_titles_can_be_written_in_the_ad_format() -> None:
+    for n in range(40):
+        for ad in random_scene(10, n % 2 == 0, Random(n)).auction.candidates:
+            assert ad.title == ad.title.strip() != ""
+            assert not FORBIDDEN_IN_TITLE.search(ad.title)
+
+
+def test_copy_documents_hold_valid_insertions_of_ads_in_their_prompt() -> None:
+    for n in range(30):
+        example = document(COPY, Random(n))
+        candidates = random_scene_candidates(example.messages[-1]["content"])
+        for title_and_id in example.completion.split("] @"):
+            title, ad_id = title_and_id.strip("@]").split("@[Ad-")
+            assert (title, ad_id) in candidates
+
+
+def random_scene_candidates(content: str) -> set[tuple[str, str]]:
+    import json
+
+    lines = [json.loads(line) for line in content.split("Ads:\n")[1].splitlines()]
+    return {(line["title"], line["id"].removeprefix("Ad-")) for line in lines}
+
+
+def test_the_tokenizer_loses_nothing_and_keeps_small_numbers_whole() -> None:
+    rng = Random(0)
+    texts = [document(ANSWERS, rng).messages[-1]["content"] for _ in range(200)]
+    tokenizer = train_tokenizer(texts, vocabulary=700, context=512)
+    for text in (*texts[:20], "Größe 4½ – 日本 🙂 @x@[Ad-100]"):
+        assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+    for number in (1, 9, 10, 57, 99, 100):
+        assert len(tokenizer(str(number), add_special_tokens=False)["input_ids"]) == 1
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    pretrain(TINY, tmp_path / "whole", lambda log: None)
+
+    class Killed(Exception):
+        pass
+
+    def kill(*args: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        # The stage after the second checkpoint never comes.
+        patch.setattr("llm_auction.base.pretrain.document", _after(2 * 4, kill))
+        pretrain(TINY, tmp_path / "parts", lambda log: None)
+    pretrain(TINY, tmp_path / "parts", lambda log: None)
+    whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert all((whole[name] == parts[name]).all() for name in whole)
+
+
+def _after(calls: int, then: object) -> object:
+    """`document`, until it has been called so often."""
+    count = 0
+
+    def draw(mix: Mix, rng: Random) -> object:
+        nonlocal count
+        count += 1
+        if count > calls:
+            then()  # type: ignore[operator]
+        return document(mix, rng)
+
+    return draw
+
+
+def test_a_longer_curriculum_begins_like_a_shorter_one() -> None:
+    longer = replace(TINY, stages=(*TINY.stages, Stage("more", 5, ANSWERS)))
+    assert longer.steps == TINY.steps + 5
+
+
+def test_answers_insert_ads_of_the_prompt_mostly_in_the_right_format() -> None:
+    rng = Random(5)
+    inserted = errors = 0
+    for _ in range(300):
+        state = rng.getstate()
+        mix = Mix(0.0, 0.0, (6,))
+        example = document(mix, rng)
+        rng.setstate(state)
+        rng.choice(mix.candidates)
+        scene = random_scene(6, rng.random() < mix.foreign_share, rng)
+        rng.setstate(state)
+        document(mix, rng)
+        parsed = parse_answer(example.completion, scene.auction.candidates)
+        inserted += len(parsed.ad_ids)
+        errors += parsed.format_errors
+    assert inserted > 300
+    assert 0.0 < errors / (inserted + errors) < 0.15
