@@ -22,14 +22,14 @@ _INSERTION = re.compile(r"@(?P<title>[^@\[\]\n]+)@\[" + AD_ID_PREFIX + r"(?P<id>
 # Left-overs of an attempt, once the well-formed insertions are taken out: an `@` that opens a title (an `@` inside a
 # word, as in an e-mail address, is ordinary text) up to the id it may still reach, an id without a title, or `@[`.
 _ATTEMPT = re.compile(
-    rf"(?<!\w)@\w[^@\[\]\n]*(?:\[\s*{AD_ID_PREFIX})?|\[\s*{AD_ID_PREFIX}|\w@\[",
+    rf"(?<!\w)@\w[^@\[\]\n]*(?:@?\[\s*{AD_ID_PREFIX})?|\[\s*{AD_ID_PREFIX}|\w@\[",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class InsertedAd:
-    """A well-formed insertion of a candidate ad: its id and the half-open character span `[start, end)` in the answer."""
+    """A well-formed insertion of a candidate ad: its id and the characters `[start, end)` it takes in the answer."""
 
     ad_id: str
     start: int

@@ -1,6 +1,7 @@
 """The market of one answer: ads, users, queries, and the auction that brings them together.
 
-Notation of the paper (arXiv 2512.10551, section 3): query x, profile h, candidate ads a = (a_1..a_n), bids b = (b_1..b_n).
+Notation of the paper (arXiv 2512.10551, section 3): query x, profile h, candidate ads a = (a_1..a_n) and bids
+b = (b_1..b_n).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every random draw derives from one seed: streams are named by labels, so that no draw depends on the order of others."""
+"""Every random draw derives from one seed. Streams are named by labels: no draw depends on the order of the others."""
 
 from __future__ import annotations
 

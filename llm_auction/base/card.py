@@ -60,7 +60,7 @@ def write_card(directory: Path, config: PretrainConfig, last_log: Mapping[str, o
         for foreign in (False, True)
     ]
     stages = "; ".join(
-        f"{stage.steps:,} steps *{stage.name}* with {min(stage.mix.candidates)} to {max(stage.mix.candidates)} candidates"
+        f"{stage.steps:,} steps *{stage.name}* with {min(stage.mix.candidates)}-{max(stage.mix.candidates)} candidates"
         for stage in config.stages
     )
     card = _CARD.format(

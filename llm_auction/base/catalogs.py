@@ -14,7 +14,9 @@ from llm_auction.world.topics import Topic, topics
 
 MAX_TITLE_LENGTH = 80
 
-_ONSETS = "b br c ch cl cr d dr f fl fr g gl gr h j k kl kn l m n p pl pr qu r s sh sk sl sp st str t th tr v w wh y z".split()
+_ONSETS = (
+    "b br c ch cl cr d dr f fl fr g gl gr h j k kl kn l m n p pl pr qu r s sh sk sl sp st str t th tr v w wh y z"
+).split()
 _VOWELS = "a e i o u a e i o u ai ea ee ie oa oo ou y".split()
 _CODAS = "b ck d ft g k l ld ll lt m mp n nd ng nk nt p r rd rk rm rn rt s sh ss st t tch th x".split() + [""] * 14
 
@@ -40,7 +42,7 @@ NOUNS = (
     "notebook folder sticker label tape glue magnet clock alarm scale thermometer mask wig costume gift basket"
 ).split()
 _JOINTS = ("for", "with", "and", "in", "of", "by", "-", "&")
-_UNITS = ("inch", "cm", "mm", "ml", "oz", "lbs", "kg", "g", "ft", "GB", "W", "V", "GHz", "Mbps", "pcs", "count", "pack")
+_UNITS = tuple("inch cm mm ml oz lbs kg g ft GB W V GHz Mbps pcs count pack".split())
 
 
 @dataclass(frozen=True, slots=True)

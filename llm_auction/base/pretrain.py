@@ -1,8 +1,8 @@
 """Pretraining of the embedded model, done once; the result ships as package data (`llm_auction/base/model`).
 
-A curriculum (`STAGES`): copy documents until the copy circuit stands, then the mixed corpus with up to a dozen ads, then
-prompts of up to 100 ads. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt. Reproducible
-under a seed, and resumable: every step draws its documents from a stream of its own.
+A curriculum (`STAGES`): copy documents until the copy circuit stands, then the mixed corpus with up to a dozen ads,
+then prompts of up to 100 ads. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt.
+Reproducible under a seed, and resumable: every step draws its documents from a stream of its own.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
         loss = 0.0
         for inputs, labels in batches:
             part = _loss(model, inputs, labels) / learnt
-            part.backward()  # type: ignore[no-untyped-call]
+            part.backward()
             loss += part.item()
             tokens += inputs.numel()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
