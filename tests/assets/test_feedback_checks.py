@@ -74,6 +74,7 @@ def test_good_feedback_passes_and_what_follows_runs(tmp_path: Path) -> None:
     metadata = evaluations[AssetKey("click_feedback")].metadata
     assert metadata["ctr"].value == pytest.approx(2 / 3)
     assert metadata["partition"].value == "llm_auction|01"
+    assert {item.partition for item in evaluations.values()} == {"llm_auction|01"}
     assert "| ✅ holds | at least one ad was judged | judged_ads | 1 .. | 6 |" in str(metadata["expectations"].value)
 
 

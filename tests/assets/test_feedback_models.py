@@ -166,6 +166,7 @@ def test_a_short_writer_of_another_process_is_waited_for(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_arms_side_by_side_meet_no_lock_error(tmp_path: Path) -> None:
     """Two processes without a common Dagster instance, so that no pool keeps them apart."""
     lake = small_lake(tmp_path)
@@ -183,7 +184,7 @@ def test_two_arms_side_by_side_meet_no_lock_error(tmp_path: Path) -> None:
         subprocess.Popen([*command, key], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for key in ("llm_auction|01", "oracle|01")
     ]
-    outputs = [process.communicate(timeout=240)[0] for process in runs]
+    outputs = [process.communicate(timeout=540)[0] for process in runs]
     assert [process.returncode for process in runs] == [0, 0], "\n".join(output[-3000:] for output in outputs)
     found = Warehouse(data_dir=str(tmp_path)).query(
         "select arm, count(*) as n from fct_responses group by arm order by arm"

@@ -39,6 +39,7 @@ def test_a_fresh_manifest_is_not_made_again() -> None:
     assert manifest.stat().st_mtime_ns == made
 
 
+@pytest.mark.slow
 def test_a_changed_project_gets_a_new_manifest_and_a_broken_one_a_clear_error(tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))

@@ -16,6 +16,8 @@ from resources.dbt import PROJECT_DIR, dbt_executable
 from resources.lake import Lake
 from tests.feedback_lake import Row, small_lake, write_feedback
 
+pytestmark = pytest.mark.slow  # half a dozen dbt commands of some seconds each
+
 TABLES = ("stg_ad_responses", "stg_click_feedback", "int_inserted_ads", "fct_ad_impressions", "fct_responses")
 
 
