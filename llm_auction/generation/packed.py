@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from llm_auction.generation.shared_prefix import repeat_heads
 
@@ -24,15 +24,14 @@ Answers = Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """One prompt [start, middle) and the inputs of its answers [middle, end) in the packed sequence.
+    """`prompt` tokens of one prompt and the `own` input tokens of its answers, one behind the other.
 
-    Answers are padded to one length for attention only: `padded_AT` are packed positions, counted from `middle`, and
-    `unpadded_N` says where the packed tokens lie in the flattened padded ones. `mask_TS` is added to the scores.
+    Answers are padded to one length for attention only: `padded_AT` are places among the answers' tokens, and
+    `unpadded_N` says where those tokens lie in the flattened padded ones. `mask_TS` is added to the scores.
     """
 
-    start: int
-    middle: int
-    end: int
+    prompt: int
+    own: int
     padded_AT: Tensor
     unpadded_N: Tensor
     mask_TS: Tensor
@@ -59,22 +58,22 @@ class PackedBatch:
         """Tree attention over the packed sequence; see `shared_prefix.AttentionState`."""
         groups = query.shape[1] // key.shape[1]
         key, value = repeat_heads(key, groups), repeat_heads(value, groups)
+        # One `split` each: a slice's gradient would be a tensor of zeros as long as the whole sequence, per slice.
+        sizes = [size for tree in self.trees for size in (tree.prompt, tree.own)]
+        segments = zip(query.split(sizes, 2), key.split(sizes, 2), value.split(sizes, 2), strict=True)
         parts = []
         for tree in self.trees:
-            prompt = slice(tree.start, tree.middle)
-            prompt_key, prompt_value = key[:, :, prompt], value[:, :, prompt]
+            (prompt_query, prompt_key, prompt_value), own = next(segments), next(segments)
             parts.append(
-                scaled_dot_product_attention(
-                    query[:, :, prompt], prompt_key, prompt_value, is_causal=True, scale=scaling
-                )
+                scaled_dot_product_attention(prompt_query, prompt_key, prompt_value, is_causal=True, scale=scaling)
             )
-            if tree.end == tree.middle:
+            if not tree.own:
                 continue
-            own = slice(tree.middle, tree.end)
+            own_query, own_key, own_value = (_batch_of_answers(packed, tree.padded_AT) for packed in own)
             output = scaled_dot_product_attention(
-                _batch_of_answers(query[:, :, own], tree.padded_AT),
-                _after_prompt(prompt_key, _batch_of_answers(key[:, :, own], tree.padded_AT)),
-                _after_prompt(prompt_value, _batch_of_answers(value[:, :, own], tree.padded_AT)),
+                own_query,
+                _after_prompt(prompt_key, own_key),
+                _after_prompt(prompt_value, own_value),
                 attn_mask=tree.mask_TS.to(query.dtype),
                 scale=scaling,
             )
@@ -103,11 +102,10 @@ def pack(rows: Sequence[tuple[Sequence[int], Answers]], device: torch.device | s
     trees: list[_Tree] = []
     count = 0
     for prompt, answers in rows:
-        start, middle = len(tokens), len(tokens) + len(prompt)
         tokens += prompt
         positions += range(len(prompt))
         first = len(logits_at)
-        logits_at.append(middle - 1)
+        logits_at.append(len(tokens) - 1)
         for answer in answers:
             inputs = len(answer) - 1  # the last token is only predicted, never read
             target_row += [first, *range(len(logits_at), len(logits_at) + inputs)]
@@ -117,7 +115,7 @@ def pack(rows: Sequence[tuple[Sequence[int], Answers]], device: torch.device | s
             tokens += answer[:-1]
             positions += range(len(prompt), len(prompt) + inputs)
             count += 1
-        trees.append(_tree(start, middle, [len(answer) - 1 for answer in answers], device))
+        trees.append(_tree(len(prompt), [len(answer) - 1 for answer in answers], device))
 
     def tensor(values: list[int]) -> Tensor:
         return torch.tensor(values, device=device)
@@ -134,7 +132,7 @@ def pack(rows: Sequence[tuple[Sequence[int], Answers]], device: torch.device | s
     )
 
 
-def _tree(start: int, middle: int, lengths: Sequence[int], device: torch.device | str) -> _Tree:
+def _tree(prompt: int, lengths: Sequence[int], device: torch.device | str) -> _Tree:
     sizes = torch.tensor(lengths, device=device)
     longest = max(lengths)
     steps = torch.arange(longest, device=device)
@@ -143,12 +141,11 @@ def _tree(start: int, middle: int, lengths: Sequence[int], device: torch.device 
     hidden = steps[None] > steps[:, None]  # padding lies to the right of every real token, so causality hides it
     own = torch.zeros((longest, longest), device=device).masked_fill(hidden, -torch.inf)
     return _Tree(
-        start=start,
-        middle=middle,
-        end=middle + sum(lengths),
+        prompt=prompt,
+        own=sum(lengths),
         padded_AT=torch.where(real_AT, begins[:, None] + steps, 0),
         unpadded_N=real_AT.flatten().nonzero()[:, 0],
-        mask_TS=torch.cat([own.new_zeros((longest, middle - start)), own], dim=1),
+        mask_TS=torch.cat([own.new_zeros((longest, prompt)), own], dim=1),
     )
 
 
@@ -164,8 +161,7 @@ def token_log_probabilities(model: Any, batch: PackedBatch) -> Tensor:
         logits_to_keep=batch.logits_at_P,
         shared_prefix=batch,
     ).logits[0]
-    logits_PV = logits_PV.float()
-    return logits_PV[batch.target_row_N, batch.target_token_N] - logits_PV.logsumexp(-1)[batch.target_row_N]
+    return -cross_entropy(logits_PV[batch.target_row_N].float(), batch.target_token_N, reduction="none")
 
 
 def sum_by_answer(batch: PackedBatch, values_N: Tensor) -> Tensor:
