@@ -12,6 +12,7 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 
 # What a causal LM's directory may hold that sampling and training need; other formats of the weights are left out.
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 WANTED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.md", "LICENSE*")
 
 
@@ -98,6 +99,9 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
         other = [file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern)]
         hint = f" (it holds {', '.join(sorted(other))}, which may run code when loaded)" if other else ""
         raise ValueError(f"ad_llm.base: {folder} has no safetensors weights{hint}: convert them with save_pretrained")
+    # Without its files, transformers makes an empty tokenizer of the model's kind rather than an error.
+    if not any((folder / name).exists() for name in TOKENIZER_FILES):
+        raise ValueError(f"ad_llm.base: {folder} has no tokenizer ({' or '.join(TOKENIZER_FILES)})")
     from transformers import AutoTokenizer
 
     try:

@@ -13,12 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dagster import AssetExecutionContext, ConfigurableResource, PipesSubprocessClient
+from dagster._core.errors import DagsterPipesExecutionError
 from pydantic import Field
 
 from llm_auction.profiles.schema import DpoConfig
 
 if TYPE_CHECKING:
     from llm_auction.irpo.preference_pairs import PreferenceSet
+
+
+class TrainingFailed(RuntimeError):
+    """A training process ended badly; the message is its own."""
+
+
+def error_file(job: Path) -> Path:
+    """Where a training process says why it failed: Pipes tells its exit code only."""
+    return job.with_suffix(".error")
 
 
 class TrainingLauncher(ConfigurableResource):
@@ -65,7 +75,13 @@ class TrainingLauncher(ConfigurableResource):
             "checkpoint_dir": str(checkpoint_dir),
         }
         job.write_text(json.dumps(fields), encoding="utf-8")
-        done = PipesSubprocessClient().run(context=context, command=self._command(job))
+        complaint = error_file(job)
+        complaint.unlink(missing_ok=True)
+        try:
+            done = PipesSubprocessClient().run(context=context, command=self._command(job))
+        except DagsterPipesExecutionError as error:
+            said = complaint.read_text(encoding="utf-8") if complaint.exists() else f"{error}; see the step's output"
+            raise TrainingFailed(f"the training process failed: {said}") from error
         metrics: dict[str, Any] = {}
         for message in done.get_custom_messages():
             if "step" in message:

@@ -14,16 +14,21 @@ from typing import Any
 from dagster_pipes import open_dagster_pipes
 
 from llm_auction.profiles.schema import DpoConfig
+from resources.launcher import error_file
 
 
 def run(job_path: Path) -> None:
     """Train as the job file says."""
-    if os.environ.get("RANK", "0") == "0":
-        with open_dagster_pipes() as pipes:
-            metrics = _train(job_path, lambda step: pipes.report_custom_message({"step": step}))
-            pipes.report_custom_message({"metrics": metrics})
-    else:
+    if os.environ.get("RANK", "0") != "0":
         _train(job_path, None)
+        return
+    with open_dagster_pipes() as pipes:
+        try:
+            metrics = _train(job_path, lambda step: pipes.report_custom_message({"step": step}))
+        except Exception as error:
+            error_file(job_path).write_text(str(error), encoding="utf-8")
+            raise
+        pipes.report_custom_message({"metrics": metrics})
 
 
 def _train(job_path: Path, on_log: Any) -> dict[str, Any]:

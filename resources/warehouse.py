@@ -11,9 +11,11 @@ import polars as pl
 from dagster import ConfigurableResource
 from pydantic import Field
 
+from resources.duckdb_reader import open_read_only
+
 
 class WarehouseError(RuntimeError):
-    """The warehouse can't be read: missing, locked by a writer, or not a database."""
+    """The warehouse can't be read: it is missing or not a database."""
 
 
 class Warehouse(ConfigurableResource):
@@ -29,16 +31,16 @@ class Warehouse(ConfigurableResource):
         """The result of one SELECT; `?` placeholders take `params`.
 
         Raises:
-            WarehouseError: there is no warehouse yet, or another process writes to it.
+            WarehouseError: there is no warehouse yet, or it is damaged.
+            WarehouseLockedError: another process keeps it open for writing.
         """
         if not self.path.exists():
             raise WarehouseError(f"no warehouse at {self.path}: materialize the dbt assets (fct_responses, ...) first")
         try:
-            connection = duckdb.connect(str(self.path), read_only=True)
-        except duckdb.IOException as error:
+            connection = open_read_only(self.path)
+        except duckdb.Error as error:
             raise WarehouseError(
-                f"{self.path} can't be opened for reading, another process writes to it or it is damaged: {error}. "
-                'Steps that open it must carry pool="duckdb" (limit 1 in dagster.yaml)'
+                f"{self.path} is damaged ({error}): remove it and materialize the dbt assets of all iterations again"
             ) from error
         try:
             connection.execute("set timezone = 'UTC'")

@@ -1,0 +1,65 @@
+"""The base model: what is taken, and what is refused with one clear error."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from assets.base import base_model_dir, inspect_model_dir
+from llm_auction.profiles.schema import AdLlmConfig
+
+
+def test_local_directory_is_taken(tiny_model_dir: Path) -> None:
+    assert base_model_dir(AdLlmConfig(base=str(tiny_model_dir))) == tiny_model_dir
+    facts = inspect_model_dir(tiny_model_dir)
+    assert facts["architecture"] == "Qwen3ForCausalLM"
+    assert int(facts["context_tokens"]) > 0
+
+
+@pytest.mark.parametrize("base", ["./nowhere", "/nowhere/model", "no-slash", "a/b/c"])
+def test_what_is_neither_directory_nor_name_is_refused(base: str) -> None:
+    with pytest.raises(ValueError, match="neither"):
+        base_model_dir(AdLlmConfig(base=base))
+
+
+def test_hub_model_that_is_not_cached_says_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ValueError, match=r"can't get 'nobody/nothing' at revision abc .*HF_HUB_OFFLINE=1"):
+        base_model_dir(AdLlmConfig(base="nobody/nothing", revision="abc"))
+
+
+@pytest.fixture
+def copy(tiny_model_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_model_dir, tmp_path / "model"))
+
+
+def test_missing_config(copy: Path) -> None:
+    (copy / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"no config.json"):
+        inspect_model_dir(copy)
+
+
+def test_weights_that_may_run_code(copy: Path) -> None:
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"no safetensors weights \(it holds pytorch_model.bin, which may run code"):
+        inspect_model_dir(copy)
+
+
+def test_missing_tokenizer(copy: Path) -> None:
+    for file in copy.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ValueError, match="no tokenizer"):
+        inspect_model_dir(copy)
+
+
+def test_missing_chat_template(copy: Path) -> None:
+    (copy / "chat_template.jinja").unlink(missing_ok=True)
+    path = copy / "tokenizer_config.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "chat_template"}))
+    with pytest.raises(ValueError, match="no chat template"):
+        inspect_model_dir(copy)
