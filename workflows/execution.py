@@ -11,6 +11,7 @@ from typing import Any
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions
 
+from workflows.environment import set_pool_limits
 from workflows.progress import listening
 from workflows.stages import Stage
 
@@ -94,6 +95,13 @@ def execute_stage(
         cause = watch.failure or "the run was interrupted"
         raise StageFailed(f"{stage.name} failed at {cause}{checks} (run {result.run_id})")
     return {"run_id": result.run_id, "seconds": time.monotonic() - started, "metrics": watch.metrics}
+
+
+def prepare_instance() -> None:
+    """Make the instance of DAGSTER_HOME ready for runs: close what was killed, set the limits of the pools."""
+    with DagsterInstance.get() as instance:
+        release_dead_runs(instance)
+        set_pool_limits(instance)
 
 
 def process_name(pid: int | None = None) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workflows.environment import Environment, prepare_environment, set_pool_limits
+from workflows.environment import Environment, prepare_environment
 from workflows.stages import Stage, plan_study
 from workflows.worker_pool import WorkerPool
 
@@ -82,12 +82,14 @@ def run_loop(
     """
     from filelock import FileLock, Timeout
 
+    from workflows.execution import prepare_instance
+
     environment = prepare_environment(profile, seed, data_dir, overrides)
     stages = plan_study(environment.profile, arms, iterations)
     started = time.monotonic()
     try:
         with FileLock(environment.data_dir / ".loop.lock", timeout=0):
-            _prepare_instance()
+            prepare_instance()
             on_event(LoopEvent("planned", "", {"stages": [stage.name for stage in stages]}))
             pool = _open_pool(stages, environment, definitions)
             skipped = _run_stages(stages, pool, force, on_event)
@@ -98,16 +100,6 @@ def run_loop(
         ) from None
     ran = tuple(stage.name for stage in stages if stage.name not in skipped)
     return LoopResult(environment, ran, tuple(skipped), time.monotonic() - started)
-
-
-def _prepare_instance() -> None:
-    from dagster import DagsterInstance
-
-    from workflows.execution import release_dead_runs
-
-    with DagsterInstance.get() as instance:
-        release_dead_runs(instance)
-        set_pool_limits(instance)
 
 
 def _open_pool(stages: Sequence[Stage], environment: Environment, definitions: str) -> WorkerPool:
