@@ -15,6 +15,7 @@ from llm_auction.market import Ad
 from llm_auction.pctr.encoders import STOP_WORDS, HashingEncoder, TextEncoder, stem, words
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.placement import STRUCTURE_FIELDS, Placement, placements
+from llm_auction.pctr.topics import LatentTopics, fit_topics
 
 # What phi reads. The last three come from the answer.
 TEXT_ROLES = ("query", "profile", "ad", "category", "sentence", "before", "answer")
@@ -34,9 +35,11 @@ _PAIRS = (
     ("query", "answer"),
 )
 _WORD_PAIRS = (("query", "ad"), ("profile", "ad"), ("sentence", "ad"), ("before", "ad"), ("query", "sentence"))
+_AD_WEIGHT = 5
 _ANSWER_ROLES = frozenset({"sentence", "before", "answer"})
 OVERLAP_FIELDS = (
     *(f"cosine of {left} and {right}" for left, right in _PAIRS),
+    *(f"topics of {left} and {right}" for left, right in _PAIRS),
     *(f"words of {left} shared with {right}" for left, right in _WORD_PAIRS),
     "nearest other ad",
     "nearest earlier ad",
@@ -45,8 +48,8 @@ DENSE_FIELDS = (*OVERLAP_FIELDS, *STRUCTURE_FIELDS)
 # Dense columns that need the answer; the ablation without the answer sets them to zero.
 ANSWER_COLUMNS = np.asarray(
     [
-        *(bool({left, right} & _ANSWER_ROLES) for left, right in (*_PAIRS, *_WORD_PAIRS)),
-        *[True] * (len(DENSE_FIELDS) - len(_PAIRS) - len(_WORD_PAIRS)),
+        *(bool({left, right} & _ANSWER_ROLES) for left, right in (*_PAIRS, *_PAIRS, *_WORD_PAIRS)),
+        *[True] * (len(DENSE_FIELDS) - 2 * len(_PAIRS) - len(_WORD_PAIRS)),
     ]
 )
 
@@ -55,12 +58,14 @@ ANSWER_COLUMNS = np.asarray(
 class Features:
     """N impressions as arrays.
 
-    `vectors` (texts x dimension) holds phi of every distinct text and `text` (N x roles) the row of each role;
+    `vectors` (texts x dimension) holds phi of every distinct text, `topics` its latent topics, and `text` (N x roles)
+    the row of each role;
     `styles` and `style` the same for how sentence and answer are worded; `dense` (N x fields) overlaps and structure;
     `user`, `ad`, `category` are the ids as text.
     """
 
     vectors: np.ndarray
+    topics: np.ndarray
     text: np.ndarray
     styles: np.ndarray
     style: np.ndarray
@@ -74,17 +79,18 @@ class Features:
 
     def take(self, rows: np.ndarray) -> Features:
         """The impressions at `rows`; the tables of vectors are shared."""
-        shared = {"vectors", "styles"}
+        shared = {"vectors", "topics", "styles"}
         return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared})
 
 
 def build_features(
-    impressions: Sequence[Impression], encoder: TextEncoder, *, use_answer_features: bool = True
+    impressions: Sequence[Impression], encoder: TextEncoder, topics: LatentTopics, *, use_answer_features: bool = True
 ) -> Features:
     """The features of `impressions`.
 
     Args:
         encoder: phi.
+        topics: fitted by `topics_of` on the texts of the training rows.
         use_answer_features: False blanks all that needs the answer (the ablation "pCTR without the answer").
     """
     placed = _placements_of(impressions)
@@ -97,8 +103,14 @@ def build_features(
     distinct_styles, style = _index(styled, len(STYLE_ROLES))
     words_table = lexical.encode(distinct)
     vectors = words_table if encoder.name == lexical.name else encoder.encode(distinct)
+    topic_table = topics.encode(distinct)
     overlaps = np.column_stack(
-        [_cosines(words_table, text), _shared_words(distinct, text), _nearest_ads(impressions, lexical)]
+        [
+            _cosines(words_table, text),
+            _cosines(topic_table, text),
+            _shared_words(distinct, text),
+            _nearest_ads(impressions, lexical),
+        ]
     )
     structure = (
         np.stack([placement.structure for placement in placed])
@@ -110,6 +122,7 @@ def build_features(
         dense[:, ANSWER_COLUMNS] = 0.0
     return Features(
         vectors=vectors,
+        topics=topic_table,
         text=text,
         styles=HashingEncoder(style=True).encode(distinct_styles),
         style=style,
@@ -118,6 +131,17 @@ def build_features(
         ad=np.asarray([impression.ad.ad_id for impression in impressions], dtype=object),
         category=np.asarray([impression.ad.category for impression in impressions], dtype=object),
     )
+
+
+def topics_of(impressions: Sequence[Impression]) -> LatentTopics:
+    """Latent topics of what these impressions say: questions with their answers, sentences with their ads, ads."""
+    documents: dict[str, None] = {}
+    for impression, placement in zip(impressions, _placements_of(impressions), strict=True):
+        documents[f"{impression.query} {placement.answer}"] = None
+        documents[f"{placement.sentence} {impression.ad.title} {impression.ad.category}"] = None
+    ads = {impression.ad.ad_id: _ad_text(impression.ad) for impression in impressions}
+    # An ad is written once but shown often: without weight its words would hardly count.
+    return fit_topics([*documents, *(text for text in ads.values() for _ in range(_AD_WEIGHT))])
 
 
 def _placements_of(impressions: Sequence[Impression]) -> list[Placement]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llm_auction.pctr.calibration import Calibration, fit_calibration
+from llm_auction.pctr.calibration import Calibration, fit_calibration, sigmoid
 from llm_auction.pctr.encoders import open_encoder
-from llm_auction.pctr.features import Features, build_features
+from llm_auction.pctr.features import Features, build_features, topics_of
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.metrics import ReliabilityBin, log_loss, quality, reliability_bins
 from llm_auction.pctr.model import PctrModel, PctrSettings, batch_of, network_inputs
 from llm_auction.pctr.split import Split, split_impressions
+from llm_auction.pctr.wide import fit_wide
 from llm_auction.profiles.schema import PctrConfig
 from llm_auction.seeds import derive_seed
 
@@ -76,11 +77,16 @@ def fit_pctr(
     clicked = np.asarray(clicked, dtype=bool)
     _check(impressions, clicked, true_probabilities)
     began = time.perf_counter()
-    features = build_features(impressions, open_encoder(encoder), use_answer_features=use_answer_features)
+    splits = [split_impressions(impressions, config.validation_share, seed, member) for member in range(members)]
+    test = splits[0].test
+    seen = [impressions[row] for row in np.setdiff1d(np.arange(len(impressions)), test)]
+    topics = topics_of(seen) if start is None else start.topics
+    features = build_features(impressions, open_encoder(encoder), topics, use_answer_features=use_answer_features)
     settings = PctrSettings(
         encoder=encoder,
         use_answer_features=use_answer_features,
         text_dim=features.vectors.shape[1],
+        topic_dim=topics.dimension,
         style_dim=features.styles.shape[1],
         user_dim=config.user_dim,
         ad_dim=config.ad_dim,
@@ -92,18 +98,15 @@ def fit_pctr(
     )
     inputs = network_inputs(features, settings)
     history: list[dict[str, float]] = []
-    networks, splits = [], []
-    for member in range(members):
-        split = split_impressions(impressions, config.validation_share, seed, member)
+    networks = []
+    for member, split in enumerate(splits):
         network, epochs = _fit_member(
             inputs, clicked, split, settings, config, derive_seed(seed, "pctr member", member), start, member, on_epoch
         )
         networks.append(network)
-        splits.append(split)
         history.extend(epochs)
-    model = PctrModel(settings, networks)
+    model = PctrModel(settings, networks, topics)
     model.calibration = _calibrate(model, features, clicked, splits)
-    test = splits[0].test
     probabilities = model.calibration.apply(model.logits(_as_strangers(features.take(test))))
     true = None if true_probabilities is None else np.asarray(true_probabilities, dtype=float)[test]
     metrics = {
@@ -157,7 +160,7 @@ def _calibrate(model: PctrModel, features: Features, clicked: np.ndarray, splits
     logits, labels = [], []
     for network, split in zip(model.networks, splits, strict=True):
         rows = _as_strangers(features.take(split.validation))
-        logits.append(PctrModel(model.settings, [network]).logits(rows))
+        logits.append(PctrModel(model.settings, [network], model.topics).logits(rows))
         labels.append(clicked[split.validation])
     return fit_calibration(np.concatenate(logits), np.concatenate(labels))
 
@@ -183,11 +186,17 @@ def _fit_member(
         else:
             _continue_from(network, settings, start, member)
         labels = torch.from_numpy(clicked.astype(np.float32))
-        optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=WEIGHT_DECAY)
+        # The wide part is at its optimum already, unless these are the first steps on new feedback.
+        frozen = ("wide", "pair") if start is None else ()
+        learnt = [weight for name, weight in network.named_parameters() if not name.startswith(frozen)]
+        optimizer = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=WEIGHT_DECAY)
         loss_of = torch.nn.BCEWithLogitsLoss()
         unknown = dict(inputs, user=torch.zeros_like(inputs["user"]))
         train = torch.from_numpy(split.train)
-        best_loss, best_state, waited = float("inf"), {}, 0
+        if start is None:
+            fit_wide(network, inputs, labels, train)
+        best_state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        best_loss, waited = _loss_on(network, unknown, clicked, split.validation), 0
         history = []
         for epoch in range(1, config.max_epochs + 1):
             network.train()
@@ -198,10 +207,7 @@ def _fit_member(
                 loss.backward()
                 optimizer.step()
                 total += float(loss.detach()) * len(rows)
-            network.eval()
-            with torch.inference_mode():
-                logits = network(*batch_of(unknown, torch.from_numpy(split.validation))).numpy()
-            validation_loss = log_loss(1 / (1 + np.exp(-logits)), clicked[split.validation])
+            validation_loss = _loss_on(network, unknown, clicked, split.validation)
             record = {
                 "member": member,
                 "epoch": epoch,
@@ -221,6 +227,15 @@ def _fit_member(
         network.load_state_dict(best_state)
         network.eval()
     return network, history
+
+
+def _loss_on(network: PctrNetwork, inputs: dict[str, Any], clicked: np.ndarray, rows: np.ndarray) -> float:
+    import torch
+
+    network.eval()
+    with torch.inference_mode():
+        logits = network(*batch_of(inputs, torch.from_numpy(rows))).numpy()
+    return log_loss(sigmoid(logits), clicked[rows])
 
 
 def _standardise(network: PctrNetwork, dense: Any) -> None:

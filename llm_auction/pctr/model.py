@@ -20,6 +20,7 @@ from llm_auction.pctr.calibration import Calibration
 from llm_auction.pctr.encoders import open_encoder
 from llm_auction.pctr.features import DENSE_FIELDS, Features, build_features
 from llm_auction.pctr.impressions import Impression
+from llm_auction.pctr.topics import LatentTopics
 
 if TYPE_CHECKING:
     from llm_auction.pctr.network import PctrNetwork
@@ -42,6 +43,7 @@ class PctrSettings:
     encoder: str
     use_answer_features: bool
     text_dim: int
+    topic_dim: int
     style_dim: int
     user_dim: int
     ad_dim: int
@@ -57,6 +59,7 @@ class PctrSettings:
 
         return PctrNetwork(
             text_dim=self.text_dim,
+            topic_dim=self.topic_dim,
             style_dim=self.style_dim,
             dense_dim=len(DENSE_FIELDS),
             users=len(self.users) + 1,
@@ -75,6 +78,7 @@ class PctrModel:
 
     settings: PctrSettings
     networks: list[PctrNetwork]
+    topics: LatentTopics
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
 
@@ -89,7 +93,7 @@ class PctrModel:
     def features(self, impressions: Sequence[Impression]) -> Features:
         """The inputs of the networks for `impressions`."""
         encoder = open_encoder(self.settings.encoder)
-        return build_features(impressions, encoder, use_answer_features=self.settings.use_answer_features)
+        return build_features(impressions, encoder, self.topics, use_answer_features=self.settings.use_answer_features)
 
     def logits(self, features: Features) -> np.ndarray:
         """Mean logit of the ensemble, before calibration."""
@@ -107,6 +111,7 @@ class PctrModel:
 
     def save(self, directory: Path | str) -> None:
         """Write the model; `config.json` is the completion marker and comes last."""
+        import torch
         from safetensors.torch import save_file
 
         directory = Path(directory)
@@ -117,6 +122,7 @@ class PctrModel:
             for index, network in enumerate(self.networks)
             for name, tensor in network.state_dict().items()
         }
+        tensors["topics"] = torch.from_numpy(self.topics.vectors)
         save_file(tensors, directory / WEIGHTS_FILE)
         config = {
             "format": FORMAT,
@@ -125,6 +131,7 @@ class PctrModel:
             "members": len(self.networks),
             "calibration": asdict(self.calibration),
             "dense_fields": list(DENSE_FIELDS),
+            "terms": list(self.topics.terms),
             "metrics": self.metrics,
             "weights_sha256": hashlib.sha256((directory / WEIGHTS_FILE).read_bytes()).hexdigest(),
         }
@@ -167,7 +174,8 @@ class PctrModel:
                     {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
                 )
                 networks.append(network)
-            return cls(settings, networks, Calibration(**config["calibration"]), config["metrics"])
+            topics = LatentTopics(tuple(config["terms"]), tensors["topics"].numpy())
+            return cls(settings, networks, topics, Calibration(**config["calibration"]), config["metrics"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise CorruptPctrModel(
                 f"pCTR model {directory}: {CONFIG_FILE} doesn't fit the weights ({error})"
@@ -184,6 +192,7 @@ def network_inputs(features: Features, settings: PctrSettings) -> dict[str, Any]
 
     return {
         "vectors": torch.from_numpy(features.vectors),
+        "topics": torch.from_numpy(features.topics),
         "text": torch.from_numpy(features.text),
         "styles": torch.from_numpy(features.styles),
         "style": torch.from_numpy(features.style),
@@ -196,7 +205,7 @@ def network_inputs(features: Features, settings: PctrSettings) -> dict[str, Any]
 
 def batch_of(inputs: dict[str, Any], rows: Any) -> list[Any]:
     """The arguments of the network for some rows; the tables of vectors go along whole."""
-    return [tensor if name in ("vectors", "styles") else tensor[rows] for name, tensor in inputs.items()]
+    return [tensor if name in ("vectors", "topics", "styles") else tensor[rows] for name, tensor in inputs.items()]
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

@@ -1,8 +1,11 @@
-"""The network of Eq. 3: sigmoid(MLP([phi(x); phi(y); e_h; e_a; ...])) with MLP 128-64-32.
+"""The network of Eq. 3: sigmoid(MLP([phi(x); phi(y); e_h; e_a; ...]) + wide part) with MLP 128-64-32.
 
-Beside the paper's inputs it gets what tells an ad from its neighbour in the same answer: the ad's own text and
-sentence, and the elementwise products of query, profile and sentence with the ad in one learnt low-rank topic space,
-in which clicks teach which needs an ad serves (a bilinear form of two frozen texts).
+Beside the paper's inputs it gets what tells an ad from its neighbour in the same answer: the ad's own sentence, the
+structure of the answer, and the elementwise products of query, profile and sentence with the ad in a learnt topic
+space. Few clicks don't feed an MLP alone, so a wide part (wide & deep, Cheng et al. 2016) carries the first order: it
+is linear in structure and wording, and bilinear in the latent topics of (query, profile) and the ad's category, in
+which clicks teach which needs a category serves. It is fitted first (`llm_auction.pctr.wide`); the MLP starts at zero
+and learns what it leaves over.
 """
 
 from __future__ import annotations
@@ -17,6 +20,11 @@ MAIN_DIM = 8
 STYLE_DIM = 16
 # The role order of `llm_auction.pctr.features.TEXT_ROLES`.
 _QUERY, _PROFILE, _AD, _CATEGORY, _SENTENCE, _BEFORE, _ANSWER = range(7)
+# Scales of unit vectors in the wide part: with one ridge penalty for all weights, they say how far each may reach.
+_STYLE_SCALE = 3.0
+_PAIR_SCALE = 3.0
+# How much of a user's profile is asked for with every question.
+_PROFILE_SHARE = 0.4
 _PRODUCTS = (_QUERY, _PROFILE, _SENTENCE, _BEFORE)
 
 
@@ -31,6 +39,7 @@ class PctrNetwork(nn.Module):
         self,
         *,
         text_dim: int,
+        topic_dim: int,
         style_dim: int,
         dense_dim: int,
         users: int,
@@ -46,7 +55,7 @@ class PctrNetwork(nn.Module):
         super().__init__()
         self.unknown_user_share = unknown_user_share
         self.unknown_ad_share = unknown_ad_share
-        self.topic = nn.Linear(text_dim, TOPIC_DIM, bias=False)
+        self.topic = nn.Linear(topic_dim, TOPIC_DIM, bias=False)
         self.style = nn.ModuleList(nn.Linear(style_dim, STYLE_DIM) for _ in range(2))
         self.main = nn.ModuleList(nn.Linear(text_dim, MAIN_DIM) for _ in (_QUERY, _ANSWER))
         self.user = nn.Embedding(users, user_dim)
@@ -61,7 +70,13 @@ class PctrNetwork(nn.Module):
             layers += [nn.Linear(width, size), nn.ReLU(), nn.Dropout(dropout)]
             width = size
         self.mlp = nn.Sequential(*layers, nn.Linear(width, 1))
+        self.wide = nn.Linear(dense_dim + 2 * style_dim, 1)
+        self.pair = nn.Parameter(torch.zeros(topic_dim, topic_dim))
         self._initialise()
+
+    def wide_penalty(self) -> Tensor:
+        """Sum of squares of the wide part's weights, its intercept left out."""
+        return (self.wide.weight**2).sum() + (self.pair**2).sum()
 
     def _initialise(self) -> None:
         # Random rows near an orthonormal frame: before any click, the topic space compares texts by their words.
@@ -70,10 +85,14 @@ class PctrNetwork(nn.Module):
             nn.init.normal_(embedding.weight, std=0.05)
         for embedding in (self.ad_topic, self.category_topic):
             nn.init.normal_(embedding.weight, std=0.02)
+        last = self.mlp[-1]
+        for parameter in (self.wide.weight, self.wide.bias, last.weight, last.bias):
+            nn.init.zeros_(parameter)
 
     def forward(
         self,
         vectors: Tensor,
+        topics: Tensor,
         text: Tensor,
         styles: Tensor,
         style: Tensor,
@@ -86,16 +105,31 @@ class PctrNetwork(nn.Module):
         if self.training:
             user = user * (torch.rand(user.shape) >= self.unknown_user_share)
             ad = ad * (torch.rand(ad.shape) >= self.unknown_ad_share)
-        role = [vectors[text[:, index]] for index in range(text.shape[1])]
+        role = [topics[text[:, index]] for index in range(text.shape[1])]
         ad_side = self.topic(role[_AD] + role[_CATEGORY]) + self.ad_topic(ad) + self.category_topic(category)
+        said = [styles[style[:, index]] for index in range(style.shape[1])]
         inputs = [
             self.user(user),
             self.ad(ad),
             (dense - self.dense_mean) / self.dense_scale,
-            *(layer(styles[style[:, index]]) for index, layer in enumerate(self.style)),
-            *(layer(role[index]) for index, layer in zip((_QUERY, _ANSWER), self.main, strict=True)),
+            *(layer(vector) for layer, vector in zip(self.style, said, strict=True)),
+            *(layer(vectors[text[:, index]]) for index, layer in zip((_QUERY, _ANSWER), self.main, strict=True)),
         ]
         for index in _PRODUCTS:
             product = self.topic(role[index]) * ad_side
             inputs += [product, product.sum(dim=1, keepdim=True)]
-        return self.mlp(torch.cat(inputs, dim=1)).squeeze(1)
+        deep = self.mlp(torch.cat(inputs, dim=1)).squeeze(1)
+        return deep + self.wide_logits(*self.wide_inputs(topics, text, styles, style, dense))
+
+    def wide_inputs(
+        self, topics: Tensor, text: Tensor, styles: Tensor, style: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the wide part reads: (structure and wording, topics of who asks what, topics of the ad's category)."""
+        said = [_STYLE_SCALE * styles[style[:, index]] for index in range(style.shape[1])]
+        linear = torch.cat([(dense - self.dense_mean) / self.dense_scale, *said], dim=1)
+        asked = topics[text[:, _QUERY]] + _PROFILE_SHARE * topics[text[:, _PROFILE]]
+        return linear, asked, _PAIR_SCALE * topics[text[:, _CATEGORY]]
+
+    def wide_logits(self, linear: Tensor, asked: Tensor, category: Tensor) -> Tensor:
+        """The logits of the wide part alone, from `wide_inputs`."""
+        return self.wide(linear).squeeze(1) + ((asked @ self.pair) * category).sum(dim=1)
