@@ -27,19 +27,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the curriculum: so many steps on one mix of documents."""
+    """A part of the curriculum: so many steps on one mix of documents.
+
+    `rate` is the learning rate at the stage's first and after its last step, as a share of the peak; linear in between.
+    """
 
     name: str
     steps: int
     mix: Mix
+    rate: tuple[float, float] = (1.0, 1.0)
 
 
 _SHORT = tuple(range(2, 13))
 _LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
+_USUAL = (5, 6, 7, 8, 9, 10, 10, 10, 10, 10, 11, 12) * 8 + (20, 30, 40, 80)
 STAGES = (
     Stage("copy", 700, Mix(copy_share=0.85, task_share=0.15, candidates=(2, 3, 4, 5))),
     Stage("mixed", 1300, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
-    Stage("long", 800, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG)),
+    Stage("long", 600, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG), rate=(1.0, 0.25)),
+    Stage("usual", 1100, Mix(copy_share=0.03, task_share=0.3, candidates=_USUAL, foreign_share=0.25), rate=(0.5, 0.02)),
 )
 
 
@@ -54,7 +60,6 @@ class PretrainConfig:
     muon_learning_rate: float = 1e-2
     adamw_learning_rate: float = 3e-3
     warmup_steps: int = 50
-    decay_share: float = 0.286
     tokenizer_documents: int = 20_000
     hidden: int = 128
     layers: int = 4
@@ -87,11 +92,12 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     began, window, tokens = time.monotonic(), [], 0
     model.train()
     for step in range(start, config.steps):
-        stage = _stage_of(config, step)
-        scale = _learning_rate_scale(config, step)
+        stage, done = _stage_of(config, step)
+        rate = (1 - done) * stage.rate[0] + done * stage.rate[1]
+        rate *= min(1.0, (step + 1) / config.warmup_steps)
         for optimizer, peak in zip(optimizers, (config.muon_learning_rate, config.adamw_learning_rate), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = peak * scale
+                group["lr"] = peak * rate
         rng = Random(derive_seed(config.seed, "pretrain", step))
         documents = [document(stage.mix, rng) for _ in range(config.documents_per_step)]
         batches = list(_batches(tokenizer, documents, config.tokens_per_forward))
@@ -137,19 +143,13 @@ def _optimizers(model: Qwen3ForCausalLM, config: PretrainConfig) -> tuple[torch.
     return muon, adamw
 
 
-def _stage_of(config: PretrainConfig, step: int) -> Stage:
+def _stage_of(config: PretrainConfig, step: int) -> tuple[Stage, float]:
+    """The stage of a step, and how far into it the step lies, in [0, 1)."""
     for stage in config.stages:
         if step < stage.steps:
-            return stage
+            return stage, step / stage.steps
         step -= stage.steps
     raise ValueError(f"step {step} lies beyond the curriculum of {config.steps} steps")
-
-
-def _learning_rate_scale(config: PretrainConfig, step: int) -> float:
-    """Warm-up, a plateau, then a linear decay to 2 % over the last `decay_share` of the steps."""
-    warm = min(1.0, (step + 1) / config.warmup_steps)
-    left = (config.steps - step) / (config.decay_share * config.steps)
-    return warm * max(0.02, min(1.0, left))
 
 
 def _batches(
