@@ -32,14 +32,15 @@ QUALITIES = (
 NOUNS = (
     "set kit pack box case bag cover stand holder rack shelf table chair lamp bulb mirror frame pillow towel curtain "
     "carpet bottle cup mug plate bowl spoon knife pan pot oven kettle blender mixer filter pump hose cable adapter "
-    "charger battery keyboard mouse monitor printer router tablet watch ring necklace bracelet shirt dress jacket coat "
-    "pants skirt socks gloves scarf hat belt shoes sandals boots sneakers slippers wallet backpack umbrella blade "
-    "motor engine wheel tire brake mower tractor drill saw hammer wrench screw paint brush ladder rope tent lantern cooler "
-    "bike helmet ball racket gloves mat rug toy doll puzzle book poster card calendar candle soap lotion cream oil "
-    "serum shampoo vitamin tablet powder tea coffee chocolate cookie snack sauce spice honey rice pasta juice water "
-    "detox cleanse formula supplement collar leash bed crate cage tank seeds plant planter fertilizer door handle lock "
-    "window screen sensor camera speaker headphones microphone guitar piano drum strings cartridge toner paper pen "
-    "notebook folder sticker label tape glue magnet clock alarm scale thermometer mask wig costume gift basket"
+    "charger battery keyboard mouse monitor printer router tablet watch ring necklace bracelet shirt dress jacket "
+    "coat pants skirt socks gloves scarf hat belt shoes sandals boots sneakers slippers wallet backpack umbrella "
+    "blade motor engine wheel tire brake mower tractor drill saw hammer wrench screw paint brush ladder rope tent "
+    "lantern cooler bike helmet ball racket gloves mat rug toy doll puzzle book poster card calendar candle soap "
+    "lotion cream oil serum shampoo vitamin tablet powder tea coffee chocolate cookie snack sauce spice honey rice "
+    "pasta juice water detox cleanse formula supplement collar leash bed crate cage tank seeds plant planter "
+    "fertilizer door handle lock window screen sensor camera speaker headphones microphone guitar piano drum strings "
+    "cartridge toner paper pen notebook folder sticker label tape glue magnet clock alarm scale thermometer mask wig "
+    "costume gift basket"
 ).split()
 _JOINTS = ("for", "with", "and", "in", "of", "by", "-", "&")
 _UNITS = tuple("inch cm mm ml oz lbs kg g ft GB W V GHz Mbps pcs count pack".split())
