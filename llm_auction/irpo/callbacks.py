@@ -18,7 +18,7 @@ class Progress(TrainerCallback):
         self._on_log = on_log
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-        if logs and "kl" in logs:
+        if logs and "kl" in logs and state.is_world_process_zero:
             self._on_log({"step": state.global_step, "steps": state.max_steps, **logs})
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,10 +148,13 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         rows = inputs["rows"]
         parts = []
         total = torch.zeros((), device=self.accelerator.device)
-        for batch in micro_batches(rows, self._micro_batch_tokens):
-            with self.compute_loss_context_manager():
+        batches = list(micro_batches(rows, self._micro_batch_tokens))
+        for number, batch in enumerate(batches, start=1):
+            # Processes exchange gradients once a step, with the last micro-batch: they may have different numbers.
+            last = number == len(batches)
+            with nullcontext() if last else self.accelerator.no_sync(model), self.compute_loss_context_manager():
                 part = self._preference_loss(model, batch)
-            self.accelerator.backward(part.loss / len(rows))
+                self.accelerator.backward(part.loss / len(rows))
             total += part.loss.detach() / len(rows)
             parts.append(part)
         self._watch(parts)

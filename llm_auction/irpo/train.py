@@ -5,12 +5,16 @@
 `--config` holds the fields of the profile's `dpo` section, and `delta_th` and `seed`. One JSON object a line goes to
 standard output: `{"event": "step", ...}` after every step, at the end `{"event": "done", "metrics": {...}}`, or
 `{"event": "error", "message": ...}` with exit status 1. Started again after a kill, it goes on from its checkpoint.
+
+Many processes: `torchrun --nproc-per-node=N -m -- llm_auction.irpo.train --start ...` (the `--` keeps torchrun from
+taking `--start` for its own); only rank 0 reports.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,8 +47,9 @@ def read_config(path: Path) -> TrainConfig:
 
 
 def emit(event: str, **fields: Any) -> None:
-    """One JSON line, at once."""
-    print(json.dumps({"event": event, **fields}), flush=True)
+    """One JSON line, at once, from rank 0."""
+    if os.environ.get("RANK", "0") == "0":
+        print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -72,18 +73,20 @@ def train_dpo(
     tokenizer = load_tokenizer(start_dir)
     uses_cache = model.config.use_cache
     rows = _rows(usable, delta_th, tokenizer)
-    checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, rows, config, seed))
-
     trainer = _trainer(model, tokenizer, rows, config, seed, checkpoint_dir, on_log)
+    with trainer.accelerator.main_process_first():
+        checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, rows, config, seed))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
-    partial = output_dir.with_name(output_dir.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    tuned = trainer.accelerator.unwrap_model(trainer.model)
-    tuned.config.use_cache = uses_cache  # the trainer switches it off for itself
-    tuned.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    partial.replace(output_dir)
+    if trainer.accelerator.is_main_process:
+        partial = output_dir.with_name(output_dir.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        tuned = trainer.accelerator.unwrap_model(trainer.model)
+        tuned.config.use_cache = uses_cache  # the trainer switches it off for itself
+        tuned.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        partial.replace(output_dir)
+    trainer.accelerator.wait_for_everyone()
     metrics = _metrics(trainer.state, len(usable), len(sets) - len(usable), time.perf_counter() - started)
     return DpoResult(output_dir, metrics)
 
@@ -115,6 +118,7 @@ def _trainer(
     from llm_auction.irpo.callbacks import Progress, StopOnKl
     from llm_auction.irpo.dpo import PrefixSharedDPOTrainer
 
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun; they share a step's prompts
     steps = math.ceil(len(rows) / config.prompts_per_step) * config.epochs
     arguments = DPOConfig(
         output_dir=str(checkpoint_dir),
@@ -123,7 +127,7 @@ def _trainer(
         lr_scheduler_type="cosine",
         warmup_steps=math.ceil(config.warmup_share * steps),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.prompts_per_step,
+        per_device_train_batch_size=math.ceil(config.prompts_per_step / processes),
         optim="adamw_torch",
         seed=seed % 2**32,  # Transformers seeds NumPy too, which takes 32 bits
         logging_steps=1,

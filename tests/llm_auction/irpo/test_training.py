@@ -95,6 +95,22 @@ def _script(model_dir: Path, folder: Path) -> list[str]:
     return [sys.executable, "-m", "llm_auction.irpo.train", *options, "--config", str(folder / "config.json")]
 
 
+@pytest.mark.slow
+def test_two_processes_learn_the_same(model_dir: Path, tmp_path: Path) -> None:
+    """Micro-batches of two processes needn't match; their gradients are exchanged once a step."""
+    alone = _weights(_train(model_dir, tmp_path / "alone").model_dir)
+    command = _script(model_dir, tmp_path / "two")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--"]
+    subprocess.run([command[0], *torchrun, *command[2:]], stdout=subprocess.PIPE, check=True)
+    two = _weights(tmp_path / "two" / "out")
+    # Adam divides by the gradient's size, so that rounding of a gradient near zero can move a weight by a whole step.
+    distance = sum((alone[name] - two[name]).norm() ** 2 for name in alone) ** 0.5
+    start = _weights(model_dir)
+    moved = sum((alone[name] - start[name]).norm() ** 2 for name in alone) ** 0.5
+    assert distance <= 0.05 * moved
+
+
+@pytest.mark.slow
 def test_kill_and_resume_gives_identical_weights(model_dir: Path, tmp_path: Path) -> None:
     undisturbed = _weights(_train(model_dir, tmp_path / "undisturbed").model_dir)
 
