@@ -10,6 +10,7 @@ from llm_auction.pctr.metrics import log_loss
 
 _STEPS = 30
 _RIDGE = 1e-3
+_TOLERANCE = 1e-8
 _MIN_ROWS = 50
 
 
@@ -51,15 +52,25 @@ def fit_calibration(logits: np.ndarray, clicked: np.ndarray) -> Calibration:
 def _newton(logits: np.ndarray, clicked: np.ndarray) -> Calibration:
     design = np.column_stack([logits, np.ones(len(logits))]).astype(float)
     identity = np.asarray([1.0, 0.0])
-    weights = identity.copy()
     pull = _RIDGE * len(logits) * np.eye(2)
+
+    def objective(weights: np.ndarray) -> float:
+        z = design @ weights
+        away = weights - identity
+        return float(np.sum(np.logaddexp(0, z) - clicked * z) + 0.5 * away @ pull @ away)
+
+    weights, value = identity.copy(), objective(identity)
     for _ in range(_STEPS):
         p = sigmoid(design @ weights)
         gradient = design.T @ (p - clicked) + pull @ (weights - identity)
         hessian = (design * (p * (1 - p))[:, None]).T @ design + pull
         step = np.linalg.solve(hessian, gradient)
-        weights -= step
-        if np.abs(step).max() < 1e-8:
+        # A full Newton step overshoots from logits that are far too confident: halve it until it descends.
+        while objective(weights - step) > value and np.abs(step).max() > _TOLERANCE:
+            step /= 2
+        weights = weights - step
+        value = objective(weights)
+        if np.abs(step).max() <= _TOLERANCE:
             break
     # A negative scale would turn the ranking round: the logits carry nothing then.
     return Calibration(float(max(weights[0], 0.0)), float(weights[1]))

@@ -6,8 +6,8 @@ state. Any other name is that of a sentence-transformers model or the path of on
 
 from __future__ import annotations
 
+import hashlib
 import re
-import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -148,9 +148,9 @@ def _token_vector(token: str, dimension: int, style: bool) -> np.ndarray:
 
 
 def _projected(feature: str, dimension: int) -> np.ndarray:
-    """The fixed random vector of one n-gram: a few signed buckets drawn from its checksum, length 1."""
-    rng = np.random.default_rng(zlib.crc32(feature.encode()))
+    """The fixed random vector of one n-gram: a few signed buckets read off its hash, on any platform and version."""
+    digest = hashlib.blake2b(feature.encode(), digest_size=4 * _BUCKETS_PER_FEATURE).digest()
+    numbers = np.frombuffer(digest, dtype="<u4")
     vector = np.zeros(dimension, dtype=np.float32)
-    buckets = rng.choice(dimension, size=_BUCKETS_PER_FEATURE, replace=False)
-    vector[buckets] = rng.choice((-1.0, 1.0), size=_BUCKETS_PER_FEATURE) / np.sqrt(_BUCKETS_PER_FEATURE)
+    np.add.at(vector, (numbers >> 1) % dimension, np.where(numbers & 1, 1.0, -1.0) / np.sqrt(_BUCKETS_PER_FEATURE))
     return vector
