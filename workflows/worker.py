@@ -17,6 +17,8 @@ from typing import Any, TextIO
 
 def main() -> None:
     """Serve until standard input ends. The argument names the module whose `defs` are run."""
+    # A parent that ignores Ctrl-C (nohup, a shell's background job) hands that down; the pool ends workers by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Steps may print: what they write to descriptor 1 must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)

@@ -20,12 +20,13 @@ from tests.workflows.stubs.deployment import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RUN = """
-import json, sys
+import json, signal, sys
 from workflows.loop import LoopFailed, LoopInterrupted, run_loop
 
 def show(event):
     print(json.dumps({"kind": event.kind, "stage": event.stage, **event.fields}, default=str), flush=True)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also when the tests run in a shell's background
 arguments = json.loads(sys.argv[1])
 try:
     result = run_loop("smoke", definitions="tests.workflows.stubs.definitions", on_event=show, **arguments)
