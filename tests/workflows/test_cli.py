@@ -166,7 +166,7 @@ def record(metric: str, value: float, **fields: object) -> dict[str, object]:
 
 
 def shown(records: list[dict[str, object]]) -> str:
-    console = Console(file=io.StringIO(), width=160)
+    console = Console(file=io.StringIO(), width=80)
     console.print(results_table(records))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -182,7 +182,8 @@ def test_results_are_shown_with_their_intervals() -> None:
         ]
     )
     assert "profile laptop, seed 0; 95 % intervals over 100 test queries" in text
-    assert re.search(r"LLM-Auction, iteration 3 +45\.60 \(41\.00–50\.25\)", text)
+    assert re.search(r"LLM-Auction +45\.60", text)
+    assert re.search(r"iteration 3 +\(41\.00–50\.25\)", text)
     assert re.search(r"Pretrained +19\.50", text)
     assert "0.78" not in text
 

@@ -34,10 +34,8 @@ def evaluate(
 
     All mechanisms meet the same queries, candidates, bids and users. Nothing is trained here.
     """
-    from rich.console import Console
-
     from assets.partitions import MECHANISMS
-    from workflows.cli.progress import LoopDisplay
+    from workflows.cli.progress import LoopDisplay, open_console
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder
     from workflows.environment import prepare_environment
@@ -47,7 +45,7 @@ def evaluate(
         raise typer.BadParameter(f"unknown mechanism {', '.join(unknown)}: choose among {', '.join(MECHANISMS)}")
     environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
     chosen = list(dict.fromkeys(mechanisms)) if mechanisms else ["pretrained", "mosaic", *environment.profile.arms]
-    console = Console()
+    console = open_console()
     with LoopDisplay(console) as display:
         _run(chosen, environment, display)
     folder = report_folder(environment.data_dir)

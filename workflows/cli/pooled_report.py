@@ -20,11 +20,8 @@ def pool_seeds(
     Raises:
         ValueError: a seed hasn't been run and evaluated, or the runs can't be pooled.
     """
-    from datetime import UTC, datetime
-
-    from assets.study import load_seed_run, study_facts
+    from assets.study import load_seed_run, write_report
     from llm_auction.profiles import load_profile
-    from llm_auction.report import build_report
     from resources.lake import Lake, MissingPartition
     from resources.model_store import ModelStore
     from workflows.environment import default_data_dir
@@ -40,4 +37,4 @@ def pool_seeds(
                 f"seed {seed} has no results in {folder} ({error}): run `llm-auction run --seed {seed}`"
             ) from None
     folder = report_folder(pooled_dir(loaded.name, seeds, data_dir))
-    return build_report(runs, folder, loaded.evaluation.bootstrap_resamples, datetime.now(UTC), study_facts(loaded))
+    return write_report(runs, folder, loaded)

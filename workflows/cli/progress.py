@@ -25,7 +25,16 @@ NOTES = (
     ("mechanism_outcomes", "revenue_per_query", "revenue per query", "{:.2f}"),
 )
 QUIET_SECONDS = 20.0  # plain output says what is going on at least this often, where anything is
+PLAIN_WIDTH = 110  # columns of a table where there is no terminal to ask
 LONGEST_MESSAGE = 80  # characters of a step's message in plain output
+
+
+def open_console() -> Console:
+    """Standard output; wide enough for the results table where it goes to a file or a pipe."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, PLAIN_WIDTH))
 
 
 @dataclass

@@ -42,10 +42,9 @@ def report(
     if path:
         typer.echo(page)
         return
-    from rich.console import Console
-
+    from workflows.cli.progress import open_console
     from workflows.cli.results_table import print_results
 
-    console = Console()
+    console = open_console()
     print_results(console, folder / "results.json")
     console.print(f"\nthe report: {page}", highlight=False, soft_wrap=True)

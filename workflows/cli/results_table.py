@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 # Metric of results.json -> heading, and whether it is shown with its interval.
 COLUMNS = (
-    ("revenue_per_query", "revenue / query", True),
-    ("reward_per_query", "reward / query", True),
-    ("clairvoyant_reward_share", "of the best reward", False),
-    ("format_error_rate", "format errors", False),
-    ("answer_tokens", "tokens / answer", False),
-    ("generations_per_query", "generations / query", False),
+    ("revenue_per_query", "revenue\nper query", True),
+    ("reward_per_query", "reward\nper query", True),
+    ("clairvoyant_reward_share", "of the\nbound", False),
+    ("format_error_rate", "format\nerrors", False),
+    ("answer_tokens", "tokens", False),
+    ("generations_per_query", "drawn", False),
 )
 
 
@@ -51,13 +51,13 @@ def results_table(records: Iterable[Mapping[str, Any]]) -> Table:
     for record in figures:
         contender = Contender(record["mechanism"], record["iteration"], record["variant"])
         rows.setdefault(contender, {})[record["metric"]] = record
-    table = Table("", title=_title(figures), title_justify="left", box=None, pad_edge=False)
+    table = Table(title=_title(figures), title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("")
     for _, heading, _ in COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
     for contender, metrics in rows.items():
-        table.add_row(
-            name_of(contender), *(_cell(metrics.get(name), with_interval) for name, _, with_interval in COLUMNS)
-        )
+        cells = [_cell(metrics.get(name), with_interval) for name, _, with_interval in COLUMNS]
+        table.add_row(name_of(contender).replace(", ", "\n  "), *cells)
     return table
 
 
@@ -80,4 +80,4 @@ def _cell(record: Mapping[str, Any] | None, with_interval: bool) -> str:
     unit = metric(record["metric"]).unit
     text = number(record["value"], unit)
     spread = interval(Interval(record["value"], record["ci_low"], record["ci_high"]), unit) if with_interval else ""
-    return f"{text} [dim]({spread})[/]" if spread else text
+    return f"{text}\n[dim]({spread})[/]" if spread else text

@@ -72,14 +72,12 @@ def run(
 def _run_one(
     profile: str | None, seed: int | None, overrides: Mapping[str, str], data_dir: Path | None, force: bool
 ) -> None:
-    from rich.console import Console
-
-    from workflows.cli.progress import LoopDisplay, duration
+    from workflows.cli.progress import LoopDisplay, duration, open_console
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder
     from workflows.loop import LoopInterrupted, run_loop
 
-    console = Console()
+    console = open_console()
     try:
         with LoopDisplay(console) as display:
             result = run_loop(profile, seed=seed, data_dir=data_dir, overrides=overrides, force=force, on_event=display)
@@ -88,22 +86,20 @@ def _run_one(
         raise typer.Exit(INTERRUPTED) from None
     folder = report_folder(result.data_dir)
     print_results(console, folder / "results.json")
-    console.print(
-        f"\n{duration(result.seconds)}; the report: {folder / 'report.html'}", highlight=False, soft_wrap=True
-    )
+    took, page = duration(result.seconds), folder / "report.html"
+    console.print(f"\ndone in {took}; the report: {page}", highlight=False, soft_wrap=True)
 
 
 def _run_several(
     seeds: Sequence[int], profile: str | None, overrides: Mapping[str, str], data_dir: Path | None, force: bool
 ) -> None:
     """Each seed in a process of its own, so that none inherits another's state; then the pooled report."""
-    from rich.console import Console
-
     from workflows.cli.pooled_report import pool_seeds
+    from workflows.cli.progress import open_console
     from workflows.cli.results_table import print_results
     from workflows.cli.state import seed_dir
 
-    console = Console()
+    console = open_console()
     for seed in seeds:
         console.print(f"seed {seed}", style="bold", highlight=False)
         command = [sys.executable, "-m", "workflows.cli", "run", "--seed", str(seed)]
