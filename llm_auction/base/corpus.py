@@ -45,6 +45,7 @@ class Mix:
     task_share: float
     candidates: tuple[int, ...]
     foreign_share: float = 0.35
+    lookup_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def document(mix: Mix, rng: Random) -> Document:
         return _copy(scene, rng)
     if kind < mix.copy_share + mix.task_share:
         return _task(scene, rng)
+    if kind < mix.copy_share + mix.task_share + mix.lookup_share:
+        return _lookup(scene, rng)
     return _answer(scene, rng)
 
 
@@ -104,23 +107,38 @@ def _task(scene: Scene, rng: Random) -> Document:
     earnings = [bid * (0.1 + relevance) for bid, relevance in zip(bids, scene.relevance, strict=True)]
     question = scene.auction.query.text
     task = rng.random()
-    if task < 0.2:
-        return _ranking(scene, "Which ad has the highest bid?", bids, 1, rng)
-    if task < 0.35:
-        return _ranking(scene, "List ads by bid, the highest first.", bids, rng.randint(2, 4), rng)
-    if task < 0.55:
+    if task < 0.3:
+        return _ranking(scene, "List ads by bid, the highest first.", bids, rng.randint(1, 5), rng)
+    if task < 0.6:
         relevance = [r + bid / 1000 for r, bid in zip(scene.relevance, bids, strict=True)]
-        return _ranking(scene, f"{question} Which ad fits best?", relevance, rng.randint(1, 2), rng)
-    if task < 0.9:
-        return _ranking(scene, f"{question} Which ad earns most?", earnings, rng.randint(1, 3), rng)
-    item = rng.choice(scene.ads)
-    asked = f"What is Ad-{item.ad.ad_id} about?"
-    return Document(_messages(scene, rng, asked, show_bids=True), f"{render_insertion(item.ad)} is about {item.term}.")
+        return _ranking(scene, f"{question} Which ads fit best?", relevance, rng.randint(1, 3), rng)
+    return _ranking(scene, f"{question} Which ads earn most?", earnings, rng.randint(1, 4), rng)
+
+
+def _lookup(scene: Scene, rng: Random) -> Document:
+    """Every ad by its category, or by its bid: choosing by content, many times in one document.
+
+    A single choice a document hardly moves a model; a list of them makes the circuit form.
+    """
+    by_bid = rng.random() < 0.3
+    order = rng.sample(range(len(scene.ads)), min(len(scene.ads), 6))
+    completion = " ".join(
+        f"{'At' if by_bid else 'For'} {scene.auction.bids[i] if by_bid else scene.auction.candidates[i].category}, "
+        f"{render_insertion(scene.auction.candidates[i])}."
+        for i in order
+    )
+    return Document(_messages(scene, rng, "Which ad is for what?", show_bids=True), completion)
 
 
 def _ranking(scene: Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
     best = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
-    completion = " ".join(render_insertion(scene.ads[i].ad) for i in best)
+    with_terms = rng.random() < 0.7
+    completion = " ".join(
+        f"For {scene.ads[i].term}, {render_insertion(scene.ads[i].ad)}."
+        if with_terms
+        else render_insertion(scene.ads[i].ad)
+        for i in best
+    )
     return Document(_messages(scene, rng, question, show_bids=True), completion)
 
 

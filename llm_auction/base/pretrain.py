@@ -46,6 +46,9 @@ STAGES = (
     Stage("mixed", 1300, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
     Stage("long", 600, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG), rate=(1.0, 0.25)),
     Stage("usual", 1100, Mix(copy_share=0.03, task_share=0.3, candidates=_USUAL, foreign_share=0.25), rate=(0.5, 0.02)),
+    Stage("lookup", 300, Mix(0.0, 0.0, candidates=(3, 4, 5, 6), foreign_share=0.0, lookup_share=1.0)),
+    Stage("choose", 350, Mix(0.0, 0.5, candidates=(3, 4, 5, 6, 7, 8), foreign_share=0.15, lookup_share=0.25)),
+    Stage("settle", 450, Mix(0.02, 0.3, candidates=_USUAL, foreign_share=0.25, lookup_share=0.08), rate=(0.5, 0.02)),
 )
 
 

@@ -84,7 +84,7 @@ def _ad_sentences(chosen: Sequence[RandomAd], rng: Random) -> list[str]:
             continue
         if style < 0.55:
             form, term = rng.choice(_NATIVE), item.term
-            if item.topic and rng.random() < 0.4:
+            if item.topic and rng.random() < 0.25:
                 term = rng.choice(item.topic.needs + item.topic.products)
             sentences.append(form.format(term=term, ad=_link(item, rng)))
         elif style < 0.78:
