@@ -57,7 +57,8 @@ def split_impressions(impressions: Sequence[Impression], share: float, seed: int
     if not (train.any() and validation.any() and test.any()):
         raise ValueError(
             f"pCTR: {len(np.unique(queries.astype(str)))} distinct questions in {len(impressions)} impressions are "
-            "too few to hold some out for validation and testing (three at least)"
+            "too few to hold some out for validation and testing: three at least, and pctr.validation_share "
+            f"({share:g}) well below 0.5"
         )
     return Split("query", *map(np.flatnonzero, (train, validation, test)))
 
