@@ -161,17 +161,19 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         return total
 
     def _watch(self, parts: Sequence[PreferenceLoss]) -> None:
-        """Log means over a step: per pair, per prompt and per answer."""
-        pairs = sum(part.pairs for part in parts)
-        prompts = sum(part.prompts for part in parts)
-        answers = sum(part.answers for part in parts)
+        """Log means over a step of all processes: per pair, per prompt and per answer."""
+        names = ["pairs", "prompts", "answers", "margin", "pairs_in_order"]
+        names += ["winner_change", "loser_change", "winner_nll", "kl"]
+        local = torch.tensor([float(sum(getattr(part, name) for part in parts)) for name in names])
+        summed = self.accelerator.reduce(local.to(self.accelerator.device), "sum").tolist()
+        sums = dict(zip(names, summed, strict=True))
         figures = {
-            "margin": sum(part.margin for part in parts) / pairs,
-            "pair_accuracy": sum(part.pairs_in_order for part in parts) / pairs,
-            "winner_logprob_change": sum(part.winner_change for part in parts) / prompts,
-            "loser_logprob_change": sum(part.loser_change for part in parts) / pairs,
-            "winner_nll": sum(part.winner_nll for part in parts) / prompts,
-            "kl": sum(part.kl for part in parts) / answers,
+            "margin": sums["margin"] / sums["pairs"],
+            "pair_accuracy": sums["pairs_in_order"] / sums["pairs"],
+            "winner_logprob_change": sums["winner_change"] / sums["prompts"],
+            "loser_logprob_change": sums["loser_change"] / sums["pairs"],
+            "winner_nll": sums["winner_nll"] / sums["prompts"],
+            "kl": sums["kl"] / sums["answers"],
         }
         if not math.isfinite(figures["kl"]):
             raise ValueError(

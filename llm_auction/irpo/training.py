@@ -139,6 +139,7 @@ def _trainer(
         gradient_checkpointing=None,  # the old name, which TRL sets
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=False,
+        ddp_find_unused_parameters=False,
         report_to=[],
         disable_tqdm=True,
     )
