@@ -129,6 +129,7 @@ def pctr_model(
         true_probabilities=feedback.probabilities,
         start=None if config.pctr.accumulate else old,
         use_answer_features=arm != ARM_WITHOUT_ANSWER,
+        encoder=config.pctr.encoder,
         on_epoch=lambda record: context.log.info(
             f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
             f"held out {record['validation_loss']:.4f}"

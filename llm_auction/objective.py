@@ -31,9 +31,7 @@ class Penalty:
 
     def of(self, parsed: ParsedAnswer) -> float:
         """lambda * s_resp of one parsed answer."""
-        return self.lambda_ * (
-            self.ad_weight * len(parsed.inserted_ads) + self.error_weight * parsed.format_errors
-        )
+        return self.lambda_ * (self.ad_weight * len(parsed.inserted_ads) + self.error_weight * parsed.format_errors)
 
 
 def expected_revenue(auction: Auction, click_probabilities: Mapping[str, float]) -> float:
@@ -41,9 +39,7 @@ def expected_revenue(auction: Auction, click_probabilities: Mapping[str, float])
     return sum(auction.bid_of(ad_id) * probability for ad_id, probability in click_probabilities.items())
 
 
-def reward(
-    auction: Auction, parsed: ParsedAnswer, click_probabilities: Mapping[str, float], penalty: Penalty
-) -> float:
+def reward(auction: Auction, parsed: ParsedAnswer, click_probabilities: Mapping[str, float], penalty: Penalty) -> float:
     """R of Eq. 5 for one answer.
 
     Args:

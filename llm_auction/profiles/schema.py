@@ -93,6 +93,7 @@ class FeedbackConfig(_Section):
 class PctrConfig(_Section):
     """The reward model (Eq. 3, Eq. 4)."""
 
+    encoder: str = Field("hashing", description='"hashing", or a sentence-transformers model by name or path.')
     user_dim: Positive = 64
     ad_dim: Positive = 32
     hidden: tuple[Positive, ...] = (128, 64, 32)
