@@ -124,11 +124,13 @@ class DpoConfig(_Section):
     """Preference optimisation (Eq. 6)."""
 
     beta: Annotated[float, Field(gt=0.0)] = 0.1
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0.0)] = 6e-4
     epochs: Positive = 2
     prompts_per_step: Positive = 16
     warmup_share: Share = 0.1
-    sft_weight: Annotated[float, Field(ge=0.0)] = Field(1.0, description="Weight of the winner's NLL; 0 switches off.")
+    sft_weight: Annotated[float, Field(ge=0.0)] = Field(
+        40.0, description="Weight of the winner's negative log-likelihood per token; 0 switches it off."
+    )
     max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
     checkpoint_steps: Positive = 50
 
