@@ -41,6 +41,7 @@ class Stage:
 _SHORT = tuple(range(2, 13))
 _LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
 _USUAL = (5, 6, 7, 8, 9, 10, 10, 10, 10, 10, 11, 12) * 8 + (20, 30, 40, 80)
+_PRACTICE = (4, 5, 6, 7, 8, 9, 10, 10, 10, 10)
 STAGES = (
     Stage("copy", 700, Mix(copy_share=0.85, task_share=0.15, candidates=(2, 3, 4, 5))),
     Stage("mixed", 1300, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
@@ -49,6 +50,7 @@ STAGES = (
     Stage("lookup", 300, Mix(0.0, 0.0, candidates=(3, 4, 5, 6), foreign_share=0.0, lookup_share=1.0)),
     Stage("choose", 350, Mix(0.0, 0.5, candidates=(3, 4, 5, 6, 7, 8), foreign_share=0.15, lookup_share=0.25)),
     Stage("settle", 450, Mix(0.02, 0.3, candidates=_USUAL, foreign_share=0.25, lookup_share=0.08), rate=(0.5, 0.02)),
+    Stage("practise", 650, Mix(0.0, 0.5, candidates=_PRACTICE, foreign_share=0.15, lookup_share=0.03), rate=(0.7, 0.02)),
 )
 
 

@@ -32,9 +32,9 @@ def laptop() -> Profile:
     """The embedded default: the loop with the shipped tiny model, about ten minutes on two cores."""
     return Profile(
         name="laptop",
-        population=PopulationConfig(profiles=100, queries_per_profile=5, test_share=0.2),
+        population=PopulationConfig(profiles=80, queries_per_profile=5, test_share=0.25),
         feedback=FeedbackConfig(answers_per_query=5),
-        preferences=PreferenceConfig(answers_per_query=10),
+        preferences=PreferenceConfig(answers_per_query=8),
         evaluation=EvaluationConfig(test_queries=100),
     )
 
