@@ -50,7 +50,9 @@ STAGES = (
     Stage("lookup", 300, Mix(0.0, 0.0, candidates=(3, 4, 5, 6), foreign_share=0.0, lookup_share=1.0)),
     Stage("choose", 350, Mix(0.0, 0.5, candidates=(3, 4, 5, 6, 7, 8), foreign_share=0.15, lookup_share=0.25)),
     Stage("settle", 450, Mix(0.02, 0.3, candidates=_USUAL, foreign_share=0.25, lookup_share=0.08), rate=(0.5, 0.02)),
-    Stage("practise", 650, Mix(0.0, 0.5, candidates=_PRACTICE, foreign_share=0.15, lookup_share=0.03), rate=(0.7, 0.02)),
+    Stage(
+        "practise", 650, Mix(0.0, 0.5, candidates=_PRACTICE, foreign_share=0.15, lookup_share=0.03), rate=(0.7, 0.02)
+    ),
 )
 
 
