@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole loop on the laptop profile: about 10 minutes on 2 cores
 	$(BIN)/llm-auction run
 
-smoke: $(STAMP) ## the whole loop, tiny: under 90 seconds
+smoke: $(STAMP) ## the whole loop, tiny: about two minutes
 	$(BIN)/llm-auction run --profile smoke --force
 
 ui: $(STAMP) ## the Dagster UI on http://localhost:3000, with the runs of `make demo` in it
