@@ -16,8 +16,8 @@ def build_model(
 ) -> Qwen3ForCausalLM:
     """A freshly initialised model for `tokenizer`, identical for the same seed.
 
-    Embeddings start at standard deviation 0.3 and the query and key norms at 1.5: attention is sharp from the start,
-    which is what lets the copy circuit form within minutes (`docs/experiments.md`).
+    Embeddings start at standard deviation 0.3 and the query and key norms at 1.5, so that attention is sharp from the
+    start and the copy circuit can form early (`docs/experiments.md` has its loss by step).
     """
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,17 +42,17 @@ candidates.
 """
 
 
-def write_card(directory: Path, config: PretrainConfig, last_log: Mapping[str, object], prompts: int = 200) -> None:
+def write_card(directory: Path, config: PretrainConfig, prompts: int = 200) -> None:
     """Measure the model in `directory` and write its card beside it.
 
     Args:
         directory: a finished model of `pretrain`.
         config: how it was trained.
-        last_log: the last record that `pretrain` logged (`loss`, `tokens`).
         prompts: prompts for each number of candidates and kind of titles.
     """
     from llm_auction.generation.transformers_engine import TransformersEngine
 
+    trained = json.loads((directory / "checkpoint" / "state.json").read_text())
     engine = TransformersEngine(directory)
     sampling = SamplingConfig(max_new_tokens=256)
     figures = [
@@ -69,8 +70,8 @@ def write_card(directory: Path, config: PretrainConfig, last_log: Mapping[str, o
         steps=config.steps,
         documents=config.documents_per_step,
         seed=config.seed,
-        tokens=int(str(last_log["tokens"])),
-        loss=float(str(last_log["loss"])),
+        tokens=trained["tokens"],
+        loss=trained["loss"],
         stages=stages,
         muon=config.muon_learning_rate,
         adamw=config.adamw_learning_rate,

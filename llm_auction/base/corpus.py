@@ -1,9 +1,10 @@
 """The pretraining corpus: an endless, seeded stream of documents, each a prompt and the text that follows it.
 
-Three kinds. *Copy* documents ask for the ads themselves in another order: they teach the in-context copy circuit that
-everything else needs. *Task* documents ask which ad fits, pays or earns most, as instruction data does; they teach the
-model to read bids and categories. *Answer* documents are answers to users, in which ads are picked by relevance, by
-bid, by both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
+Four kinds. *Copy* documents ask for the ads themselves in another order: they teach the in-context copy circuit that
+everything else needs. *Look-up* documents list every ad after its category or its bid: they teach to choose an ad by
+what its line says. *Task* documents ask which ads fit, pay or earn most, as instruction data does; they teach the model
+to read bids and categories. *Answer* documents are answers to users, in which ads are picked by relevance, by bid, by
+both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from llm_auction.world.topics import Topic, affinity, topics
 _ADS_PER_ANSWER = (0, 1, 2, 3, 4, 5, 6)
 _ADS_PER_ANSWER_WEIGHTS = (12, 33, 26, 15, 8, 4, 2)
 _WITHOUT_BIDS_SHARE = 0.08
+_INTRODUCTIONS = ("", "For {term}, ", "At {bid}, ", "For {term} at {bid}, ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,37 +109,32 @@ def _task(scene: Scene, rng: Random) -> Document:
     earnings = [bid * (0.1 + relevance) for bid, relevance in zip(bids, scene.relevance, strict=True)]
     question = scene.auction.query.text
     task = rng.random()
-    if task < 0.3:
-        return _ranking(scene, "List ads by bid, the highest first.", bids, rng.randint(1, 5), rng)
-    if task < 0.6:
+    if task < 0.4:
+        return _ranking(scene, "List ads by bid, the highest first.", bids, rng.randint(2, 8), rng)
+    if task < 0.65:
         relevance = [r + bid / 1000 for r, bid in zip(scene.relevance, bids, strict=True)]
-        return _ranking(scene, f"{question} Which ads fit best?", relevance, rng.randint(1, 3), rng)
-    return _ranking(scene, f"{question} Which ads earn most?", earnings, rng.randint(1, 4), rng)
+        return _ranking(scene, f"{question} Which ads fit best?", relevance, rng.randint(1, 4), rng)
+    return _ranking(scene, f"{question} Which ads earn most?", earnings, rng.randint(1, 5), rng)
 
 
 def _lookup(scene: Scene, rng: Random) -> Document:
-    """Every ad by its category, or by its bid: choosing by content, many times in one document.
+    """Every ad after its term, its bid or both, in any order: choosing by content, many times in one document.
 
-    A single choice a document hardly moves a model; a list of them makes the circuit form.
+    A single choice a document hardly moves a model; a list of them makes the circuit form (`docs/experiments.md`).
     """
-    by_bid = rng.random() < 0.3
-    order = rng.sample(range(len(scene.ads)), min(len(scene.ads), 6))
-    completion = " ".join(
-        f"{'At' if by_bid else 'For'} {scene.auction.bids[i] if by_bid else scene.auction.candidates[i].category}, "
-        f"{render_insertion(scene.auction.candidates[i])}."
-        for i in order
-    )
-    return Document(_messages(scene, rng, "Which ad is for what?", show_bids=True), completion)
+    order = rng.sample(range(len(scene.ads)), min(len(scene.ads), 8))
+    return _list(scene, "Which ad is for what?", order, rng.choice(_INTRODUCTIONS[1:]), rng)
 
 
 def _ranking(scene: Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
     best = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
-    with_terms = rng.random() < 0.7
+    return _list(scene, question, best, rng.choice(_INTRODUCTIONS), rng)
+
+
+def _list(scene: Scene, question: str, order: Sequence[int], introduction: str, rng: Random) -> Document:
     completion = " ".join(
-        f"For {scene.ads[i].term}, {render_insertion(scene.ads[i].ad)}."
-        if with_terms
-        else render_insertion(scene.ads[i].ad)
-        for i in best
+        introduction.format(term=scene.ads[i].term, bid=scene.auction.bids[i]) + f"{render_insertion(scene.ads[i].ad)}."
+        for i in order
     )
     return Document(_messages(scene, rng, question, show_bids=True), completion)
 

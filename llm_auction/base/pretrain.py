@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class Stage:
     rate: tuple[float, float] = (1.0, 1.0)
 
 
+LOG_STEPS = 20
 _SHORT = tuple(range(2, 13))
 _LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
 _USUAL = (5, 6, 7, 8, 9, 10, 10, 10, 10, 10, 11, 12) * 8 + (20, 30, 40, 80)
@@ -81,7 +83,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     """Train the tokenizer and the model and save them to `output` as a Hugging Face directory.
 
     A directory that holds the checkpoint of an interrupted run is continued. `on_log` receives step, stage, loss (nats
-    a token, over the last steps), tokens and seconds every 20 steps.
+    a token, over the last steps), tokens and seconds every `LOG_STEPS` steps.
     """
     import torch
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -95,8 +97,8 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
         tokenizer = train_tokenizer(_tokenizer_texts(config), VOCABULARY, CONTEXT)
     model = build_model(tokenizer, hidden=config.hidden, layers=config.layers, seed=config.seed)
     optimizers = _optimizers(model, config)
-    start = _restore(checkpoint, model, optimizers)
-    began, window, tokens = time.monotonic(), [], 0
+    start, tokens = _restore(checkpoint, model, optimizers)
+    began, recent = time.monotonic(), deque[float](maxlen=LOG_STEPS)
     model.train()
     for step in range(start, config.steps):
         stage, done = _stage_of(config, step)
@@ -119,14 +121,14 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        window.append(loss)
-        if (step + 1) % 20 == 0:
-            mean = sum(window) / len(window)
+        recent.append(loss)
+        mean = sum(recent) / len(recent)
+        if (step + 1) % LOG_STEPS == 0:
             seconds = time.monotonic() - began
             on_log({"step": step + 1, "stage": stage.name, "loss": mean, "tokens": tokens, "seconds": seconds})
-            window = []
         if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:
-            _save(checkpoint, model, tokenizer, optimizers, step + 1)
+            state = {"step": step + 1, "tokens": tokens, "loss": mean}
+            _save(checkpoint, model, tokenizer, optimizers, state)
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
     return output
@@ -204,7 +206,7 @@ def _save(
     model: Qwen3ForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
     optimizers: Sequence[torch.optim.Optimizer],
-    step: int,
+    state: dict[str, float],
 ) -> None:
     from safetensors.torch import save_file
 
@@ -215,19 +217,19 @@ def _save(
     tensors = {
         f"{number}.{parameter}.{name}": value.clone()
         for number, optimizer in enumerate(optimizers)
-        for parameter, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
+        for parameter, moments in optimizer.state_dict()["state"].items()
+        for name, value in moments.items()
     }
     save_file(tensors, folder / "optimizers.safetensors")
-    (folder / "state.json").write_text(json.dumps({"step": step}))
+    (folder / "state.json").write_text(json.dumps(state))
 
 
-def _restore(folder: Path, model: Qwen3ForCausalLM, optimizers: Sequence[torch.optim.Optimizer]) -> int:
-    """Load the checkpoint in `folder`, if a complete one is there; the number of steps already done."""
+def _restore(folder: Path, model: Qwen3ForCausalLM, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[int, int]:
+    """Load the checkpoint in `folder`, if a complete one is there; the steps done and the tokens seen so far."""
     from safetensors.torch import load_file
 
     if not (folder / "state.json").is_file():
-        return 0
+        return 0, 0
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
     states: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimizers]
     for key, value in load_file(folder / "optimizers.safetensors").items():
@@ -235,4 +237,5 @@ def _restore(folder: Path, model: Qwen3ForCausalLM, optimizers: Sequence[torch.o
         states[int(number)].setdefault(int(parameter), {})[name] = value
     for optimizer, state in zip(optimizers, states, strict=True):
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return int(json.loads((folder / "state.json").read_text())["step"])
+    done = json.loads((folder / "state.json").read_text())
+    return int(done["step"]), int(done["tokens"])

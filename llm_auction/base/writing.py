@@ -43,6 +43,7 @@ _NATIVE = (
 )
 _GENERIC = ("You may also like {ad}.", "There is also {ad}.", "Take a look at {ad}.", "Maybe {ad}.")
 _BARE = ("{ad}.", "{ad}!")
+_BROKEN_SHARE = 0.005
 _SALESY = ("Buy now: {ad}!", "Sponsored: {ad}.", "Here is an ad for you: {ad}.", "Click here: {ad}!")
 
 
@@ -99,7 +100,7 @@ def _ad_sentences(chosen: Sequence[RandomAd], rng: Random) -> list[str]:
 def _link(item: RandomAd, rng: Random) -> str:
     """The ad's link, now and then broken as a careless model would break it."""
     ad = item.ad
-    if rng.random() > 0.04:
+    if rng.random() > _BROKEN_SHARE:
         return render_insertion(ad)
     words = ad.title.split()
     return rng.choice(

@@ -34,6 +34,7 @@ def pretrain(
     """
     from rich.console import Console
 
+    from llm_auction.base.card import write_card
     from llm_auction.base.pretrain import PretrainConfig
     from llm_auction.base.pretrain import pretrain as train
     from workflows.cli.progress import duration
@@ -51,6 +52,8 @@ def pretrain(
         )
 
     model = train(config, output, show)
+    console.print("measuring it on unseen catalogs, for its card", highlight=False)
+    write_card(model, config)
     console.print(f"the model is in {model}; try it: llm-auction run --set ad_llm.base={model}", highlight=False)
 
 

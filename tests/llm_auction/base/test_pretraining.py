@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from llm_auction.answers import FORBIDDEN_IN_TITLE, parse_answer
+from llm_auction.base.card import write_card
 from llm_auction.base.corpus import Mix, document, random_scene
 from llm_auction.base.pretrain import PretrainConfig, Stage, pretrain
 from llm_auction.base.tokenizer import train_tokenizer
@@ -98,9 +98,15 @@ def _after(calls: int, then: object) -> object:
     return draw
 
 
-def test_a_longer_curriculum_begins_like_a_shorter_one() -> None:
-    longer = replace(TINY, stages=(*TINY.stages, Stage("more", 5, ANSWERS)))
-    assert longer.steps == TINY.steps + 5
+def test_the_card_says_what_the_training_was_and_what_the_model_can_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_auction.base.card.CANDIDATES", (2,))
+    write_card(pretrain(TINY, tmp_path, lambda log: None), TINY, prompts=2)
+    card = (tmp_path / "README.md").read_text()
+    assert "6 steps of 2 documents (seed 0)" in card
+    assert "| 2 | of the bundled world |" in card
+    assert "| 2 | like real feeds |" in card
 
 
 def test_answers_insert_ads_of_the_prompt_mostly_in_the_right_format() -> None:
