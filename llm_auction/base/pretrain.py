@@ -1,7 +1,7 @@
 """Pretraining of the embedded model, done once; the result ships as package data (`llm_auction/base/model`).
 
-A curriculum (`STAGES`): copy documents until the copy circuit stands, then the mixed corpus with up to a dozen ads,
-then prompts of up to 100 ads. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt.
+A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
+ads, then prompts of up to 100 ads while the learning rate falls. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt.
 Reproducible under a seed, and resumable: every step draws its documents from a stream of its own.
 """
 
@@ -40,21 +40,13 @@ class Stage:
 
 
 LOG_STEPS = 20
-_SHORT = tuple(range(2, 13))
+_FEW = (2, 3, 4, 5)
+_USUAL = tuple(range(3, 11))
 _LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
-_USUAL = (5, 6, 7, 8, 9, 10, 10, 10, 10, 10, 11, 12) * 8 + (20, 30, 40, 80)
-_PRACTICE = (4, 5, 6, 7, 8, 9, 10, 10, 10, 10)
 STAGES = (
-    Stage("copy", 700, Mix(copy_share=0.85, task_share=0.15, candidates=(2, 3, 4, 5))),
-    Stage("mixed", 1300, Mix(copy_share=0.15, task_share=0.4, candidates=_SHORT)),
-    Stage("long", 600, Mix(copy_share=0.05, task_share=0.35, candidates=_LONG), rate=(1.0, 0.25)),
-    Stage("usual", 1100, Mix(copy_share=0.03, task_share=0.3, candidates=_USUAL, foreign_share=0.25), rate=(0.5, 0.02)),
-    Stage("lookup", 300, Mix(0.0, 0.0, candidates=(3, 4, 5, 6), foreign_share=0.0, lookup_share=1.0)),
-    Stage("choose", 350, Mix(0.0, 0.5, candidates=(3, 4, 5, 6, 7, 8), foreign_share=0.15, lookup_share=0.25)),
-    Stage("settle", 450, Mix(0.02, 0.3, candidates=_USUAL, foreign_share=0.25, lookup_share=0.08), rate=(0.5, 0.02)),
-    Stage(
-        "practise", 650, Mix(0.0, 0.5, candidates=_PRACTICE, foreign_share=0.15, lookup_share=0.03), rate=(0.7, 0.02)
-    ),
+    Stage("copy", 600, Mix(copy_share=0.35, task_share=0.15, candidates=_FEW, lookup_share=0.5)),
+    Stage("mixed", 1600, Mix(copy_share=0.05, task_share=0.35, candidates=_USUAL, lookup_share=0.3)),
+    Stage("settle", 600, Mix(0.02, 0.3, candidates=_LONG, foreign_share=0.3, lookup_share=0.1), rate=(0.608, 0.02)),
 )
 
 
