@@ -1,8 +1,9 @@
 """Pretraining of the embedded model, done once; the result ships as package data (`llm_auction/base/model`).
 
 A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
-ads, then prompts of up to 100 ads while the learning rate falls. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt.
-Reproducible under a seed, and resumable: every step draws its documents from a stream of its own.
+ads, then prompts of up to 100 ads while the learning rate falls. Muon trains the hidden matrices and AdamW the rest.
+Only completions are learnt. Reproducible under a seed, and resumable: every step draws its documents from a stream of
+its own.
 """
 
 from __future__ import annotations
