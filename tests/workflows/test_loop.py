@@ -62,9 +62,9 @@ class Loop:
                 return event
         raise AssertionError(f"no {kind} of {stage} among {self.events[-5:]}")
 
-    def workers(self) -> list[int]:
-        """The processes that have reported a stage so far."""
-        return sorted({event["pid"] for event in self.events if event["kind"] == "started"})
+    def workers(self) -> dict[str, int]:
+        """The process of every stage that has been started so far."""
+        return {event["stage"]: event["pid"] for event in self.events if event["kind"] == "started"}
 
     def end(self) -> int:
         return self.process.wait(timeout=120)
@@ -123,7 +123,7 @@ def test_run_again_fail_and_go_on(tmp_path: Path, tiny_model_dir: Path) -> None:
 
 
 def test_interrupted_killed_and_gone_on(tmp_path: Path, tiny_model_dir: Path) -> None:
-    (tmp_path / "slow").touch()
+    (tmp_path / "hold").touch()
     loop = Loop(tmp_path, tiny_model_dir, iterations=1)
     loop.until("step_started", "llm_auction 01")
     other = Loop(tmp_path, tiny_model_dir, iterations=1)
@@ -136,25 +136,27 @@ def test_interrupted_killed_and_gone_on(tmp_path: Path, tiny_model_dir: Path) ->
     assert loop.until("error")["type"] == "LoopInterrupted"
     loop.end()
     assert unfinished(tmp_path) == []
-    assert not any(map(is_alive, workers))
+    assert not any(map(is_alive, workers.values()))
 
     # kill -9 of a worker in the middle of a step that holds a pool slot: one clear error.
     loop = Loop(tmp_path, tiny_model_dir, iterations=1)
     loop.until("step_started", "llm_auction 01")
-    os.kill(loop.workers()[-1], signal.SIGKILL)
+    os.kill(loop.workers()["llm_auction 01"], signal.SIGKILL)
+    (tmp_path / "hold").unlink()  # the other arm's iteration comes to its end
     message = loop.until("error")["message"]
     loop.end()
     assert "was killed by signal 9" in message
     assert len(unfinished(tmp_path)) >= 1
 
     # kill -9 of everything, then a run to the end: dead runs are closed, their slots are free.
+    (tmp_path / "hold").touch()
     loop = Loop(tmp_path, tiny_model_dir, iterations=1)
-    loop.until("step_started", "oracle 01")
-    for pid in [loop.process.pid, *loop.workers()]:
+    loop.until("step_started", "llm_auction 01")
+    for pid in [loop.process.pid, *loop.workers().values()]:
         os.kill(pid, signal.SIGKILL)
     loop.process.wait()
     time.sleep(1)
-    (tmp_path / "slow").unlink()
+    (tmp_path / "hold").unlink()
     loop = Loop(tmp_path, tiny_model_dir, iterations=1)
     assert "report" in loop.until("result")["ran"]
     loop.end()

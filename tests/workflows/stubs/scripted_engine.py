@@ -1,8 +1,8 @@
 """A scripted Ad-LLM: it reads the candidates from the prompt and inserts some, the higher bids more surely by level.
 
 Its "weights" are a level in a JSON file of the model directory; training raises it by one. Files in
-the data directory steer it: `fail-<arm>-<t>` makes the training of that iteration fail, `slow` makes it last some
-seconds, what `flavour` holds becomes part of the weights.
+the data directory steer it: `fail-<arm>-<t>` makes the training of that iteration fail, `hold` makes it wait until
+the file is gone, what `flavour` holds becomes part of the weights.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class ScriptedLauncher(TrainingLauncher):
         partition = partition_of(context.partition_key)
         if (Path(self.data_dir) / f"fail-{partition['arm']}-{partition['iteration']}").exists():
             raise ValueError("the scripted training was told to fail")
-        if (Path(self.data_dir) / "slow").exists():
-            time.sleep(3.0)
+        while (Path(self.data_dir) / "hold").exists():
+            time.sleep(0.1)
         level = level_of(start_dir) + 1
         shutil.copytree(start_dir, output_dir, ignore=shutil.ignore_patterns("manifest.json"))
         content = {"level": level, "arm": partition["arm"]}
