@@ -2,9 +2,10 @@
 
 Four kinds. *Copy* documents ask for the ads themselves in another order: they teach the in-context copy circuit that
 everything else needs. *Look-up* documents list every ad after its category or its bid: they teach to choose an ad by
-what its line says. *Task* documents ask which ads fit, pay or earn most, as instruction data does; they teach the model
-to read bids and categories. *Answer* documents are answers to users, in which ads are picked by relevance, by bid, by
-both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
+what its line says. Both list in any order, and what nothing but that order decides is not learnt: it is
+noise in which the choice would drown. *Task* documents ask which ads fit, pay or earn most, as instruction data does;
+they teach the model to read bids and categories. *Answer* documents are answers to users, in which ads are picked by
+relevance, by bid, by both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
 """
 
 from __future__ import annotations
@@ -28,26 +29,36 @@ from llm_auction.world.topics import Topic, affinity, topics
 _ADS_PER_ANSWER = (0, 1, 2, 3, 4, 5, 6)
 _ADS_PER_ANSWER_WEIGHTS = (12, 33, 26, 15, 8, 4, 2)
 _WITHOUT_BIDS_SHARE = 0.08
-_INTRODUCTIONS = ("", "For {term}, ", "At {bid}, ", "For {term} at {bid}, ")
+BY_TERM, BY_BID, BY_BOTH = "For {term}, ", "At {bid}, ", "For {term} at {bid}, "
+_INTRODUCTIONS = ("", BY_TERM, BY_BID, BY_BOTH)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One training example: chat messages and the completion that is learnt."""
+    """One training example: chat messages and the completion that is learnt.
+
+    `arbitrary` are spans of the completion, in characters, that nothing before them decides. A token that starts in one
+    is read but not learnt.
+    """
 
     messages: Messages
     completion: str
+    arbitrary: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What a stage of the curriculum draws: shares of the kinds (the rest are answers) and candidates a prompt."""
+    """What a stage of the curriculum draws: shares of the kinds (the rest are answers) and candidates a prompt.
+
+    `lookups` are the introductions of which a look-up document draws one.
+    """
 
     copy_share: float
     task_share: float
     candidates: tuple[int, ...]
     foreign_share: float = 0.35
     lookup_share: float = 0.0
+    lookups: tuple[str, ...] = (BY_TERM, BY_BID, BY_BOTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ def document(mix: Mix, rng: Random) -> Document:
     if kind < mix.copy_share + mix.task_share:
         return _task(scene, rng)
     if kind < mix.copy_share + mix.task_share + mix.lookup_share:
-        return _lookup(scene, rng)
+        return _lookup(scene, mix.lookups, rng)
     return _answer(scene, rng)
 
 
@@ -100,8 +111,9 @@ def random_scene(candidates: int, foreign: bool, rng: Random) -> Scene:
 
 def _copy(scene: Scene, rng: Random) -> Document:
     order = rng.sample(scene.ads, min(len(scene.ads), 6))
-    completion = " ".join(render_insertion(item.ad) for item in order)
-    return Document(_messages(scene, rng, "Repeat the ads in another order."), completion)
+    links = [render_insertion(item.ad) for item in order]
+    first_letters = [(start + 1, start + 2) for start in _starts(links)]
+    return Document(_messages(scene, rng, "Repeat the ads in another order."), " ".join(links), tuple(first_letters))
 
 
 def _task(scene: Scene, rng: Random) -> Document:
@@ -117,13 +129,17 @@ def _task(scene: Scene, rng: Random) -> Document:
     return _ranking(scene, f"{question} Which ads earn most?", earnings, rng.randint(1, 5), rng)
 
 
-def _lookup(scene: Scene, rng: Random) -> Document:
+def _lookup(scene: Scene, introductions: Sequence[str], rng: Random) -> Document:
     """Every ad after its term, its bid or both, in any order: choosing by content, many times in one document.
 
     A single choice a document hardly moves a model; a list of them makes the circuit form (`docs/experiments.md`).
+    Outside the bundled world a line's category says little, so that only bids can choose.
     """
+    introduction = rng.choice(introductions) if scene.topic else BY_BID
     order = rng.sample(range(len(scene.ads)), min(len(scene.ads), 8))
-    return _list(scene, "Which ad is for what?", order, rng.choice(_INTRODUCTIONS[1:]), rng)
+    items = _items(scene, order, introduction)
+    spans = [(start, start + item.index("@")) for start, item in zip(_starts(items), items, strict=True)]
+    return Document(_messages(scene, rng, "Which ad is for what?", show_bids=True), " ".join(items), tuple(spans))
 
 
 def _ranking(scene: Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
@@ -132,11 +148,17 @@ def _ranking(scene: Scene, question: str, scores: Sequence[float], count: int, r
 
 
 def _list(scene: Scene, question: str, order: Sequence[int], introduction: str, rng: Random) -> Document:
-    completion = " ".join(
-        introduction.format(term=scene.ads[i].term, bid=scene.auction.bids[i]) + f"{render_insertion(scene.ads[i].ad)}."
-        for i in order
-    )
-    return Document(_messages(scene, rng, question, show_bids=True), completion)
+    return Document(_messages(scene, rng, question, show_bids=True), " ".join(_items(scene, order, introduction)))
+
+
+def _items(scene: Scene, order: Sequence[int], introduction: str) -> list[str]:
+    ads, bids = scene.ads, scene.auction.bids
+    return [introduction.format(term=ads[i].term, bid=bids[i]) + f"{render_insertion(ads[i].ad)}." for i in order]
+
+
+def _starts(items: Sequence[str]) -> list[int]:
+    """Where each item starts in the text that joins them with single spaces."""
+    return [sum(len(item) + 1 for item in items[:i]) for i in range(len(items))]
 
 
 def _answer(scene: Scene, rng: Random) -> Document:

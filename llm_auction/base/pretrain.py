@@ -43,11 +43,11 @@ class Stage:
 LOG_STEPS = 20
 _FEW = (2, 3, 4, 5)
 _USUAL = tuple(range(3, 11))
-_LONG = (4, 6, 8, 8, 10, 10, 10, 10, 10, 12, 12, 16, 20, 40) * 4 + (60, 100)
+_LONG = (4, 5, 6, 7, 8, 8, 9, 10, 10, 10, 10, 12, 16, 20, 40) * 2 + (40, 60, 100)
 STAGES = (
-    Stage("copy", 600, Mix(copy_share=0.35, task_share=0.15, candidates=_FEW, lookup_share=0.5)),
-    Stage("mixed", 1600, Mix(copy_share=0.05, task_share=0.35, candidates=_USUAL, lookup_share=0.3)),
-    Stage("settle", 600, Mix(0.02, 0.3, candidates=_LONG, foreign_share=0.3, lookup_share=0.1), rate=(0.608, 0.02)),
+    Stage("copy", 600, Mix(copy_share=0.3, task_share=0.1, candidates=_FEW, lookup_share=0.6)),
+    Stage("mixed", 1600, Mix(copy_share=0.05, task_share=0.4, candidates=_USUAL, lookup_share=0.3)),
+    Stage("settle", 700, Mix(0.02, 0.33, candidates=_LONG, foreign_share=0.3, lookup_share=0.1), rate=(1.0, 0.02)),
 )
 
 
@@ -167,9 +167,11 @@ def _batches(
     for example in documents:
         prompt = tokenizer.apply_chat_template(example.messages, tokenize=False, add_generation_prompt=True)
         prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        completion_ids = tokenizer(example.completion, add_special_tokens=False)["input_ids"]
-        completion_ids = [*completion_ids, tokenizer.eos_token_id]
-        rows.append((prompt_ids + completion_ids, [-100] * len(prompt_ids) + completion_ids))
+        completion = tokenizer(example.completion, add_special_tokens=False, return_offsets_mapping=True)
+        completion_ids = [*completion["input_ids"], tokenizer.eos_token_id]
+        learnt = [not _is_arbitrary(start, example) for start, _ in completion["offset_mapping"]] + [True]
+        labels = [token if wanted else -100 for token, wanted in zip(completion_ids, learnt, strict=True)]
+        rows.append((prompt_ids + completion_ids, [-100] * len(prompt_ids) + labels))
     rows.sort(key=lambda row: len(row[0]))
     while rows:
         batch = [rows.pop()]
@@ -182,6 +184,10 @@ def _batches(
             inputs[i, : len(ids)] = torch.tensor(ids)
             labels[i, : len(ids)] = torch.tensor(targets)
         yield inputs, labels
+
+
+def _is_arbitrary(start: int, example: Document) -> bool:
+    return any(low <= start < high for low, high in example.arbitrary)
 
 
 def _loss(model: Qwen3ForCausalLM, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

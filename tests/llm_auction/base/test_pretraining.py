@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from llm_auction.answers import FORBIDDEN_IN_TITLE, parse_answer
 from llm_auction.base.card import write_card
-from llm_auction.base.corpus import Mix, document, random_scene
+from llm_auction.base.corpus import BY_BID, BY_BOTH, BY_TERM, Mix, document, random_scene
 from llm_auction.base.pretrain import PretrainConfig, Stage, pretrain
 from llm_auction.base.tokenizer import train_tokenizer
 
@@ -47,6 +47,22 @@ def test_copy_documents_hold_valid_insertions_of_ads_in_their_prompt() -> None:
         for title_and_id in example.completion.split("] @"):
             title, ad_id = title_and_id.strip("@]").split("@[Ad-")
             assert (title, ad_id) in candidates
+
+
+@pytest.mark.parametrize("lookups", [BY_TERM, BY_BID, BY_BOTH])
+def test_a_lookup_list_learns_the_ads_and_not_their_order(lookups: str) -> None:
+    mix = Mix(0.0, 0.0, (4,), foreign_share=0.0, lookup_share=1.0, lookups=(lookups,))
+    for n in range(20):
+        example = document(mix, Random(n))
+        read_only = [example.completion[start:end] for start, end in example.arbitrary]
+        assert len(read_only) == 4
+        assert all(text.startswith(lookups.split("{", maxsplit=1)[0]) and "@" not in text for text in read_only)
+
+
+def test_a_copy_document_learns_all_but_the_first_letters() -> None:
+    example = document(COPY, Random(0))
+    firsts = [example.completion[start:end] for start, end in example.arbitrary]
+    assert firsts == [link[0] for link in example.completion.removeprefix("@").split("] @")]
 
 
 def random_scene_candidates(content: str) -> set[tuple[str, str]]:
