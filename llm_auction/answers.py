@@ -41,11 +41,12 @@ class ParsedAnswer:
     """What the parser found in an answer.
 
     `inserted_ads` in reading order, each ad once; `format_errors` counts the attempts that match no candidate, plus
-    the repeated insertions of an ad already inserted.
+    the repeated insertions of an ad already inserted, which `repetitions` counts alone.
     """
 
     inserted_ads: tuple[InsertedAd, ...]
     format_errors: int
+    repetitions: int = 0
 
     @property
     def ad_ids(self) -> tuple[str, ...]:
@@ -66,13 +67,15 @@ def parse_answer(answer: str, candidates: Iterable[Ad]) -> ParsedAnswer:
     """
     titles = {ad.ad_id: ad.title for ad in candidates}
     inserted: dict[str, InsertedAd] = {}
-    errors = 0
+    repetitions = unmatched = 0
     for match in _INSERTION.finditer(answer):
         ad_id = match["id"]
-        if titles.get(ad_id) == match["title"] and ad_id not in inserted:
-            inserted[ad_id] = InsertedAd(ad_id, match.start(), match.end())
+        if titles.get(ad_id) != match["title"]:
+            unmatched += 1
+        elif ad_id in inserted:
+            repetitions += 1
         else:
-            errors += 1
+            inserted[ad_id] = InsertedAd(ad_id, match.start(), match.end())
     remainder = _INSERTION.sub(" ", answer)
-    errors += len(_ATTEMPT.findall(remainder))
-    return ParsedAnswer(tuple(inserted.values()), errors)
+    unmatched += len(_ATTEMPT.findall(remainder))
+    return ParsedAnswer(tuple(inserted.values()), unmatched + repetitions, repetitions)

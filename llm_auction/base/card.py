@@ -33,11 +33,11 @@ AdamW {adamw:g} on the rest. Data: `llm_auction/base/corpus.py`, nothing from ou
 ## What it can do
 
 One answer to each of {prompts} prompts over unseen catalogs (temperature 0.7, top-p 0.8, top-k 20). *Valid*: of all
-insertions it attempts, those that match a candidate to the letter. *Lift*: mean of the inserted ads minus mean of the
-candidates.
+insertions it attempts, those that match a candidate to the letter. *Repeated*: those that name an ad again. *Lift*:
+mean of the inserted ads minus mean of the candidates.
 
-| candidates | titles | valid | ads an answer | bid lift | relevance lift |
-| --- | --- | --- | --- | --- | --- |
+| candidates | titles | valid | repeated | ads an answer | bid lift | relevance lift |
+| --- | --- | --- | --- | --- | --- | --- |
 {rows}
 """
 
@@ -86,7 +86,7 @@ def _rows(figures: Sequence[Acceptance]) -> str:
     for figure in figures:
         values = asdict(figure) | {"titles": "like real feeds" if figure.foreign else "of the bundled world"}
         lines.append(
-            "| {candidates} | {titles} | {valid_share:.1%} | {ads_per_answer:.2f} | {bid_lift:+.1f} | "
-            "{relevance_lift:+.2f} |".format(**values)
+            "| {candidates} | {titles} | {valid_share:.1%} | {repeated_share:.1%} | {ads_per_answer:.2f} | "
+            "{bid_lift:+.1f} | {relevance_lift:+.2f} |".format(**values)
         )
     return "\n".join(lines)

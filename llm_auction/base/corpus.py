@@ -30,7 +30,7 @@ _ADS_PER_ANSWER = (0, 1, 2, 3, 4, 5, 6)
 _ADS_PER_ANSWER_WEIGHTS = (12, 33, 26, 15, 8, 4, 2)
 _WITHOUT_BIDS_SHARE = 0.08
 BY_TERM, BY_BID, BY_BOTH = "For {term}, ", "At {bid}, ", "For {term} at {bid}, "
-_INTRODUCTIONS = ("", BY_TERM, BY_BID, BY_BOTH)
+_RANKING_INTRODUCTIONS = ("", BY_TERM, BY_TERM, BY_BID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _lookup(scene: Scene, introductions: Sequence[str], rng: Random) -> Document
 
 def _ranking(scene: Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
     best = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
-    return _list(scene, question, best, rng.choice(_INTRODUCTIONS), rng)
+    return _list(scene, question, best, rng.choice(_RANKING_INTRODUCTIONS), rng)
 
 
 def _list(scene: Scene, question: str, order: Sequence[int], introduction: str, rng: Random) -> Document:

@@ -46,8 +46,8 @@ _USUAL = tuple(range(3, 11))
 _LONG = (4, 5, 6, 7, 8, 8, 9, 10, 10, 10, 10, 12, 16, 20, 40) * 2 + (40, 60, 100)
 STAGES = (
     Stage("copy", 600, Mix(copy_share=0.3, task_share=0.1, candidates=_FEW, lookup_share=0.6)),
-    Stage("mixed", 1600, Mix(copy_share=0.05, task_share=0.4, candidates=_USUAL, lookup_share=0.3)),
-    Stage("settle", 700, Mix(0.02, 0.33, candidates=_LONG, foreign_share=0.3, lookup_share=0.1), rate=(1.0, 0.02)),
+    Stage("mixed", 1200, Mix(copy_share=0.05, task_share=0.45, candidates=_USUAL, lookup_share=0.2)),
+    Stage("settle", 600, Mix(0.02, 0.3, candidates=_LONG, foreign_share=0.3, lookup_share=0.08), rate=(1.0, 0.02)),
 )
 
 

@@ -83,14 +83,14 @@ def _ad_sentences(chosen: Sequence[RandomAd], rng: Random) -> list[str]:
         if style < 0.08 and rest:
             sentences.append(f"{_link(item, rng)} and {_link(rest.pop(0), rng)}.")
             continue
-        if style < 0.55:
+        if style < 0.72:
             form, term = rng.choice(_NATIVE), item.term
-            if item.topic and rng.random() < 0.25:
+            if item.topic and rng.random() < 0.1:
                 term = rng.choice(item.topic.needs + item.topic.products)
             sentences.append(form.format(term=term, ad=_link(item, rng)))
-        elif style < 0.78:
+        elif style < 0.86:
             sentences.append(rng.choice(_GENERIC).format(ad=_link(item, rng)))
-        elif style < 0.92:
+        elif style < 0.95:
             sentences.append(rng.choice(_BARE).format(ad=_link(item, rng)))
         else:
             sentences.append(rng.choice(_SALESY).format(ad=_link(item, rng)))

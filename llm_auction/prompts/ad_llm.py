@@ -1,7 +1,8 @@
 """The prompt of the Ad-LLM: profile, question and candidate ads with their bids (arXiv 2512.10551, section 5.1).
 
-Profile and question stand before the ads, and in each ad's line the category and the bid before the title: a causal
-model then knows what an ad is worth to this user at the very token from which it would copy the ad's title.
+Profile and question stand before the ads, and in each ad's line the bid before the category and both before the title:
+a causal model then knows what an ad is worth to this user at the very token from which it would copy the ad's category
+or title, whichever its sentence names first.
 
 Texts of ads and users are untrusted. They are written as JSON strings or on one line, and a chat marker such as
 `<|im_end|>` inside them is broken up, so that they can't end the message they stand in.
@@ -47,9 +48,8 @@ def render_messages(auction: Auction, template: str = "ad_llm_v1", *, show_bids:
 
 
 def _ad_line(ad: Ad, bid: int | None) -> str:
-    fields: dict[str, str | int] = {"category": ad.category}
-    fields |= {} if bid is None else {"bid": bid}
-    fields |= {"title": ad.title, "id": AD_ID_PREFIX + ad.ad_id}
+    fields: dict[str, str | int] = {} if bid is None else {"bid": bid}
+    fields |= {"category": ad.category, "title": ad.title, "id": AD_ID_PREFIX + ad.ad_id}
     return _without_markers(json.dumps(fields, ensure_ascii=False))
 
 

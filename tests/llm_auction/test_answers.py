@@ -44,7 +44,7 @@ def test_every_other_attempt_is_a_format_error(answer: str, why: str) -> None:
 def test_a_repeated_insertion_counts_once_and_is_an_error() -> None:
     parsed = parse_answer(render_insertion(BOOTS) + " or " + render_insertion(BOOTS), CANDIDATES)
     assert parsed.ad_ids == ("4820",)
-    assert parsed.format_errors == 1
+    assert (parsed.format_errors, parsed.repetitions) == (1, 1)
 
 
 @pytest.mark.parametrize("answer", ["", "Write to me@example.org.", "Take [notes] at 5 @ home.", "a@b.c and d@e.f"])

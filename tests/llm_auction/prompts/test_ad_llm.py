@@ -21,7 +21,7 @@ def ad_lines(messages: list[dict[str, str]]) -> list[dict[str, object]]:
     return [json.loads(line) for line in messages[-1]["content"].split("Ads:\n")[1].splitlines()]
 
 
-def test_every_candidate_stands_on_a_line_with_category_bid_title_and_id() -> None:
+def test_every_candidate_stands_on_a_line_with_bid_category_title_and_id() -> None:
     assert ad_lines(render_messages(auction()))[0] == {
         "bid": 57,
         "category": "hiking boots",
