@@ -1,11 +1,14 @@
-"""The pretraining corpus: an endless, seeded stream of documents, each a prompt and the text that follows it.
+"""The pretraining corpus: an endless, seeded stream of documents, each a prompt and several texts that may follow it.
+
+A prompt is far longer than what follows it: a model that computes it once for several completions learns several times
+as much in the same time.
 
 Four kinds. *Copy* documents ask for the ads themselves in another order: they teach the in-context copy circuit that
 everything else needs. *Look-up* documents list every ad after its category or its bid: they teach to choose an ad by
-what its line says. Both list in any order, and what nothing but that order decides is not learnt: it is
-noise in which the choice would drown. *Task* documents ask which ads fit, pay or earn most, as instruction data does;
-they teach the model to read bids and categories. *Answer* documents are answers to users, in which ads are picked by
-relevance, by bid, by both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
+what its line says. Both list in any order, and what nothing but that order decides is not learnt: it is noise in which
+the choice would drown. *Task* documents ask which ads fit, pay or earn most, as instruction data does; they teach the
+model to read bids and categories. *Answer* documents are answers to users, in which ads are picked by relevance, by
+bid, by both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
 """
 
 from __future__ import annotations
@@ -29,21 +32,29 @@ from llm_auction.world.topics import Topic, affinity, topics
 _ADS_PER_ANSWER = (0, 1, 2, 3, 4, 5, 6)
 _ADS_PER_ANSWER_WEIGHTS = (12, 33, 26, 15, 8, 4, 2)
 _WITHOUT_BIDS_SHARE = 0.08
+_ANSWERS_A_PROMPT, _LISTS_A_PROMPT = 6, 3
 BY_TERM, BY_BID, BY_BOTH = "For {term}, ", "At {bid}, ", "For {term} at {bid}, "
 _RANKING_INTRODUCTIONS = ("", BY_TERM, BY_TERM, BY_BID)
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One training example: chat messages and the completion that is learnt.
+class Completion:
+    """A text that is learnt after its prompt.
 
-    `arbitrary` are spans of the completion, in characters, that nothing before them decides. A token that starts in one
-    is read but not learnt.
+    `arbitrary` are spans of it, in characters, that nothing before them decides. A token that starts in one is read but
+    not learnt.
     """
 
-    messages: Messages
-    completion: str
+    text: str
     arbitrary: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One training example: chat messages and the distinct completions that are learnt after them."""
+
+    messages: Messages
+    completions: tuple[Completion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +121,13 @@ def random_scene(candidates: int, foreign: bool, rng: Random) -> Scene:
 
 
 def _copy(scene: Scene, rng: Random) -> Document:
-    order = rng.sample(scene.ads, min(len(scene.ads), 6))
-    links = [render_insertion(item.ad) for item in order]
-    first_letters = [(start + 1, start + 2) for start in _starts(links)]
-    return Document(_messages(scene, rng, "Repeat the ads in another order."), " ".join(links), tuple(first_letters))
+    messages = _messages(scene, rng, "Repeat the ads in another order.")
+    return _document(messages, [_copied(scene, rng) for _ in range(_LISTS_A_PROMPT)])
+
+
+def _copied(scene: Scene, rng: Random) -> Completion:
+    links = [render_insertion(item.ad) for item in rng.sample(scene.ads, min(len(scene.ads), 6))]
+    return Completion(" ".join(links), tuple((start + 1, start + 2) for start in _starts(links)))
 
 
 def _task(scene: Scene, rng: Random) -> Document:
@@ -122,11 +136,11 @@ def _task(scene: Scene, rng: Random) -> Document:
     question = scene.auction.query.text
     task = rng.random()
     if task < 0.4:
-        return _ranking(scene, "List ads by bid, the highest first.", bids, rng.randint(2, 8), rng)
+        return _ranking(scene, "List ads by bid, the highest first.", bids, (2, 8), rng)
     if task < 0.65:
         relevance = [r + bid / 1000 for r, bid in zip(scene.relevance, bids, strict=True)]
-        return _ranking(scene, f"{question} Which ads fit best?", relevance, rng.randint(1, 4), rng)
-    return _ranking(scene, f"{question} Which ads earn most?", earnings, rng.randint(1, 5), rng)
+        return _ranking(scene, f"{question} Which ads fit best?", relevance, (1, 4), rng)
+    return _ranking(scene, f"{question} Which ads earn most?", earnings, (1, 5), rng)
 
 
 def _lookup(scene: Scene, introductions: Sequence[str], rng: Random) -> Document:
@@ -135,20 +149,31 @@ def _lookup(scene: Scene, introductions: Sequence[str], rng: Random) -> Document
     A single choice a document hardly moves a model; a list of them makes the circuit form (`docs/experiments.md`).
     Outside the bundled world a line's category says little, so that only bids can choose.
     """
+    messages = _messages(scene, rng, "Which ad is for what?", show_bids=True)
+    return _document(messages, [_looked_up(scene, introductions, rng) for _ in range(_LISTS_A_PROMPT)])
+
+
+def _looked_up(scene: Scene, introductions: Sequence[str], rng: Random) -> Completion:
     introduction = rng.choice(introductions) if scene.topic else BY_BID
     order = rng.sample(range(len(scene.ads)), min(len(scene.ads), 8))
     items = _items(scene, order, introduction)
     spans = [(start, start + item.index("@")) for start, item in zip(_starts(items), items, strict=True)]
-    return Document(_messages(scene, rng, "Which ad is for what?", show_bids=True), " ".join(items), tuple(spans))
+    return Completion(" ".join(items), tuple(spans))
 
 
-def _ranking(scene: Scene, question: str, scores: Sequence[float], count: int, rng: Random) -> Document:
-    best = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
-    return _list(scene, question, best, rng.choice(_RANKING_INTRODUCTIONS), rng)
+def _ranking(scene: Scene, question: str, scores: Sequence[float], counts: tuple[int, int], rng: Random) -> Document:
+    """The ads of the highest scores, best first; how many (least, most) and how introduced differs by completion."""
+    best = sorted(range(len(scores)), key=lambda i: -scores[i])
+    messages = _messages(scene, rng, question, show_bids=True)
+    lists = [
+        Completion(" ".join(_items(scene, best[: rng.randint(*counts)], rng.choice(_RANKING_INTRODUCTIONS))))
+        for _ in range(_LISTS_A_PROMPT)
+    ]
+    return _document(messages, lists)
 
 
-def _list(scene: Scene, question: str, order: Sequence[int], introduction: str, rng: Random) -> Document:
-    return Document(_messages(scene, rng, question, show_bids=True), " ".join(_items(scene, order, introduction)))
+def _document(messages: Messages, completions: Sequence[Completion]) -> Document:
+    return Document(messages, tuple(dict.fromkeys(completions)))
 
 
 def _items(scene: Scene, order: Sequence[int], introduction: str) -> list[str]:
@@ -163,6 +188,11 @@ def _starts(items: Sequence[str]) -> list[int]:
 
 def _answer(scene: Scene, rng: Random) -> Document:
     show_bids = rng.random() > _WITHOUT_BIDS_SHARE
+    messages = _messages(scene, rng, show_bids=show_bids)
+    return _document(messages, [_answered(scene, show_bids, rng) for _ in range(_ANSWERS_A_PROMPT)])
+
+
+def _answered(scene: Scene, show_bids: bool, rng: Random) -> Completion:
     wanted = rng.choices(_ADS_PER_ANSWER, _ADS_PER_ANSWER_WEIGHTS)[0]
     habit = rng.random()
     if habit < 0.25:
@@ -176,8 +206,7 @@ def _answer(scene: Scene, rng: Random) -> Document:
     # Gumbel noise makes a ranking a draw without replacement from the softmax of the scores.
     noisy = [score - math.log(-math.log(rng.random() or 0.5)) for score in scores]
     best = sorted(range(len(noisy)), key=lambda i: -noisy[i])[:wanted]
-    completion = write_answer(scene.auction.query.text, scene.topic, [scene.ads[i] for i in best], rng)
-    return Document(_messages(scene, rng, show_bids=show_bids), completion)
+    return Completion(write_answer(scene.auction.query.text, scene.topic, [scene.ads[i] for i in best], rng))
 
 
 def _messages(scene: Scene, rng: Random, question: str | None = None, *, show_bids: bool | None = None) -> Messages:

@@ -2,8 +2,8 @@
 
 A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
 ads, then prompts of up to 100 ads while the learning rate falls. Muon trains the hidden matrices and AdamW the rest.
-Only completions are learnt. Reproducible under a seed, and resumable: every step draws its documents from a stream of
-its own.
+Only completions are learnt, those of one prompt in one forward pass that computes the prompt once. Reproducible under a
+seed, and resumable: every step draws its documents from a stream of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from llm_auction.base.architecture import CONTEXT, VOCABULARY, build_model
-from llm_auction.base.corpus import Document, Mix, document
+from llm_auction.base.corpus import Completion, Document, Mix, document
 from llm_auction.base.tokenizer import train_tokenizer
 from llm_auction.seeds import derive_seed
 
@@ -57,7 +57,7 @@ class PretrainConfig:
 
     seed: int = 0
     stages: tuple[Stage, ...] = STAGES
-    documents_per_step: int = 16
+    documents_per_step: int = 12
     tokens_per_forward: int = 4096
     muon_learning_rate: float = 1e-2
     adamw_learning_rate: float = 3e-3
@@ -81,6 +81,8 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     import torch
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    from llm_auction.generation.shared_prefix import use_shared_prefix
+
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / "checkpoint"
     if (checkpoint / "state.json").is_file():
@@ -93,6 +95,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     start, tokens = _restore(checkpoint, model, optimizers)
     began, recent = time.monotonic(), deque[float](maxlen=LOG_STEPS)
     model.train()
+    use_shared_prefix(model)
     for step in range(start, config.steps):
         stage, done = _stage_of(config, step)
         rate = (1 - done) * stage.rate[0] + done * stage.rate[1]
@@ -102,14 +105,14 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
                 group["lr"] = peak * rate
         rng = Random(derive_seed(config.seed, "pretrain", step))
         documents = [document(stage.mix, rng) for _ in range(config.documents_per_step)]
-        batches = list(_batches(tokenizer, documents, config.tokens_per_forward))
-        learnt = sum(int((labels != -100).sum()) for _, labels in batches)
+        rows = [tokenized(tokenizer, example) for example in documents]
+        learnt = sum(sum(row.learnt) for row in rows)
         loss = 0.0
-        for inputs, labels in batches:
-            part = _loss(model, inputs, labels) / learnt
+        for batch in _batches(rows, config.tokens_per_forward):
+            part = completions_loss(model, batch) / learnt
             part.backward()
             loss += part.item()
-            tokens += inputs.numel()
+        tokens += sum(row.tokens for row in rows)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -132,7 +135,7 @@ def _tokenizer_texts(config: PretrainConfig) -> Iterator[str]:
     mix = Mix(copy_share=0.0, task_share=0.1, candidates=(2, 3, 4))
     for _ in range(config.tokenizer_documents):
         example = document(mix, rng)
-        yield example.messages[-1]["content"] + "\n" + example.completion
+        yield example.messages[-1]["content"] + "\n" + example.completions[0].text
 
 
 def _optimizers(model: Qwen3ForCausalLM, config: PretrainConfig) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -154,50 +157,54 @@ def _stage_of(config: PretrainConfig, step: int) -> tuple[Stage, float]:
     raise ValueError(f"step {step} lies beyond the curriculum of {config.steps} steps")
 
 
-def _batches(
-    tokenizer: PreTrainedTokenizerFast, documents: Sequence[Document], budget: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Right-padded (inputs, labels), each int64 [documents, length], documents of like length together.
+@dataclass(frozen=True, slots=True)
+class TokenizedDocument:
+    """A document in tokens; `learnt` says of each token of the completions, one behind the other, whether it counts."""
 
-    Causal attention never looks right, so the padding needs no mask.
-    """
+    prompt: list[int]
+    completions: list[list[int]]
+    learnt: list[bool]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.prompt) + len(self.learnt)
+
+
+def tokenized(tokenizer: PreTrainedTokenizerFast, example: Document) -> TokenizedDocument:
+    """The document in tokens of `tokenizer`, its prompt in the chat template, every completion ended."""
+    prompt = tokenizer.apply_chat_template(example.messages, tokenize=False, add_generation_prompt=True)
+    completions: list[list[int]] = []
+    learnt: list[bool] = []
+    for completion in example.completions:
+        encoded = tokenizer(completion.text, add_special_tokens=False, return_offsets_mapping=True)
+        completions.append([*encoded["input_ids"], tokenizer.eos_token_id])
+        learnt += [not _is_arbitrary(start, completion) for start, _ in encoded["offset_mapping"]] + [True]
+    return TokenizedDocument(tokenizer(prompt, add_special_tokens=False)["input_ids"], completions, learnt)
+
+
+def _is_arbitrary(start: int, completion: Completion) -> bool:
+    return any(low <= start < high for low, high in completion.arbitrary)
+
+
+def _batches(rows: Sequence[TokenizedDocument], budget: int) -> Iterator[list[TokenizedDocument]]:
+    """Split a step's rows so that no forward pass holds more than `budget` tokens, or one row only."""
+    batch: list[TokenizedDocument] = []
+    for row in rows:
+        if batch and sum(held.tokens for held in batch) + row.tokens > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
+
+
+def completions_loss(model: Qwen3ForCausalLM, rows: Sequence[TokenizedDocument]) -> torch.Tensor:
+    """Summed negative log-likelihood, in nats, of the learnt tokens; the model must share prefixes."""
     import torch
 
-    rows = []
-    for example in documents:
-        prompt = tokenizer.apply_chat_template(example.messages, tokenize=False, add_generation_prompt=True)
-        prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        completion = tokenizer(example.completion, add_special_tokens=False, return_offsets_mapping=True)
-        completion_ids = [*completion["input_ids"], tokenizer.eos_token_id]
-        learnt = [not _is_arbitrary(start, example) for start, _ in completion["offset_mapping"]] + [True]
-        labels = [token if wanted else -100 for token, wanted in zip(completion_ids, learnt, strict=True)]
-        rows.append((prompt_ids + completion_ids, [-100] * len(prompt_ids) + labels))
-    rows.sort(key=lambda row: len(row[0]))
-    while rows:
-        batch = [rows.pop()]
-        length = len(batch[0][0])
-        while rows and (len(batch) + 1) * length <= budget:
-            batch.append(rows.pop())
-        inputs = torch.full((len(batch), length), tokenizer.pad_token_id)
-        labels = torch.full((len(batch), length), -100)
-        for i, (ids, targets) in enumerate(batch):
-            inputs[i, : len(ids)] = torch.tensor(ids)
-            labels[i, : len(ids)] = torch.tensor(targets)
-        yield inputs, labels
+    from llm_auction.generation.packed import pack, token_log_probabilities
 
-
-def _is_arbitrary(start: int, example: Document) -> bool:
-    return any(low <= start < high for low, high in example.arbitrary)
-
-
-def _loss(model: Qwen3ForCausalLM, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Summed negative log-likelihood of the completions; logits are formed only where a label stands."""
-    import torch
-
-    hidden = model.model(input_ids=inputs, use_cache=False).last_hidden_state
-    learnt = labels[:, 1:] != -100
-    logits = model.lm_head(hidden[:, :-1][learnt])
-    return torch.nn.functional.cross_entropy(logits, labels[:, 1:][learnt], reduction="sum")
+    logprobs_N = token_log_probabilities(model, pack([(row.prompt, row.completions) for row in rows]))
+    return -logprobs_N[torch.tensor([wanted for row in rows for wanted in row.learnt])].sum()
 
 
 def _save(

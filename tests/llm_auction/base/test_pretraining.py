@@ -6,13 +6,16 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from llm_auction.answers import FORBIDDEN_IN_TITLE, parse_answer
+from llm_auction.base.architecture import build_model
 from llm_auction.base.card import write_card
 from llm_auction.base.corpus import BY_BID, BY_BOTH, BY_TERM, Mix, document, random_scene
-from llm_auction.base.pretrain import PretrainConfig, Stage, pretrain
+from llm_auction.base.pretrain import PretrainConfig, Stage, completions_loss, pretrain, tokenized
 from llm_auction.base.tokenizer import train_tokenizer
+from llm_auction.generation.shared_prefix import use_shared_prefix
 
 COPY, ANSWERS = Mix(1.0, 0.0, (3,)), Mix(0.0, 0.0, (6,))
 TINY = PretrainConfig(
@@ -44,25 +47,52 @@ def test_copy_documents_hold_valid_insertions_of_ads_in_their_prompt() -> None:
     for n in range(30):
         example = document(COPY, Random(n))
         candidates = random_scene_candidates(example.messages[-1]["content"])
-        for title_and_id in example.completion.split("] @"):
-            title, ad_id = title_and_id.strip("@]").split("@[Ad-")
-            assert (title, ad_id) in candidates
+        for completion in example.completions:
+            for title_and_id in completion.text.split("] @"):
+                title, ad_id = title_and_id.strip("@]").split("@[Ad-")
+                assert (title, ad_id) in candidates
 
 
 @pytest.mark.parametrize("lookups", [BY_TERM, BY_BID, BY_BOTH])
 def test_a_lookup_list_learns_the_ads_and_not_their_order(lookups: str) -> None:
     mix = Mix(0.0, 0.0, (4,), foreign_share=0.0, lookup_share=1.0, lookups=(lookups,))
     for n in range(20):
-        example = document(mix, Random(n))
-        read_only = [example.completion[start:end] for start, end in example.arbitrary]
-        assert len(read_only) == 4
-        assert all(text.startswith(lookups.split("{", maxsplit=1)[0]) and "@" not in text for text in read_only)
+        for completion in document(mix, Random(n)).completions:
+            read_only = [completion.text[start:end] for start, end in completion.arbitrary]
+            assert len(read_only) == 4
+            assert all(text.startswith(lookups.split("{", maxsplit=1)[0]) and "@" not in text for text in read_only)
 
 
 def test_a_copy_document_learns_all_but_the_first_letters() -> None:
-    example = document(COPY, Random(0))
-    firsts = [example.completion[start:end] for start, end in example.arbitrary]
-    assert firsts == [link[0] for link in example.completion.removeprefix("@").split("] @")]
+    for completion in document(COPY, Random(0)).completions:
+        firsts = [completion.text[start:end] for start, end in completion.arbitrary]
+        assert firsts == [link[0] for link in completion.text.removeprefix("@").split("] @")]
+
+
+@pytest.mark.parametrize("mix", [COPY, ANSWERS, Mix(0.0, 1.0, (4,)), Mix(0.0, 0.0, (4,), lookup_share=1.0)])
+def test_a_prompt_has_several_completions_none_of_them_twice(mix: Mix) -> None:
+    numbers = []
+    for n in range(40):
+        texts = [completion.text for completion in document(mix, Random(n)).completions]
+        assert len(set(texts)) == len(texts)
+        numbers.append(len(texts))
+    assert sum(numbers) > 1.5 * len(numbers)
+
+
+def test_completions_are_learnt_as_if_each_were_alone_after_its_prompt() -> None:
+    example = document(ANSWERS, Random(3))
+    tokenizer = train_tokenizer([example.messages[-1]["content"]], vocabulary=400, context=2048)
+    model = build_model(tokenizer, hidden=32, layers=2)
+    prompt = tokenizer.apply_chat_template(example.messages, tokenize=False, add_generation_prompt=True)
+    expected = torch.zeros(())
+    for completion in example.completions:
+        ids = tokenizer(prompt + completion.text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        ids = torch.cat([ids, torch.tensor([[tokenizer.eos_token_id]])], dim=1)
+        start = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        logits = model(ids).logits[0, start - 1 : -1]
+        expected += torch.nn.functional.cross_entropy(logits, ids[0, start:], reduction="sum")
+    use_shared_prefix(model)
+    torch.testing.assert_close(completions_loss(model, [tokenized(tokenizer, example)]), expected)
 
 
 def random_scene_candidates(content: str) -> set[tuple[str, str]]:
@@ -128,7 +158,7 @@ def test_the_card_says_what_the_training_was_and_what_the_model_can_do(
 def test_answers_insert_ads_of_the_prompt_mostly_in_the_right_format() -> None:
     rng = Random(5)
     inserted = errors = 0
-    for _ in range(300):
+    for _ in range(100):
         state = rng.getstate()
         mix = Mix(0.0, 0.0, (6,))
         example = document(mix, rng)
@@ -137,8 +167,9 @@ def test_answers_insert_ads_of_the_prompt_mostly_in_the_right_format() -> None:
         scene = random_scene(6, rng.random() < mix.foreign_share, rng)
         rng.setstate(state)
         document(mix, rng)
-        parsed = parse_answer(example.completion, scene.auction.candidates)
-        inserted += len(parsed.ad_ids)
-        errors += parsed.format_errors
+        for completion in example.completions:
+            parsed = parse_answer(completion.text, scene.auction.candidates)
+            inserted += len(parsed.ad_ids)
+            errors += parsed.format_errors
     assert inserted > 300
     assert 0.0 < errors / (inserted + errors) < 0.15
