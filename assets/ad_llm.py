@@ -68,7 +68,7 @@ def ad_llm(
 
     def on_log(step: Mapping[str, Any]) -> None:
         logged.append(dict(step))
-        context.log.info("training " + ", ".join(f"{name} {value}" for name, value in step.items()))
+        context.log.info("training " + ", ".join(f"{name} {value:.6g}" for name, value in step.items()))
 
     output_dir = training_dir / "output"
     shutil.rmtree(output_dir, ignore_errors=True)

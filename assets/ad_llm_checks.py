@@ -18,6 +18,7 @@ from dagster import (
 )
 
 from assets.frames import load_ads, load_auctions
+from assets.metadata import numbers_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from llm_auction.irpo.scoring import rewards_of
 from llm_auction.objective import Penalty
@@ -78,7 +79,7 @@ def ad_llm_tuning_checks(
         passed=gain >= 0.0,
         severity=AssetCheckSeverity.WARN,
         description=f"mean reward {means['start']:.2f} -> {means['tuned']:.2f} on {len(auctions)} held-out queries",
-        metadata={"reward_start": means["start"], "reward_tuned": means["tuned"], "gain": gain},
+        metadata=numbers_metadata({"reward_start": means["start"], "reward_tuned": means["tuned"], "gain": gain}),
     )
     shares = {name: _distinct_share(groups) for name, groups in answers.items()}
     yield AssetCheckResult(
@@ -86,7 +87,7 @@ def ad_llm_tuning_checks(
         passed=shares["tuned"] >= MIN_DISTINCT_SHARE,
         severity=AssetCheckSeverity.WARN,
         description=f"{shares['tuned']:.0%} of {ANSWERS} answers to a query differ ({shares['start']:.0%} before)",
-        metadata={"distinct_share_start": shares["start"], "distinct_share_tuned": shares["tuned"]},
+        metadata=numbers_metadata({"distinct_share_start": shares["start"], "distinct_share_tuned": shares["tuned"]}),
     )
 
 

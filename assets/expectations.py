@@ -18,6 +18,8 @@ import polars as pl
 import yaml
 from dagster import AssetCheckResult, AssetCheckSeverity, MetadataValue
 
+from assets.metadata import rounded
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -127,7 +129,7 @@ def check_result(
             "partition": partition,
             "evaluated": len(judged),
             "failed": len(failed),
-            **{name: MetadataValue.float(float(value)) for name, value in figures.items()},
+            **{name: MetadataValue.float(rounded(float(value))) for name, value in figures.items()},
         },
     )
 

@@ -21,7 +21,6 @@ from assets.expectations import check_result, load_suite, schema_verdicts, verdi
 from assets.feedback_figures import click_figures, impression_figures, modelled_response_figures, response_figures
 from assets.partitions import irpo_partitions, partition_of
 from llm_auction.profiles.schema import Profile
-from resources.duckdb_reader import open_read_only
 from resources.lake import Lake
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
@@ -182,9 +181,7 @@ def _partition(context: AssetCheckExecutionContext) -> dict[str, str]:
 
 def _modelled(warehouse: Warehouse, table: str, partition: Mapping[str, str], columns: str = "*") -> pl.DataFrame:
     query = f"select {columns} from {table} where arm = ? and iteration = ?"
-    with open_read_only(warehouse.path) as connection:
-        connection.execute("set timezone = 'UTC'")
-        return connection.execute(query, [partition["arm"], partition["iteration"]]).pl()
+    return warehouse.query(query, [partition["arm"], partition["iteration"]])
 
 
 def _expected_responses(lake: Lake, config: Profile) -> int:

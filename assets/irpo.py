@@ -11,7 +11,7 @@ from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
 from assets.feedback_events import CLICK_COLUMNS, RESPONSE_COLUMNS, click_rows, response_rows
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.gate import refuse_out_of_order
-from assets.metadata import mean_of, table_metadata
+from assets.metadata import mean_of, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -91,9 +91,9 @@ def ad_responses(
         metadata={
             **table_metadata(frame, RESPONSE_COLUMNS.descriptions),
             "model_version": model.version,
-            "ads_per_answer": mean_of(n_ads),
-            "format_error_rate": mean_of(frame["format_errors"] > 0),
-            "tokens_per_answer": mean_of(frame["tokens"]),
+            "ads_per_answer": rounded(mean_of(n_ads)),
+            "format_error_rate": rounded(mean_of(frame["format_errors"] > 0)),
+            "tokens_per_answer": rounded(mean_of(frame["tokens"])),
             "unfinished_answers": unfinished,
         },
     )
@@ -125,6 +125,6 @@ def click_feedback(
         metadata={
             **table_metadata(frame, CLICK_COLUMNS.descriptions),
             "clicks": int(frame["clicked"].sum()),
-            "click_through_rate": mean_of(frame["clicked"]),
+            "click_through_rate": rounded(mean_of(frame["clicked"])),
         },
     )

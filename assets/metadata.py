@@ -34,12 +34,17 @@ def plot_metadata(chart: alt.TopLevelMixin) -> MetadataValue:
 
 
 def numbers_metadata(metrics: Mapping[str, Any]) -> dict[str, MetadataValue]:
-    """Metrics as numbers, so that the UI plots them over partitions; what is no number is left out."""
+    """Metrics as numbers that people can read and the UI plots over partitions; what is no number is left out."""
     return {
-        name: MetadataValue.float(float(value))
+        name: MetadataValue.float(rounded(value))
         for name, value in metrics.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
+
+
+def rounded(value: float) -> float:
+    """The number to the six significant digits that a page or a log should show."""
+    return float(f"{value:.6g}")
 
 
 def mean_of(values: pl.Series) -> float:

@@ -75,8 +75,6 @@ class Feedback:
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
     code_version="1",
-    # It opens the warehouse, which takes one writer OR many readers across processes.
-    pool="duckdb",
     check_specs=[
         AssetCheckSpec(
             "better_than_before",
@@ -224,7 +222,7 @@ def _better_than_before(figures: dict[str, float]) -> AssetCheckResult:
         check_name="better_than_before",
         passed=bool(after >= before - AUC_TOLERANCE),
         severity=AssetCheckSeverity.WARN,
-        metadata={"auc_before": before, "auc_after": after, "impressions": figures["after/n"]},
+        metadata=numbers_metadata({"auc_before": before, "auc_after": after, "impressions": figures["after/n"]}),
     )
 
 
@@ -234,5 +232,5 @@ def _calibrated(figures: dict[str, float]) -> AssetCheckResult:
         check_name="calibrated",
         passed=bool(np.isnan(error) or error <= max(MAX_ECE, 2 * noise)),
         severity=AssetCheckSeverity.WARN,
-        metadata={"ece": error, "ece_of_noise_alone": noise, "impressions": figures["after/n"]},
+        metadata=numbers_metadata({"ece": error, "ece_of_noise_alone": noise, "impressions": figures["after/n"]}),
     )

@@ -18,7 +18,7 @@ from dagster import (
 
 from assets.feedback_events import Columns
 from assets.frames import load_ads, load_auctions
-from assets.metadata import mean_of, plot_metadata, table_metadata
+from assets.metadata import mean_of, numbers_metadata, plot_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.irpo.preference_pairs import PreferenceSet
@@ -118,12 +118,12 @@ def preference_pairs(
         data_version=DataVersion(lake.data_version("preference_pairs", partition)),
         metadata={
             **table_metadata(frame, PAIR_COLUMNS.descriptions),
-            **figures,
+            **numbers_metadata(figures),
             "delta_th": config.preferences.delta_th,
             "model_version": model.version,
             "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
-            "sampling_seconds": sampled - started,
-            "scoring_seconds": time.perf_counter() - sampled,
+            "sampling_seconds": rounded(sampled - started),
+            "scoring_seconds": rounded(time.perf_counter() - sampled),
             "reward_gaps": _gap_plot(frame),
         },
         check_results=[enough_usable_pairs(figures["usable_share"], frame.height, config.preferences.delta_th)],

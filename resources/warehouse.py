@@ -19,7 +19,11 @@ class WarehouseError(RuntimeError):
 
 
 class Warehouse(ConfigurableResource):
-    """Read-only queries. Whatever opens the file belongs in the pool "duckdb": one writer OR many readers."""
+    """Read-only queries.
+
+    DuckDB takes one writer OR many readers. A query waits for a writer, dbt for a reader; a step that reads for long
+    belongs in the pool "duckdb", one that reads and then computes does not.
+    """
 
     data_dir: str = Field(description="The data directory of the run.")
 

@@ -52,7 +52,7 @@ def test_jobs_resolve_and_the_iteration_holds_the_whole_chain(definitions: Defin
     assert set(IRPO_CHAIN) <= keys
 
 
-def test_whatever_opens_the_warehouse_or_a_model_is_in_its_pool(definitions: Definitions) -> None:
+def test_whatever_writes_the_warehouse_or_opens_a_model_is_in_its_pool(definitions: Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     for name, pool in [
         ("ad_responses", "gpu"),
@@ -60,9 +60,12 @@ def test_whatever_opens_the_warehouse_or_a_model_is_in_its_pool(definitions: Def
         ("ad_llm", "gpu"),
         ("mechanism_outcomes", "gpu"),
         ("fct_responses", "duckdb"),
-        ("pctr_model", "duckdb"),
     ]:
         assert graph.get(AssetKey(name)).pools == {pool}, name
+
+
+def test_the_arms_fit_their_reward_models_side_by_side(definitions: Definitions) -> None:
+    assert not definitions.resolve_asset_graph().get(AssetKey("pctr_model")).pools
 
 
 def test_loading_imports_no_heavy_library(tmp_path: Path) -> None:
