@@ -4,11 +4,12 @@ A prompt is far longer than what follows it: a model that computes it once for s
 as much in the same time.
 
 Four kinds. *Copy* documents ask for the ads themselves in another order: they teach the in-context copy circuit that
-everything else needs. *Look-up* documents list every ad after its category or its bid: they teach to choose an ad by
-what its line says. Both list in any order, and what nothing but that order decides is not learnt: it is noise in which
-the choice would drown. *Task* documents ask which ads fit, pay or earn most, as instruction data does; they teach the
-model to read bids and categories. *Answer* documents are answers to users, in which ads are picked by relevance, by
-bid, by both or by nothing: the habit that preference optimisation (Eq. 6) later sharpens.
+everything else needs. *Look-up* documents list every ad after its category, its bid or a need that it serves: they
+teach to choose an ad by what its line says and means. Both list in any order, and what nothing but that order decides
+is not learnt: it is noise in which the choice would drown. *Task* documents ask which ads fit, pay or earn most, as
+instruction data does; they teach the model to read bids and categories. *Answer* documents are answers to users, in
+which ads are picked by relevance, by bid, by both or by nothing: the habit that preference optimisation (Eq. 6) later
+sharpens.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _ADS_PER_ANSWER_WEIGHTS = (12, 33, 26, 15, 8, 4, 2)
 _WITHOUT_BIDS_SHARE = 0.08
 _ANSWERS_A_PROMPT, _LISTS_A_PROMPT = 6, 3
 BY_TERM, BY_BID, BY_BOTH = "For {term}, ", "At {bid}, ", "For {term} at {bid}, "
+BY_NEED, BY_NEED_AND_TERM = "For {need}, ", "About {need}: for {term}, "
 _RANKING_INTRODUCTIONS = ("", BY_TERM, BY_TERM, BY_BID)
 
 
@@ -61,7 +63,8 @@ class Document:
 class Mix:
     """What a stage of the curriculum draws: shares of the kinds (the rest are answers) and candidates a prompt.
 
-    `lookups` are the introductions of which a look-up document draws one.
+    `lookups` are the introductions of which a list of a look-up document draws one. `task_shares` are the shares of the
+    tasks "by bid" and "fit best" (the rest is "earn most"); `whole_lists` lets every task list up to eight ads.
     """
 
     copy_share: float
@@ -70,6 +73,8 @@ class Mix:
     foreign_share: float = 0.35
     lookup_share: float = 0.0
     lookups: tuple[str, ...] = (BY_TERM, BY_BID, BY_BOTH)
+    task_shares: tuple[float, float] = (0.4, 0.25)
+    whole_lists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def document(mix: Mix, rng: Random) -> Document:
     if kind < mix.copy_share:
         return _copy(scene, rng)
     if kind < mix.copy_share + mix.task_share:
-        return _task(scene, rng)
+        return _task(scene, mix, rng)
     if kind < mix.copy_share + mix.task_share + mix.lookup_share:
         return _lookup(scene, mix.lookups, rng)
     return _answer(scene, rng)
@@ -130,21 +135,22 @@ def _copied(scene: Scene, rng: Random) -> Completion:
     return Completion(" ".join(links), tuple((start + 1, start + 2) for start in _starts(links)))
 
 
-def _task(scene: Scene, rng: Random) -> Document:
+def _task(scene: Scene, mix: Mix, rng: Random) -> Document:
     bids = scene.auction.bids
     earnings = [bid * (0.1 + relevance) for bid, relevance in zip(bids, scene.relevance, strict=True)]
     question = scene.auction.query.text
+    by_bid, by_fit = mix.task_shares
     task = rng.random()
-    if task < 0.4:
+    if task < by_bid:
         return _ranking(scene, "List ads by bid, the highest first.", bids, (2, 8), rng)
-    if task < 0.65:
+    if task < by_bid + by_fit:
         relevance = [r + bid / 1000 for r, bid in zip(scene.relevance, bids, strict=True)]
-        return _ranking(scene, f"{question} Which ads fit best?", relevance, (1, 4), rng)
-    return _ranking(scene, f"{question} Which ads earn most?", earnings, (1, 5), rng)
+        return _ranking(scene, f"{question} Which ads fit best?", relevance, (2, 8) if mix.whole_lists else (1, 4), rng)
+    return _ranking(scene, f"{question} Which ads earn most?", earnings, (2, 8) if mix.whole_lists else (1, 5), rng)
 
 
 def _lookup(scene: Scene, introductions: Sequence[str], rng: Random) -> Document:
-    """Every ad after its term, its bid or both, in any order: choosing by content, many times in one document.
+    """Every ad after what it is looked up by, in any order: choosing by content, many times in one document.
 
     A single choice a document hardly moves a model; a list of them makes the circuit form (`docs/experiments.md`).
     Outside the bundled world a line's category says little, so that only bids can choose.
@@ -156,9 +162,21 @@ def _lookup(scene: Scene, introductions: Sequence[str], rng: Random) -> Document
 def _looked_up(scene: Scene, introductions: Sequence[str], rng: Random) -> Completion:
     introduction = rng.choice(introductions) if scene.topic else BY_BID
     order = rng.sample(range(len(scene.ads)), min(len(scene.ads), 8))
-    items = _items(scene, order, introduction)
-    spans = [(start, start + item.index("@")) for start, item in zip(_starts(items), items, strict=True)]
+    key, need, _ = introduction.partition("{need}")  # after the need, even the term can be told
+    items: list[str] = []
+    undecided: list[int] = []
+    for i in order:
+        item = scene.ads[i]
+        values = {"term": item.term, "bid": scene.auction.bids[i], "need": _need(item, rng) if need else ""}
+        undecided.append(len((key + need).format(**values)))
+        items.append(introduction.format(**values) + f"{render_insertion(item.ad)}.")
+    spans = [(start, start + length) for start, length in zip(_starts(items), undecided, strict=True)]
     return Completion(" ".join(items), tuple(spans))
+
+
+def _need(item: RandomAd, rng: Random) -> str:
+    """In whose words the ad may be asked for: what its topic is needed for, or another product of it."""
+    return rng.choice(item.topic.needs + item.topic.products) if item.topic else item.term
 
 
 def _ranking(scene: Scene, question: str, scores: Sequence[float], counts: tuple[int, int], rng: Random) -> Document:

@@ -1,9 +1,10 @@
 """Pretraining of the embedded model, done once; the result ships as package data (`llm_auction/base/model`).
 
 A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
-ads, then prompts of up to 100 ads while the learning rate falls. Muon trains the hidden matrices and AdamW the rest.
-Only completions are learnt, those of one prompt in one forward pass that computes the prompt once. Reproducible under a
-seed, and resumable: every step draws its documents from a stream of its own.
+ads, then look-ups by what an ad is needed for, at last prompts of up to 100 ads while the learning rate falls. Muon
+trains the hidden matrices and AdamW the rest. Only completions are learnt, those of one prompt in one forward pass that
+computes the prompt once. Reproducible under a seed, and resumable: every step draws its documents from a stream of its
+own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from llm_auction.base.architecture import CONTEXT, VOCABULARY, build_model
-from llm_auction.base.corpus import Completion, Document, Mix, document
+from llm_auction.base.corpus import (
+    BY_BID,
+    BY_BOTH,
+    BY_NEED,
+    BY_NEED_AND_TERM,
+    BY_TERM,
+    Completion,
+    Document,
+    Mix,
+    document,
+)
 from llm_auction.base.tokenizer import train_tokenizer
 from llm_auction.seeds import derive_seed
 
@@ -44,10 +55,17 @@ LOG_STEPS = 20
 _FEW = (2, 3, 4, 5)
 _USUAL = tuple(range(3, 11))
 _LONG = (4, 5, 6, 7, 8, 8, 9, 10, 10, 10, 10, 12, 16, 20, 40) * 2 + (40, 60, 100)
+_NEEDS = (BY_TERM, BY_BID, BY_BOTH, BY_NEED, BY_NEED, BY_NEED_AND_TERM, BY_NEED_AND_TERM)
+_BIDS = (BY_BID, BY_BID, BY_BID, BY_TERM, BY_NEED, BY_NEED_AND_TERM)
+_EVEN = (BY_TERM, BY_BID, BY_NEED, BY_NEED_AND_TERM)
 STAGES = (
     Stage("copy", 600, Mix(copy_share=0.3, task_share=0.1, candidates=_FEW, lookup_share=0.6)),
-    Stage("mixed", 1200, Mix(copy_share=0.05, task_share=0.45, candidates=_USUAL, lookup_share=0.2)),
-    Stage("settle", 600, Mix(0.02, 0.3, candidates=_LONG, foreign_share=0.3, lookup_share=0.08), rate=(1.0, 0.02)),
+    Stage("mixed", 400, Mix(copy_share=0.05, task_share=0.45, candidates=_USUAL, lookup_share=0.2)),
+    Stage("relate", 800, Mix(0.02, 0.3, _USUAL, foreign_share=0.2, lookup_share=0.4, lookups=_NEEDS)),
+    Stage("weigh", 500, Mix(0.02, 0.33, _USUAL, foreign_share=0.3, lookup_share=0.45, lookups=_BIDS)),
+    Stage("lengthen", 100, Mix(0.02, 0.33, _LONG, 0.25, lookup_share=0.12, lookups=_BIDS), rate=(1.0, 1 - 0.98 / 6)),
+    Stage("earn", 1200, Mix(0.02, 0.55, _USUAL, 0.2, 0.2, _EVEN, task_shares=(0.25, 0.3), whole_lists=True)),
+    Stage("settle", 500, Mix(0.02, 0.4, _LONG, 0.25, 0.1, _EVEN, (0.25, 0.3), whole_lists=True), rate=(1.0, 0.02)),
 )
 
 
@@ -76,7 +94,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     """Train the tokenizer and the model and save them to `output` as a Hugging Face directory.
 
     A directory that holds the checkpoint of an interrupted run is continued. `on_log` receives step, stage, loss (nats
-    a token, over the last steps), tokens and seconds every `LOG_STEPS` steps.
+    a token, over the last steps), tokens a second and seconds every `LOG_STEPS` steps.
     """
     import torch
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -93,6 +111,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     model = build_model(tokenizer, hidden=config.hidden, layers=config.layers, seed=config.seed)
     optimizers = _optimizers(model, config)
     start, tokens = _restore(checkpoint, model, optimizers)
+    tokens_before = tokens
     began, recent = time.monotonic(), deque[float](maxlen=LOG_STEPS)
     model.train()
     use_shared_prefix(model)
@@ -121,7 +140,8 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
         mean = sum(recent) / len(recent)
         if (step + 1) % LOG_STEPS == 0:
             seconds = time.monotonic() - began
-            on_log({"step": step + 1, "stage": stage.name, "loss": mean, "tokens": tokens, "seconds": seconds})
+            speed = (tokens - tokens_before) / max(seconds, 1e-9)
+            on_log({"step": step + 1, "stage": stage.name, "loss": mean, "tokens_per_s": speed, "seconds": seconds})
         if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:
             state = {"step": step + 1, "tokens": tokens, "loss": mean}
             _save(checkpoint, model, tokenizer, optimizers, state)

@@ -44,10 +44,9 @@ def pretrain(
     console.print(f"training {config.steps} steps into {output}", highlight=False)
 
     def show(log: dict[str, object]) -> None:
-        tokens, seconds = float(str(log["tokens"])), float(str(log["seconds"]))
         console.print(
             f"step {log['step']}/{config.steps}  {log['stage']}  loss {float(str(log['loss'])):.3f}  "
-            f"{tokens / max(seconds, 1e-9):,.0f} tokens/s  {duration(seconds)}",
+            f"{float(str(log['tokens_per_s'])):,.0f} tokens/s  {duration(float(str(log['seconds'])))}",
             highlight=False,
         )
 

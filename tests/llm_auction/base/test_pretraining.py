@@ -12,7 +12,16 @@ from safetensors.numpy import load_file
 from llm_auction.answers import FORBIDDEN_IN_TITLE, parse_answer
 from llm_auction.base.architecture import build_model
 from llm_auction.base.card import write_card
-from llm_auction.base.corpus import BY_BID, BY_BOTH, BY_TERM, Mix, document, random_scene
+from llm_auction.base.corpus import (
+    BY_BID,
+    BY_BOTH,
+    BY_NEED,
+    BY_NEED_AND_TERM,
+    BY_TERM,
+    Mix,
+    document,
+    random_scene,
+)
 from llm_auction.base.pretrain import PretrainConfig, Stage, completions_loss, pretrain, tokenized
 from llm_auction.base.tokenizer import train_tokenizer
 from llm_auction.generation.shared_prefix import use_shared_prefix
@@ -53,7 +62,7 @@ def test_copy_documents_hold_valid_insertions_of_ads_in_their_prompt() -> None:
                 assert (title, ad_id) in candidates
 
 
-@pytest.mark.parametrize("lookups", [BY_TERM, BY_BID, BY_BOTH])
+@pytest.mark.parametrize("lookups", [BY_TERM, BY_BID, BY_BOTH, BY_NEED, BY_NEED_AND_TERM])
 def test_a_lookup_list_learns_the_ads_and_not_their_order(lookups: str) -> None:
     mix = Mix(0.0, 0.0, (4,), foreign_share=0.0, lookup_share=1.0, lookups=(lookups,))
     for n in range(20):
@@ -61,6 +70,12 @@ def test_a_lookup_list_learns_the_ads_and_not_their_order(lookups: str) -> None:
             read_only = [completion.text[start:end] for start, end in completion.arbitrary]
             assert len(read_only) == 4
             assert all(text.startswith(lookups.split("{", maxsplit=1)[0]) and "@" not in text for text in read_only)
+
+
+def test_after_a_need_the_term_is_learnt_too() -> None:
+    mix = Mix(0.0, 0.0, (4,), foreign_share=0.0, lookup_share=1.0, lookups=(BY_NEED_AND_TERM,))
+    for completion in document(mix, Random(0)).completions:
+        assert all(completion.text[end:].startswith(": for ") for _, end in completion.arbitrary)
 
 
 def test_a_copy_document_learns_all_but_the_first_letters() -> None:
