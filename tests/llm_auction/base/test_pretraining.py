@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -76,6 +77,21 @@ def test_after_a_need_the_term_is_learnt_too() -> None:
     mix = Mix(0.0, 0.0, (4,), foreign_share=0.0, lookup_share=1.0, lookups=(BY_NEED_AND_TERM,))
     for completion in document(mix, Random(0)).completions:
         assert all(completion.text[end:].startswith(": for ") for _, end in completion.arbitrary)
+
+
+@pytest.mark.parametrize(
+    ("shares", "question"), [((1.0, 0.0), "by bid"), ((0.0, 1.0), "fit best?"), ((0.0, 0.0), "earn most?")]
+)
+def test_a_mix_chooses_among_the_tasks_and_may_have_whole_lists(shares: tuple[float, float], question: str) -> None:
+    few = Mix(0.0, 1.0, (10,), task_shares=shares)
+    whole = replace(few, whole_lists=True)
+    longest = {}
+    for mix in (few, whole):
+        examples = [document(mix, Random(n)) for n in range(30)]
+        assert all(question in example.messages[-1]["content"] for example in examples)
+        longest[mix] = max(completion.text.count("@[") for example in examples for completion in example.completions)
+    assert longest[whole] == 8
+    assert longest[few] <= 8 if question == "by bid" else longest[few] <= 5
 
 
 def test_a_copy_document_learns_all_but_the_first_letters() -> None:
