@@ -25,6 +25,7 @@ from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.irpo.scoring import rewards_of
 from llm_auction.market import Auction
 from llm_auction.objective import Penalty
+from llm_auction.profiles.schema import Profile, SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
@@ -100,7 +101,7 @@ def preference_pairs(
     answers = engine.open(model.path).sample(
         [render_messages(auction, config.ad_llm.prompt) for auction in auctions],
         config.preferences.answers_per_query,
-        config.sampling,
+        exploration(config),
         derive_seed(config.seed, "preferences", arm, iteration),
         on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
     )
@@ -139,6 +140,12 @@ def _estimator(
     if arm == ORACLE:
         return clicks_from_user(user_model.open(list(load_ads(lake).values())))
     return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
+
+
+def exploration(config: Profile) -> SamplingConfig:
+    """How this phase draws its answers: as the deployed model does, unless the profile lets it try more."""
+    own = {"temperature": config.preferences.temperature, "top_p": config.preferences.top_p}
+    return config.sampling.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
 def pair_row(

@@ -42,7 +42,7 @@ mean of the inserted ads minus mean of the candidates.
 """
 
 
-def write_card(directory: Path, config: PretrainConfig, prompts: int = 200) -> None:
+def write_card(directory: Path, config: PretrainConfig, prompts: int = 100) -> None:
     """Measure the model in `directory` and write its card beside it.
 
     Args:

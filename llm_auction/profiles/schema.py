@@ -117,6 +117,8 @@ class PreferenceConfig(_Section):
     """Phase 2: M answers a query under fresh bids, the winner and the losers."""
 
     answers_per_query: Annotated[int, Field(ge=2)] = 10
+    temperature: float | None = Field(None, gt=0.0, description="Of these answers only; None takes sampling's.")
+    top_p: float | None = Field(None, gt=0.0, le=1.0, description="Of these answers only; None takes sampling's.")
     delta_th: Annotated[float, Field(ge=0.0)] = Field(10.0, description="Least reward gap of a loser to the winner.")
 
 

@@ -12,7 +12,7 @@ from dagster import AssetCheckSeverity, DagsterInstance, ExecuteInProcessResult,
 
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.partitions import irpo_key
-from assets.preference_pairs import PAIR_COLUMNS, enough_usable_pairs, preference_pairs
+from assets.preference_pairs import PAIR_COLUMNS, enough_usable_pairs, exploration, preference_pairs
 from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.generation.protocol import GeneratedAnswer, Messages
 from llm_auction.market import Ad, Auction
@@ -133,6 +133,14 @@ def test_bids_are_fresh(lake: Lake) -> None:
 
     assert bids == drawn("preferences")
     assert bids != drawn("feedback")
+
+
+def test_the_phase_draws_as_the_deployed_model_does_unless_told_to_explore() -> None:
+    plain = ProfileResource(profile="smoke").get()
+    assert exploration(plain) == plain.sampling
+    told = {"preferences.temperature": "1.2", "sampling.top_p": "0.7"}
+    explored = exploration(ProfileResource(profile="smoke", overrides=told).get())
+    assert (explored.temperature, explored.top_p, explored.top_k) == (1.2, 0.7, plain.sampling.top_k)
 
 
 def test_without_the_reward_model_nothing_is_sampled(lake: Lake) -> None:
