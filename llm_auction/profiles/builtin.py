@@ -29,7 +29,7 @@ def smoke() -> Profile:
 
 
 def laptop() -> Profile:
-    """The embedded default: the loop with the shipped tiny model, about ten minutes on two cores."""
+    """The embedded default: the loop with the shipped tiny model, about fifteen minutes on two cores."""
     return Profile(
         name="laptop",
         population=PopulationConfig(profiles=110, queries_per_profile=5, test_share=0.18),
