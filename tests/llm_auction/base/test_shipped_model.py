@@ -23,6 +23,6 @@ def test_it_is_an_ordinary_hugging_face_directory() -> None:
 def test_most_of_what_it_inserts_is_valid_and_it_stops_by_itself() -> None:
     engine = TransformersEngine(embedded_model_dir())
     figures = measure(engine, 6, foreign=False, prompts=40, seed=3, sampling=SamplingConfig(max_new_tokens=200))
-    assert figures.valid_share > 0.75
+    assert figures.valid_share > 0.9
     assert 0.3 < figures.ads_per_answer < 4
     assert figures.unfinished_share < 0.1
