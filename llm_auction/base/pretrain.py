@@ -106,6 +106,8 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     if (checkpoint / "state.json").is_file():
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         assert isinstance(tokenizer, PreTrainedTokenizerFast)
+        for how_loaded in ("is_local", "local_files_only"):  # else they would be saved along
+            tokenizer.init_kwargs.pop(how_loaded, None)
     else:
         tokenizer = train_tokenizer(_tokenizer_texts(config), VOCABULARY, CONTEXT)
     model = build_model(tokenizer, hidden=config.hidden, layers=config.layers, seed=config.seed)

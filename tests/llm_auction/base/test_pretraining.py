@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -127,8 +128,6 @@ def test_completions_are_learnt_as_if_each_were_alone_after_its_prompt() -> None
 
 
 def random_scene_candidates(content: str) -> set[tuple[str, str]]:
-    import json
-
     lines = [json.loads(line) for line in content.split("Ads:\n")[1].splitlines()]
     return {(line["title"], line["id"].removeprefix("Ad-")) for line in lines}
 
@@ -143,7 +142,7 @@ def test_the_tokenizer_loses_nothing_and_keeps_small_numbers_whole() -> None:
         assert len(tokenizer(str(number), add_special_tokens=False)["input_ids"]) == 1
 
 
-def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_with_the_same_model(tmp_path: Path) -> None:
     pretrain(TINY, tmp_path / "whole", lambda log: None)
 
     class Killed(Exception):
@@ -153,12 +152,16 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> N
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        # The stage after the second checkpoint never comes.
-        patch.setattr("llm_auction.base.pretrain.document", _after(2 * 4, kill))
+        # The step after the second checkpoint never comes.
+        drawn = TINY.tokenizer_documents + 4 * TINY.documents_per_step
+        patch.setattr("llm_auction.base.pretrain.document", _after(drawn, kill))
         pretrain(TINY, tmp_path / "parts", lambda log: None)
+    assert json.loads((tmp_path / "parts" / "checkpoint" / "state.json").read_text())["step"] == 4
     pretrain(TINY, tmp_path / "parts", lambda log: None)
     whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert all((whole[name] == parts[name]).all() for name in whole)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        assert (tmp_path / "whole" / name).read_text() == (tmp_path / "parts" / name).read_text(), name
 
 
 def _after(calls: int, then: object) -> object:
