@@ -111,7 +111,7 @@ def _explained(error: DagsterDbtCliRuntimeError, data_dir: Path) -> Exception:
         return Failure(
             f"{data_dir / 'warehouse.duckdb'} is open in another process and stayed so for a minute: close the program "
             "that reads or writes it (a notebook, a DuckDB shell) and run the partition again. Steps of this project "
-            'that open it carry pool="duckdb".',
+            'that keep it open carry pool="duckdb".',
             metadata={"dbt": MetadataValue.text(str(error))},
         )
     return error

@@ -1,7 +1,7 @@
 """Reading a DuckDB file that other processes write now and then.
 
-DuckDB lets one process write OR many read. The pool "duckdb" keeps the steps of this project apart; whatever else holds
-the file for a moment (a dbt command by hand, a notebook) is waited for, within bounds.
+DuckDB lets one process write OR many read. The pool "duckdb" keeps dbt and the checks apart; whatever else holds the
+file for a moment (the start of `pctr_model`, a dbt command by hand, a notebook) is waited for, within bounds.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Pretraining of the embedded model, done once; the result ships as package data (`llm_auction/base/model`).
 
 A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
-ads, then look-ups by what an ad is needed for, at last prompts of up to 100 ads while the learning rate falls. Muon
-trains the hidden matrices and AdamW the rest. Only completions are learnt, those of one prompt in one forward pass that
-computes the prompt once. Reproducible under a seed, and resumable: every step draws its documents from a stream of its
-own.
+ads, look-ups by what an ad is needed for, look-ups by bid, whole rankings by what ads earn, and at last prompts of up
+to 100 ads while the learning rate falls. Muon trains the hidden matrices and AdamW the rest. Only completions are
+learnt, those of one prompt in one forward pass that computes the prompt once. Reproducible under a seed, and resumable:
+every step draws its documents from a stream of its own.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ STAGES = (
     Stage("mixed", 400, Mix(copy_share=0.05, task_share=0.45, candidates=_USUAL, lookup_share=0.2)),
     Stage("relate", 800, Mix(0.02, 0.3, _USUAL, foreign_share=0.2, lookup_share=0.4, lookups=_NEEDS)),
     Stage("weigh", 500, Mix(0.02, 0.33, _USUAL, foreign_share=0.3, lookup_share=0.45, lookups=_BIDS)),
+    # The first steps of a longer stage that was cut short, at its rates.
     Stage("lengthen", 100, Mix(0.02, 0.33, _LONG, 0.25, lookup_share=0.12, lookups=_BIDS), rate=(1.0, 1 - 0.98 / 6)),
     Stage("earn", 1200, Mix(0.02, 0.55, _USUAL, 0.2, 0.2, _EVEN, task_shares=(0.25, 0.3), whole_lists=True)),
     Stage("settle", 500, Mix(0.02, 0.4, _LONG, 0.25, 0.1, _EVEN, (0.25, 0.3), whole_lists=True), rate=(1.0, 0.02)),
@@ -99,6 +100,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
     import torch
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    from llm_auction.generation.packed import micro_batches
     from llm_auction.generation.shared_prefix import use_shared_prefix
 
     output.mkdir(parents=True, exist_ok=True)
@@ -129,7 +131,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
         rows = [tokenized(tokenizer, example) for example in documents]
         learnt = sum(sum(row.learnt) for row in rows)
         loss = 0.0
-        for batch in _batches(rows, config.tokens_per_forward):
+        for batch in micro_batches(rows, config.tokens_per_forward):
             part = completions_loss(model, batch) / learnt
             part.backward()
             loss += part.item()
@@ -206,17 +208,6 @@ def tokenized(tokenizer: PreTrainedTokenizerFast, example: Document) -> Tokenize
 
 def _is_arbitrary(start: int, completion: Completion) -> bool:
     return any(low <= start < high for low, high in completion.arbitrary)
-
-
-def _batches(rows: Sequence[TokenizedDocument], budget: int) -> Iterator[list[TokenizedDocument]]:
-    """Split a step's rows so that no forward pass holds more than `budget` tokens, or one row only."""
-    batch: list[TokenizedDocument] = []
-    for row in rows:
-        if batch and sum(held.tokens for held in batch) + row.tokens > budget:
-            yield batch
-            batch = []
-        batch.append(row)
-    yield batch
 
 
 def completions_loss(model: Qwen3ForCausalLM, rows: Sequence[TokenizedDocument]) -> torch.Tensor:

@@ -9,9 +9,9 @@ prompt attends to itself, and its answers form a batch over the prompt's keys. G
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -147,6 +147,30 @@ def _tree(prompt: int, lengths: Sequence[int], device: torch.device | str) -> _T
         unpadded_N=real_AT.flatten().nonzero()[:, 0],
         mask_TS=torch.cat([own.new_zeros((longest, prompt)), own], dim=1),
     )
+
+
+class Sized(Protocol):
+    """A row that knows how many tokens it brings into a forward pass."""
+
+    @property
+    def tokens(self) -> int: ...
+
+
+RowT = TypeVar("RowT", bound=Sized)
+
+
+def micro_batches(rows: Sequence[RowT], tokens: int) -> Iterator[list[RowT]]:
+    """Split a step's rows so that no forward pass holds more than `tokens` tokens, if its rows allow it."""
+    batch: list[RowT] = []
+    held = 0
+    for row in rows:
+        if batch and held + row.tokens > tokens:
+            yield batch
+            batch, held = [], 0
+        batch.append(row)
+        held += row.tokens
+    if batch:
+        yield batch
 
 
 def token_log_probabilities(model: Any, batch: PackedBatch) -> Tensor:

@@ -11,7 +11,7 @@ the rows, the reference log-probabilities and the loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import torch
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from llm_auction.generation.packed import PackedBatch, pack, token_log_probabilities
+from llm_auction.generation.packed import PackedBatch, micro_batches, pack, token_log_probabilities
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
 
@@ -48,20 +48,6 @@ class Row:
 def collate(examples: Sequence[dict[str, Any]]) -> dict[str, tuple[Row, ...]]:
     """A batch of rows, as they are: packing happens in `micro_batches`."""
     return {"rows": tuple(Row(**{"ref_logps": [], **example}) for example in examples)}
-
-
-def micro_batches(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
-    """Split a step's rows so that no forward pass holds more than `tokens` tokens, if its rows allow it."""
-    batch: list[Row] = []
-    held = 0
-    for row in rows:
-        if batch and held + row.tokens > tokens:
-            yield batch
-            batch, held = [], 0
-        batch.append(row)
-        held += row.tokens
-    if batch:
-        yield batch
 
 
 class PrefixSharedDPOTrainer(DPOTrainer):

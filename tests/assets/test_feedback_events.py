@@ -29,7 +29,7 @@ ANSWERS = [
 
 class CoinUser:
     def click_probabilities(self, auction: Auction, answer: str) -> dict[str, float]:
-        raise NotImplementedError
+        raise AssertionError("clicks are drawn here, not estimated")
 
     def judge(self, auction: Auction, answer: str, rng: np.random.Generator) -> list[Judgement]:
         from llm_auction.answers import parse_answer

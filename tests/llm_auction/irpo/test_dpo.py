@@ -13,7 +13,8 @@ from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
-from llm_auction.irpo.dpo import PrefixSharedDPOTrainer, Row, collate, micro_batches
+from llm_auction.generation.packed import micro_batches
+from llm_auction.irpo.dpo import PrefixSharedDPOTrainer, Row, collate
 
 Rows = list[dict[str, Any]]
 
