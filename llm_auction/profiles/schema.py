@@ -5,6 +5,7 @@ Every number that shapes a result stands here; a wrong value is one error that n
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -147,6 +148,54 @@ class EvaluationConfig(_Section):
     bootstrap_resamples: Positive = 2000
 
 
+class ClickLogConfig(_Section):
+    """Where real logs come from, and what counts (docs/click-log.md)."""
+
+    source: str | None = Field(
+        None, description="Path, glob or fsspec URL of the files, with {date} for the day of delivery (YYYY-MM-DD)."
+    )
+    start_date: date = Field(date(2026, 1, 1), description="The first day (UTC) that there can be a partition of.")
+    lateness_days: Annotated[int, Field(ge=0)] = Field(3, description="How long after its day an event may arrive.")
+    clock_skew_seconds: Annotated[float, Field(ge=0.0)] = Field(
+        300.0, description="How far clocks may be apart: a click before its answer, an event after its delivery."
+    )
+    attribution_hours: Positive = Field(72, description="A click counts within this time after its answer.")
+    conversion_days: Positive = Field(30, description="A conversion counts within this time after its answer.")
+    max_bid: Annotated[float, Field(gt=0.0)] = Field(10_000.0, description="A higher bid per click is an error.")
+    max_value: Annotated[float, Field(gt=0.0)] = Field(1e6, description="A conversion worth more is an error.")
+    max_rejected_share: Share = Field(0.05, description="A day fails when more of its events than this are rejected.")
+    memory_limit: str = Field(
+        "2GB", pattern=r"^\d+(\.\d+)?\s?([KMGT]i?B|%)$", description="Of DuckDB; beyond it, it spills."
+    )
+    spill_dir: str | None = Field(None, description="Where it spills; None is below the data directory.")
+    session_gap_minutes: Positive = Field(30, description="A user's answers further apart belong to two sessions.")
+    max_answers_per_user_hour: Positive = Field(120, description="A user with more is a robot.")
+    max_clicks_per_user_hour: Positive = Field(60, description="A user with more is a click spammer.")
+    min_click_seconds: Annotated[float, Field(ge=0.0)] = Field(
+        0.5, description="Nobody reads and clicks faster; sooner clicks are flagged."
+    )
+
+
+class ClickLogGuardsConfig(_Section):
+    """What a day of real logs is measured against before anything is fitted on it."""
+
+    trailing_days: Positive = Field(7, description="Days before it that a day is compared with.")
+    min_trailing_days: Positive = Field(3, description="With fewer of them, nothing is compared.")
+    min_volume_ratio: Annotated[float, Field(ge=0.0)] = Field(0.5, description="Answers, over the trailing median.")
+    max_volume_ratio: Annotated[float, Field(gt=0.0)] = Field(2.0, description="Answers, over the trailing median.")
+    max_ctr_ratio: Annotated[float, Field(ge=1.0)] = Field(
+        1.5, description="Same-day CTR over the trailing one, or the other way round."
+    )
+    max_format_error_rise: Share = Field(0.1, description="Format-error rate, above the trailing one.")
+    max_duplicate_share: Share = Field(0.5, description="Share of a day's events that were delivered before.")
+    max_skewed_share: Share = Field(0.01, description="Share of clicks that are older than their answer.")
+    max_unseen_ad_share: Share = Field(0.05, description="Share of candidates that the catalog does not hold.")
+    max_unseen_policy_share: Share = Field(
+        0.5, description="Share of answers by policies that wrote none on the trailing days."
+    )
+    max_excluded_share: Share = Field(0.5, description="Share of impressions flagged as robots or click spam.")
+
+
 class Profile(_Section):
     """The configuration of one run; every random draw derives from `seed`."""
 
@@ -166,6 +215,8 @@ class Profile(_Section):
     preferences: PreferenceConfig = PreferenceConfig()
     dpo: DpoConfig = DpoConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    click_log: ClickLogConfig = ClickLogConfig()
+    click_log_guards: ClickLogGuardsConfig = ClickLogGuardsConfig()
 
     def iteration_keys(self) -> tuple[str, ...]:
         """Partition keys of the iterations: "01", "02", ... (zero-padded, so that text order is loop order)."""
