@@ -173,8 +173,8 @@ def micro_batches(rows: Sequence[RowT], tokens: int) -> Iterator[list[RowT]]:
         yield batch
 
 
-def token_log_probabilities(model: Any, batch: PackedBatch) -> Tensor:
-    """log pi(token | prompt, earlier tokens) in nats of every answer token, in packed order; differentiable.
+def answer_logits(model: Any, batch: PackedBatch) -> Tensor:
+    """The logits from which every answer token was chosen, in packed order; differentiable.
 
     The model must call our attention (`use_shared_prefix`). Logits are computed at answer positions only.
     """
@@ -185,7 +185,12 @@ def token_log_probabilities(model: Any, batch: PackedBatch) -> Tensor:
         logits_to_keep=batch.logits_at_P,
         shared_prefix=batch,
     ).logits[0]
-    return -cross_entropy(logits_PV[batch.target_row_N].float(), batch.target_token_N, reduction="none")
+    return logits_PV[batch.target_row_N].float()
+
+
+def token_log_probabilities(model: Any, batch: PackedBatch) -> Tensor:
+    """log pi(token | prompt, earlier tokens) in nats of every answer token, in packed order; differentiable."""
+    return -cross_entropy(answer_logits(model, batch), batch.target_token_N, reduction="none")
 
 
 def sum_by_answer(batch: PackedBatch, values_N: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from llm_auction.generation.checkpoint import eos_token_ids, load_model, load_tokenizer
-from llm_auction.generation.choice import choose_tokens
+from llm_auction.generation.choice import choose_tokens, sampling_log_probabilities
 from llm_auction.generation.decoders import CacheDecoder, Decoder, SharedPrefixDecoder
 from llm_auction.generation.noise import answer_uniforms
-from llm_auction.generation.packed import pack, sum_by_answer, token_log_probabilities
+from llm_auction.generation.packed import answer_logits, pack, sum_by_answer, token_log_probabilities
 from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.profiles.schema import SamplingConfig
@@ -59,11 +59,22 @@ class TransformersEngine:
         ]
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
 
+    def tokens_of(self, answer: str, *, finished: bool = True) -> list[int]:
+        """The tokens of an answer's text as the tokenizer splits it, with the end of sequence unless it was cut."""
+        end = int(self._eos[0]) if self.tokenizer.eos_token_id is None else self.tokenizer.eos_token_id
+        return [*self.tokenizer(answer, add_special_tokens=False)["input_ids"], *([end] if finished else [])]
+
     @torch.inference_mode()
     def log_probabilities(
-        self, prompts: Sequence[Messages], answers: Sequence[Sequence[Sequence[int]]]
+        self,
+        prompts: Sequence[Messages],
+        answers: Sequence[Sequence[Sequence[int]]],
+        sampling: SamplingConfig | None = None,
     ) -> list[list[float]]:
         """log pi(answer | prompt) in nats of given answers (token ids, end included), each prompt read once.
+
+        With `sampling`, of the distribution that these settings draw from (temperature, top-k, top-p): -inf for an
+        answer that they never give. Without it, of the model itself, as `GeneratedAnswer.logprob` is.
 
         Raises:
             ValueError: the model's attention can't share prefixes, or an answer has no tokens.
@@ -77,7 +88,11 @@ class TransformersEngine:
         values = []
         for prompt, group in zip(self.encode(prompts), answers, strict=True):
             batch = pack([(prompt, group)], self.model.device)
-            values.append(sum_by_answer(batch, token_log_probabilities(self.model, batch)).tolist())
+            if sampling is None:
+                chosen = token_log_probabilities(self.model, batch)
+            else:
+                chosen = sampling_log_probabilities(answer_logits(self.model, batch), batch.target_token_N, sampling)
+            values.append(sum_by_answer(batch, chosen).tolist())
         return values
 
     def sample(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from llm_auction.generation.choice import choose_tokens
+from llm_auction.generation.choice import choose_tokens, sampling_log_probabilities
 from llm_auction.generation.noise import answer_uniforms
 from llm_auction.profiles.schema import SamplingConfig
 
@@ -47,3 +47,15 @@ def test_noise_of_an_answer_is_its_own() -> None:
     np.testing.assert_array_equal(answer_uniforms(7, [(0, 1)], 20)[0], together[1, :20])
     assert not np.array_equal(together[0], together[1])
     assert not np.array_equal(answer_uniforms(8, [(0, 0)], 50)[0], together[0])
+
+
+@pytest.mark.parametrize(("temperature", "top_p", "top_k"), [(0.7, 0.8, 20), (1.0, 1.0, 0), (0.5, 0.3, 0)])
+def test_the_sampling_log_probability_is_that_of_the_draw(temperature: float, top_p: float, top_k: int) -> None:
+    sampling = SamplingConfig(temperature=temperature, top_p=top_p, top_k=top_k)
+    logits = torch.randn(30, generator=torch.Generator().manual_seed(1)) * 2
+    draws = 20_000
+    grid = (torch.arange(draws) + 0.5) / draws
+    tokens, _ = choose_tokens(logits.expand(draws, -1), grid, sampling)
+    frequencies = torch.bincount(tokens, minlength=30) / draws
+    stated = sampling_log_probabilities(logits.expand(30, -1), torch.arange(30), sampling).exp()
+    torch.testing.assert_close(stated, frequencies, atol=2 / draws, rtol=0)
