@@ -10,14 +10,15 @@ turns the same criteria into a formula, so that click probabilities are known an
     P(click i) = p_i * share_i / (1 + attention_cost * (n - 1))
 
 and 0 for every ad when n exceeds max_ads or the text talks about the insertion itself. Ads whose catalog names no
-category compete with no other.
+category compete with no other. Where tastes drift (`llm_auction.traffic.tastes`), the taste of the day for the ad's
+category is added inside the sigmoid.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,10 +61,17 @@ class ParametricUser:
     Args:
         ads: the catalog; text similarity, where categories are not known topics, is fitted on it.
         parameters: how strongly each criterion counts.
+        tastes: by category, how much its ads are liked beyond what the criteria say, in logits; 0 without one.
     """
 
-    def __init__(self, ads: Sequence[Ad], parameters: UserParameters | None = None) -> None:
+    def __init__(
+        self,
+        ads: Sequence[Ad],
+        parameters: UserParameters | None = None,
+        tastes: Mapping[str, float] | None = None,
+    ) -> None:
         self.parameters = parameters or UserParameters()
+        self._tastes = dict(tastes or {})
         self._relevance = Relevance(ads)
         phrases = "|".join(r"\s+".join(map(re.escape, phrase.split())) for phrase in self.parameters.insertion_talk)
         self._insertion_talk = re.compile(rf"\b(?:{phrases})\b", re.IGNORECASE) if phrases else None
@@ -72,7 +80,7 @@ class ParametricUser:
         """p_i: the click probability of an ad that stands alone in an answer, by default perfectly woven in."""
         query_relevance = self._relevance.to_query(auction.query, ad)
         profile_relevance = self._relevance.to_profile(auction.profile, ad)
-        return self._appeal(query_relevance, profile_relevance, nativeness_of_ad)
+        return self._appeal(ad, query_relevance, profile_relevance, nativeness_of_ad)
 
     def assess(self, auction: Auction, answer: str) -> list[Assessment]:
         """Every inserted ad on every criterion, in reading order."""
@@ -90,7 +98,7 @@ class ParametricUser:
             )
             for ad_id in parsed.ad_ids
         }
-        appeal = {ad_id: self._appeal(*relevance[ad_id], native[ad_id]) for ad_id in parsed.ad_ids}
+        appeal = {ad_id: self._appeal(ads[ad_id], *relevance[ad_id], native[ad_id]) for ad_id in parsed.ad_ids}
         group_appeal: dict[str, float] = {}
         for ad_id in parsed.ad_ids:
             group = competition_group(ads[ad_id])
@@ -143,13 +151,14 @@ class ParametricUser:
         """Whether text (its insertions taken out) talks about ads being inserted."""
         return self._insertion_talk is not None and self._insertion_talk.search(text) is not None
 
-    def _appeal(self, query_relevance: float, profile_relevance: float, nativeness_of_ad: float) -> float:
+    def _appeal(self, ad: Ad, query_relevance: float, profile_relevance: float, nativeness_of_ad: float) -> float:
         parameters = self.parameters
         logit = (
             parameters.intercept
             + parameters.query_weight * query_relevance
             + parameters.profile_weight * profile_relevance
             + parameters.nativeness_weight * nativeness_of_ad
+            + self._tastes.get(ad.category, 0.0)
         )
         return float(1.0 / (1.0 + math.exp(-logit)))
 

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from workflows.cli.evaluate import evaluate
+from workflows.cli.logs import logs
 from workflows.cli.pretrain import pretrain
 from workflows.cli.profiles import profiles
 from workflows.cli.report import report
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for command in (run, evaluate, report, profiles, pretrain, ui):
     app.command()(command)
+app.add_typer(logs, name="logs")
 
 
 def main() -> None:

@@ -172,3 +172,11 @@ def test_judging_is_fast_enough_for_a_hundred_thousand_answers() -> None:
     for answer in answers:
         USER.judge(AUCTION, answer, rng)
     assert (time.process_time() - start) / len(answers) < 120 / 100_000
+
+
+def test_tastes_move_the_odds_of_a_category_and_of_no_other() -> None:
+    fashion = ParametricUser(ADS, tastes={"hiking boots": 1.0, "unheard of": 5.0})
+    before, after = USER.appeal(AUCTION, BOOTS), fashion.appeal(AUCTION, BOOTS)
+    assert after / (1 - after) == pytest.approx(np.e * before / (1 - before))
+    assert fashion.appeal(AUCTION, TENT) == USER.appeal(AUCTION, TENT)
+    assert fashion.click_probabilities(AUCTION, answer_with(BOOTS))[BOOTS.ad_id] == pytest.approx(after)
