@@ -13,7 +13,7 @@ from dagster import (
     asset,
 )
 
-from assets.mechanism_runs import Bench, evaluated_iterations, one_answer_mechanism
+from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
 from assets.metadata import plot_metadata, table_metadata
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.seeds import derive_seed

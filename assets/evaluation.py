@@ -20,9 +20,10 @@ from dagster import (
     asset,
 )
 
-from assets.mechanism_runs import Bench, outcomes_of
+from assets.bench import Bench
+from assets.mechanism_runs import MECHANISMS, mechanism_partitions, outcomes_of
 from assets.metadata import numbers_metadata, plot_metadata, table_metadata
-from assets.partitions import ARMS, ITERATIONS, MECHANISMS, mechanism_partitions
+from assets.partitions import ARMS, ITERATIONS
 from assets.study import TABLE, load_seed_run, write_report
 from resources.engines import EngineResource
 from resources.lake import Lake
@@ -42,8 +43,12 @@ COLUMN_DESCRIPTIONS = {
     "expected_revenue": "Sum of bid x click probability.",
     "reward": "Eq. 5 with the true click probabilities: expected_revenue - penalty.",
     "payment": "What the mechanism charges for this answer, in expectation over clicks.",
+    "welfare": "Sum of value x click probability; a value is bidding.target_roi x bid.",
+    "utility": "What the advertisers keep: welfare - payment.",
+    "flooded": "It has ads, and the user model gives none of them any chance: too many, or talk about them.",
     "tokens": "Tokens of the answer shown.",
     "generated_tokens": "Tokens of all answers generated to show this one.",
+    "seconds": "Wall time of serving this answer, its share of the batch; neither loading the model nor judging.",
     "clairvoyant_reward": "The best reward that the user model allows for this query and these bids.",
 }
 
@@ -63,7 +68,7 @@ COLUMN_DESCRIPTIONS = {
     ],
     kinds={"python", "pytorch", "parquet"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
     pool="gpu",
 )
 def mechanism_outcomes(
@@ -76,15 +81,15 @@ def mechanism_outcomes(
 ) -> MaterializeResult:
     """One mechanism on the test queries: answers, sampled clicks, revenue, reward, payments, and the clairvoyant bound.
 
-    All mechanisms share queries, candidates, bids and user randomness. `llm_auction` and `oracle` evaluate every
-    iteration that has an Ad-LLM; `mosaic` draws its candidate answers once and auctions them at every tau.
+    All mechanisms share queries, candidates, bids and user randomness. An arm evaluates every iteration with a model;
+    `mosaic` draws its candidate answers once and auctions them at every tau, `best_of_n` draws once for every N.
     """
     from llm_auction.evaluation.efficiency import Comparison
     from llm_auction.evaluation.summary import summary_markdown
     from llm_auction.report.contender_plot import contender_chart
 
     config = profile.get()
-    bench = Bench.of(config, lake, user_model, context.log.info)
+    bench = Bench.of(config, lake, user_model, context.log.info).with_reserve(config.evaluation.reserve_price)
     frame = outcomes_of(context.partition_key, bench, model_store, engine)
     partition = {"mechanism": context.partition_key}
     lake.write(TABLE, frame, partition)

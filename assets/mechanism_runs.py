@@ -1,169 +1,155 @@
-"""Running the mechanisms on the test queries: which models each needs, and its outcomes at every iteration and setting.
+"""The mechanisms of the evaluation: one name each in `RUNS`, which is also their partition, and how each is run.
 
-All of them meet the same queries, candidates, bids and user randomness; the outcomes are scored by
-`llm_auction.evaluation.outcomes`.
+All of them meet the same queries, candidates, bids and user randomness (`assets.bench`). A new mechanism is one file in
+`llm_auction/mechanisms` and one name here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import polars as pl
+from dagster import StaticPartitionsDefinition
 
-from assets.frames import load_ads, load_auctions
-from assets.partitions import ITERATIONS
-from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
-from llm_auction.generation.protocol import GenerationEngine
-from llm_auction.market import Auction
+from assets.bench import Bench, evaluated_iterations, load_reward_model, one_answer_mechanism, penalty_of
+from assets.partitions import ARMS
+from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
+from llm_auction.evaluation.outcomes import Contender
 from llm_auction.mechanisms import (
-    ClickEstimator,
+    BestOfN,
     LlmAuction,
     MosaicAuction,
-    Outcome,
     PretrainedAdLlm,
-    clicks_from_pctr,
+    RagAuction,
+    RagSegmentAuction,
     clicks_from_user,
+    relevance_by_retrieval,
 )
-from llm_auction.objective import Penalty
-from llm_auction.profiles.schema import Profile
-from llm_auction.seeds import derive_seed
 from llm_auction.users import ParametricUser
-from llm_auction.users.clairvoyant import clairvoyant_reward
-from llm_auction.users.protocol import UserModel
 from resources.engines import EngineResource
-from resources.lake import Lake
 from resources.model_store import ModelStore
-from resources.user_model import UserModelResource
+
+# Yields the outcomes of one mechanism, of every iteration that it has or every setting that is configured.
+Run = Callable[[Bench, ModelStore, EngineResource], Iterator[pl.DataFrame]]
 
 ARM_OF_MOSAIC_REWARD = "llm_auction"
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What all mechanisms share: the test auctions, the users who judge, and the bound of every query."""
-
-    profile: Profile
-    auctions: Sequence[Auction]
-    user: UserModel
-    bounds: dict[str, Bound]
-    log: Callable[[str], None]
-
-    @classmethod
-    def of(cls, profile: Profile, lake: Lake, user_model: UserModelResource, log: Callable[[str], None]) -> "Bench":
-        """The first `evaluation.test_queries` test queries with the test bids, which no mechanism changes.
-
-        Raises:
-            ValueError: there are no test queries.
-        """
-        auctions = load_auctions(lake, "test", profile.bidding, profile.seed, "test")[: profile.evaluation.test_queries]
-        if not auctions:
-            raise ValueError(
-                "user_queries has no test query: raise population.test_share or population.profiles, or mark rows of "
-                "your query file with split = test, and materialize user_queries and ad_candidates again"
-            )
-        user = user_model.open(list(load_ads(lake).values()))
-        return cls(profile, auctions, user, _bounds(auctions, user, profile), log)
-
-    def score(self, contender: Contender, outcomes: Sequence[Sequence[Outcome]]) -> pl.DataFrame:
-        """Judge the outcomes of one contender: `outcomes[i]` are its showings of auction i."""
-        shown = [
-            Shown(auction, sample, one.answer, one.payment, one.answer_tokens, one.generations, one.tokens)
-            for auction, of_auction in zip(self.auctions, outcomes, strict=True)
-            for sample, one in enumerate(of_auction)
-        ]
-        return score_answers(contender, shown, self.user, self.profile, self.bounds)
-
-
 def outcomes_of(mechanism: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> pl.DataFrame:
-    """The outcomes of one mechanism, of every iteration that it has or every setting that is configured.
+    """The outcomes of one mechanism.
 
     Raises:
-        ValueError: a model it needs is missing; says what to materialize.
+        ValueError: there is no such mechanism, or a model it needs is missing; says what to do.
     """
-    runs = {"pretrained": _pretrained, "mosaic": _mosaic}
-    frames = (
-        runs[mechanism](bench, model_store, engine)
-        if mechanism in runs
-        else _trained(mechanism, bench, model_store, engine)
-    )
-    return pl.concat(list(frames))
-
-
-def evaluated_iterations(model_store: ModelStore, kind: str, arm: str) -> list[str]:
-    """The iterations of an arm that have a model, in loop order.
-
-    Raises:
-        ValueError: none has.
-    """
-    found = [iteration for iteration in ITERATIONS if model_store.exists(kind, f"{arm}/{iteration}")]
-    if not found:
-        asset = {"ad_llm": "ad_llm", "pctr": "pctr_model"}[kind]
-        raise ValueError(f"arm {arm} has no {asset} yet: materialize {asset}[{arm}|{ITERATIONS[0]}] first")
-    return found
-
-
-def one_answer_mechanism(bench: Bench, engine: GenerationEngine, kind: type[LlmAuction] = LlmAuction) -> LlmAuction:
-    """An Ad-LLM as a mechanism on the bench; first price bills clicks, so its bill follows the users' own odds."""
-    return kind(engine, clicks_from_user(bench.user), bench.profile.sampling, template=bench.profile.ad_llm.prompt)
+    if mechanism not in RUNS:
+        raise ValueError(f"unknown mechanism {mechanism!r}: choose among {', '.join(RUNS)}")
+    return pl.concat(list(RUNS[mechanism](bench, model_store, engine)))
 
 
 def _pretrained(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     mechanism = one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", "base").path), PretrainedAdLlm)
-    yield _evaluate(bench, Contender("pretrained"), mechanism)
+    yield _one_answer(bench, Contender("pretrained"), mechanism)
 
 
 def _trained(arm: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     for iteration in evaluated_iterations(model_store, "ad_llm", arm):
         model = model_store.resolve("ad_llm", f"{arm}/{iteration}")
-        yield _evaluate(bench, Contender(arm, iteration), one_answer_mechanism(bench, engine.open(model.path)))
+        yield _one_answer(bench, Contender(arm, iteration), one_answer_mechanism(bench, engine.open(model.path)))
 
 
-def _evaluate(bench: Bench, contender: Contender, mechanism: LlmAuction) -> pl.DataFrame:
-    samples = bench.profile.evaluation.answers_per_query
-    bench.log(f"{contender.label}: {samples} answers to each of {len(bench.auctions)} test queries")
-    return bench.score(contender, mechanism.repeat(bench.auctions, samples, _answer_seed(bench.profile)))
+def _one_answer(bench: Bench, contender: Contender, mechanism: LlmAuction) -> pl.DataFrame:
+    bench.log(f"{contender.label}: {bench.samples} answers to each of {len(bench.auctions)} test queries")
+    return bench.score(contender, mechanism.repeat(bench.auctions, bench.samples, bench.answer_seed))
+
+
+def _rag_auction(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
+    """k winners for the whole answer, then the answer's segments sold one by one, without and with replacement."""
+    profile, evaluation = bench.profile, bench.profile.evaluation
+    opened = engine.open(model_store.resolve("ad_llm", "base").path)
+    relevance, clicks = relevance_by_retrieval(bench.ads), clicks_from_user(bench.user)
+    variants: dict[str, RagAuction | RagSegmentAuction] = {
+        f"k={winners}": RagAuction(
+            opened,
+            relevance,
+            clicks,
+            profile.sampling,
+            winners=winners,
+            reserve=bench.reserve,
+            template=profile.ad_llm.prompt,
+        )
+        for winners in evaluation.rag_winners
+    }
+    segments = f"{evaluation.rag_segments} segment" + ("s" if evaluation.rag_segments > 1 else "")
+    for variant, replacement in ((segments, False), (f"{segments} with replacement", True)):
+        variants[variant] = RagSegmentAuction(
+            opened,
+            relevance,
+            clicks,
+            profile.sampling,
+            segments=evaluation.rag_segments,
+            replacement=replacement,
+            reserve=bench.reserve,
+            template=profile.ad_llm.prompt,
+        )
+    for variant, mechanism in variants.items():
+        contender = Contender("rag_auction", None, variant)
+        bench.log(f"{contender.label}: {bench.samples} auctions of each of {len(bench.auctions)} test queries")
+        yield bench.score(contender, mechanism.repeat(bench.auctions, bench.samples, bench.answer_seed))
 
 
 def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """One set of candidate answers a query, auctioned at every tau and in the limit of tau -> 0."""
     profile = bench.profile
     last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC_REWARD)[-1]
-    reward_model = _load_pctr(model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path)
     mosaic = MosaicAuction(
         engine.open(model_store.resolve("ad_llm", "base").path),
-        reward_model,
+        load_reward_model(model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path),
         profile.sampling,
         penalty_of(profile),
         tau=0.0,
         candidates=profile.evaluation.mosaic_candidates,
+        reserve=bench.reserve,
         template=profile.ad_llm.prompt,
         on_progress=lambda done, total: bench.log(f"mosaic: {done} of {total} candidate answers"),
     )
-    seed, samples = _answer_seed(profile), profile.evaluation.answers_per_query
-    proposals = mosaic.propose(bench.auctions, seed)
+    proposals = mosaic.propose(bench.auctions, bench.answer_seed)
     for tau in (0.0, *profile.evaluation.mosaic_taus):
         variant = f"tau={tau:g}" if tau else "argmax"
-        yield bench.score(Contender("mosaic", None, variant), mosaic.settle(proposals, samples, seed, tau))
+        outcomes = mosaic.settle(proposals, bench.samples, bench.answer_seed, tau)
+        yield bench.score(Contender("mosaic", None, variant), outcomes)
 
 
-def _load_pctr(folder: Path) -> ClickEstimator:
-    from llm_auction.pctr.model import PctrModel
+def _best_of_n(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
+    """One set of answers a query, of which each N takes its blocks; the largest N may show fewer than others."""
+    profile = bench.profile
+    most = max(profile.evaluation.best_of)
+    mechanism = BestOfN(
+        engine.open(model_store.resolve("ad_llm", "base").path),
+        clicks_from_user(bench.user),
+        profile.sampling,
+        penalty_of(profile),
+        answers=most,
+        template=profile.ad_llm.prompt,
+        on_progress=lambda done, total: bench.log(f"best_of_n: {done} of {total} answers"),
+    )
+    proposals = mechanism.propose(bench.auctions, most, bench.answer_seed)
+    for answers in profile.evaluation.best_of:
+        outcomes = mechanism.settle(proposals, answers, bench.samples)
+        yield bench.score(Contender("best_of_n", None, f"N={answers}"), outcomes)
 
-    return clicks_from_pctr(PctrModel.load(folder))
+
+def _clairvoyant(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
+    if not isinstance(bench.user, ParametricUser):
+        raise ValueError("the clairvoyant bound is known for the parametric user only: leave this mechanism out")
+    yield clairvoyant_outcomes(bench.auctions, bench.user, bench.profile, bench.samples)
 
 
-def _bounds(auctions: Sequence[Auction], user: UserModel, profile: Profile) -> dict[str, Bound]:
-    if not isinstance(user, ParametricUser):
-        return {}
-    penalty = penalty_of(profile)
-    found = {auction.query.query_id: clairvoyant_reward(auction, user, penalty) for auction in auctions}
-    return {query_id: Bound(best.reward, best.revenue) for query_id, best in found.items()}
-
-
-def penalty_of(profile: Profile) -> Penalty:
-    """The response penalty that the profile sets."""
-    return Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
-
-
-def _answer_seed(profile: Profile) -> int:
-    return derive_seed(profile.seed, "test-answers")
+RUNS: dict[str, Run] = {
+    "pretrained": _pretrained,
+    "rag_auction": _rag_auction,
+    "mosaic": _mosaic,
+    "best_of_n": _best_of_n,
+    "clairvoyant": _clairvoyant,
+    **{arm: partial(_trained, arm) for arm in ARMS},
+}
+MECHANISMS = tuple(RUNS)
+mechanism_partitions = StaticPartitionsDefinition(list(MECHANISMS))

@@ -1,4 +1,4 @@
-"""Partitions of the graph: arm x iteration for the loop, one key a mechanism for the evaluation.
+"""Partitions of the loop: arm x iteration. Those of the evaluation, one key a mechanism, stand in `mechanism_runs`.
 
 Keys are static: a profile decides how many iterations a run takes; more can be launched later, up to `MAX_ITERATIONS`.
 """
@@ -10,12 +10,10 @@ from dagster import MultiPartitionKey, MultiPartitionsDefinition, StaticPartitio
 MAX_ITERATIONS = 20
 ARMS = ("llm_auction", "oracle")
 ITERATIONS = tuple(f"{number:02d}" for number in range(1, MAX_ITERATIONS + 1))
-MECHANISMS = ("pretrained", "mosaic", "llm_auction", "oracle")
 
 arm_partitions = StaticPartitionsDefinition(list(ARMS))
 iteration_partitions = StaticPartitionsDefinition(list(ITERATIONS))
 irpo_partitions = MultiPartitionsDefinition({"arm": arm_partitions, "iteration": iteration_partitions})
-mechanism_partitions = StaticPartitionsDefinition(list(MECHANISMS))
 
 
 def partition_of(partition_key: str) -> dict[str, str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from assets.frames import load_ads, load_profiles, load_queries
-from assets.partitions import ARMS, ITERATIONS, MECHANISMS
+from assets.mechanism_runs import MECHANISMS
+from assets.partitions import ARMS, ITERATIONS
+from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles.schema import Profile
 from llm_auction.report import ReportFiles, RewardModelFit, SeedRun, build_report
 from resources.lake import Lake
@@ -30,7 +32,7 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
     # Reading the first mechanism when there is none raises the lake's own error, which says what to materialize.
     tables = [lake.read(TABLE, {"mechanism": name}) for name in evaluated or MECHANISMS[:1]]
     return SeedRun(
-        outcomes=pl.concat(tables),
+        outcomes=_joined(evaluated, tables),
         ads=load_ads(lake),
         queries=load_queries(lake, "test"),
         profiles=load_profiles(lake),
@@ -38,6 +40,20 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         runs=dict(runs or {}),
         bid_curves=lake.read("bid_monotonicity") if lake.exists("bid_monotonicity") else None,
     )
+
+
+def _joined(names: Sequence[str], tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The outcomes of several mechanisms as one table.
+
+    Raises:
+        ValueError: a table has the columns of another version of this project.
+    """
+    old = ", ".join(name for name, table in zip(names, tables, strict=True) if table.schema != OUTCOME_SCHEMA)
+    if old:
+        raise ValueError(
+            f"mechanism_outcomes of {old} has other columns than this version writes: materialize it again"
+        )
+    return pl.concat(tables)
 
 
 def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile) -> ReportFiles:

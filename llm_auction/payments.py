@@ -41,6 +41,18 @@ def charge_clicks(auction: Auction, clicked_ad_ids: Iterable[str]) -> dict[str, 
     return charges
 
 
+def advertiser_welfare(auction: Auction, click_probabilities: Mapping[str, float], target_roi: float = 1.0) -> float:
+    """What the clicks on one shown answer are worth to all advertisers together: sum_i v_i * ctr_i, currency units.
+
+    A bid says what a click is worth: v_i = target_roi * b_i. With 1 it is the value itself, as a truthful utility
+    maximiser bids; a value maximiser bids v_i / tau_i (`value_maximiser_bid`).
+
+    Raises:
+        KeyError: an ad is not a candidate of the auction.
+    """
+    return target_roi * sum(auction.bid_of(ad_id) * chance for ad_id, chance in click_probabilities.items())
+
+
 def advertiser_utilities(
     values: Mapping[str, float], click_probabilities: Mapping[str, float], payments: Mapping[str, float]
 ) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ OVERRIDES = {
     "evaluation.answers_per_query": "2",
     "evaluation.mosaic_candidates": "4",
     "evaluation.mosaic_taus": "[1, 10]",
+    "evaluation.best_of": "[1, 4]",
     "evaluation.bootstrap_resamples": "100",
 }
 
@@ -55,7 +56,10 @@ class RuleEngine:
         ]
 
     def _answer(self, prompt: Messages, rng: np.random.Generator) -> GeneratedAnswer:
-        lines = [json.loads(line) for line in prompt[-1]["content"].splitlines() if line.startswith("{")]
+        asked = next(message["content"] for message in prompt if message["role"] == "user")
+        lines = [json.loads(line) for line in asked.splitlines() if line.startswith("{")]
+        if not lines:
+            return GeneratedAnswer("Nothing fits.", tuple(range(5)), -1.0, True)
         ad = lines[rng.integers(len(lines))]
         if rng.random() < self.skill:
             ad = max(lines, key=lambda line: line.get("bid", 0))
@@ -114,7 +118,8 @@ def build_market(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             lambda aside, text=iteration: (aside / "config.json").write_text(text),
             {"metrics": {**metrics, "before/auc": 0.75, "split": "users"}},
         )
-    monkeypatch.setattr(assets.mechanism_runs, "_load_pctr", lambda path: clicks_from_user(ParametricUser(catalog())))
+    perfect = clicks_from_user(ParametricUser(catalog()))
+    monkeypatch.setattr(assets.mechanism_runs, "load_reward_model", lambda path: perfect)
 
 
 def publish(store: ModelStore, pointer: str, skill: float) -> None:
@@ -122,7 +127,11 @@ def publish(store: ModelStore, pointer: str, skill: float) -> None:
 
 
 def run(
-    data_dir: Path, asset: object, instance: DagsterInstance, partition: str | None = None
+    data_dir: Path,
+    asset: object,
+    instance: DagsterInstance,
+    partition: str | None = None,
+    overrides: Mapping[str, str] | None = None,
 ) -> ExecuteInProcessResult:
     return materialize(
         [asset],  # type: ignore[list-item]
@@ -132,7 +141,7 @@ def run(
         resources={
             "lake": Lake(data_dir=str(data_dir)),
             "model_store": ModelStore(data_dir=str(data_dir)),
-            "profile": ProfileResource(profile="smoke", overrides=OVERRIDES),
+            "profile": ProfileResource(profile="smoke", overrides={**OVERRIDES, **(overrides or {})}),
             "engine": RuleEngineResource(),
             "user_model": UserModelResource(),
         },

@@ -86,7 +86,8 @@ def synthetic_outcomes(profile: Profile, contenders: Sequence[Contender] | None 
                 answer = _answer(auction, _SKILL[contender], rng)
                 generations = 20 if contender.mechanism == "mosaic" else 1
                 tokens = len(answer) // 4
-                shown.append(Shown(auction, sample, answer, 20.0, tokens, generations, tokens * generations))
+                cost = (generations, tokens * generations, 0.002 * tokens * generations)
+                shown.append(Shown(auction, sample, answer, 20.0, tokens, *cost))
         frames.append(score_answers(contender, shown, StubUser(), profile, bounds))
     return pl.concat(frames)
 

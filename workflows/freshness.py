@@ -15,6 +15,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from assets.partitions import ITERATIONS, deployed_pointer, partition_of
 from assets.provenance import MARKET_TABLES, iteration_settings, market_versions
+from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles import Profile
 from resources.lake import Lake
 from resources.model_store import ModelStore, ModelStoreError
@@ -47,6 +48,7 @@ def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> d
         return {}
     inputs = {
         "profile": profile.model_dump(mode="json", exclude={"iterations", "arms", "name"}),
+        "columns": list(OUTCOME_SCHEMA),
         "market": market_versions(lake) if all(map(lake.exists, MARKET_TABLES)) else None,
         "models": _models(store, MODELS_OF.get(str(stage.partition), ())),
     }

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval, ResampledMeans, resample_means
+from llm_auction.evaluation.clairvoyant_outcomes import CLAIRVOYANT
 from llm_auction.evaluation.metrics import COLUMNS, METRICS, metric, per_query
 from llm_auction.evaluation.outcomes import Contender, check_paired, contenders
 
@@ -27,7 +28,6 @@ EFFICIENCY_SCHEMA = {
 }
 
 PRETRAINED = Contender("pretrained")
-CLAIRVOYANT = Contender("clairvoyant")
 # A ratio of rewards says nothing once the base's reward may be negative, so rewards are compared by difference.
 _COMPARED = {"revenue": "revenue_per_query", "reward": "reward_per_query"}
 
@@ -110,14 +110,15 @@ def efficiency_table(comparison: Comparison) -> pl.DataFrame:
     """Every metric of every contender in long form, columns as in `EFFICIENCY_SCHEMA`; `n` counts test queries.
 
     Beside `METRICS`: `revenue_ratio_to_pretrained`, `revenue_ratio_to_mosaic`, `revenue_gain_over_*` and
-    `reward_gain_over_*` (paired; MOSAIC at its best variant for that quantity), and the mechanism `clairvoyant`.
+    `reward_gain_over_*` (paired; MOSAIC at its best variant for that quantity), and the expected figures of the
+    clairvoyant bound where it is not a contender itself.
     """
     rows = [
         (one, name, interval, comparison.answers[one])
         for one in comparison.contenders
         for name, interval in _figures(comparison, one)
     ]
-    if comparison.has_bound:
+    if comparison.has_bound and CLAIRVOYANT not in comparison:
         rows += [(CLAIRVOYANT, name, comparison.clairvoyant(name), 0) for name in _COMPARED.values()]
     return pl.DataFrame(
         [

@@ -29,7 +29,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("expected_revenue_per_query", "Expected revenue per query", "expected_revenue", better="higher"),
     Metric("reward_per_query", "Reward per query", "reward", better="higher"),
     Metric("payment_per_query", "Payment per query", "payment"),
+    Metric("welfare_per_query", "Advertiser welfare per query", "welfare", better="higher"),
+    Metric("utility_per_query", "Advertiser utility per query", "utility", better="higher"),
     Metric("ads_per_answer", "Ads per answer", "n_ads"),
+    Metric("no_ad_share", "Answers without an ad", "has_no_ad", unit="%"),
+    Metric("flooding_rate", "Answers that flood the user", "flooded", unit="%", better="lower"),
     Metric("ctr", "Click-through rate", "clicks", "n_ads", unit="%"),
     Metric("format_error_rate", "Answers with a format error", "has_format_error", unit="%", better="lower"),
     Metric("answer_tokens", "Answer length", "tokens", unit="tokens"),
@@ -37,6 +41,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("distinct_answer_share", "Distinct answers to a query", "distinct_share", unit="%"),
     Metric("generations_per_query", "Generations per query", "generations", better="lower"),
     Metric("tokens_per_query", "Tokens generated per query", "generated_tokens", better="lower"),
+    Metric("seconds_per_query", "Serving time per query", "seconds", unit="s", better="lower"),
     Metric("clairvoyant_reward_share", "Share of clairvoyant reward", "reward", "clairvoyant_reward", "%", "higher"),
 )
 
@@ -61,12 +66,13 @@ def per_query(outcomes: pl.DataFrame) -> pl.DataFrame:
         outcomes.with_columns(
             clicks=pl.col("clicks").list.sum().cast(pl.Float64),
             has_format_error=(pl.col("format_errors") > 0).cast(pl.Float64),
+            has_no_ad=(pl.col("n_ads") == 0).cast(pl.Float64),
         )
         .group_by("seed", "mechanism", "iteration", "variant", "query_id")
         .agg(
             pl.col([column for column in given if column != "clicks"]).cast(pl.Float64).mean(),
             pl.col("clicks").mean(),
-            pl.col("has_format_error").mean(),
+            pl.col("has_format_error", "has_no_ad").mean(),
             distinct_share=pl.col("answer").n_unique() / pl.len(),
             answers=pl.len(),
             one=pl.lit(1.0),

@@ -5,14 +5,15 @@ Every mechanism faces the same queries, candidates, bids and user randomness, so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from llm_auction.answers import parse_answer
+from llm_auction.answers import ParsedAnswer, parse_answer
 from llm_auction.objective import Penalty, expected_revenue
+from llm_auction.payments import advertiser_welfare
 from llm_auction.seeds import generator
 
 if TYPE_CHECKING:
@@ -39,12 +40,16 @@ OUTCOME_SCHEMA: dict[str, pl.DataType] = {
     "penalty": pl.Float64(),
     "reward": pl.Float64(),
     "payment": pl.Float64(),
+    "welfare": pl.Float64(),
+    "utility": pl.Float64(),
     "format_errors": pl.Int64(),
     "n_ads": pl.Int64(),
+    "flooded": pl.Boolean(),
     "tokens": pl.Int64(),
     "characters": pl.Int64(),
     "generations": pl.Int64(),
     "generated_tokens": pl.Int64(),
+    "seconds": pl.Float64(),
     "clairvoyant_reward": pl.Float64(),
     "clairvoyant_revenue": pl.Float64(),
 }
@@ -70,8 +75,8 @@ class Contender:
 class Shown:
     """One answer shown to the user of one auction, and what the mechanism charged and computed for it.
 
-    `tokens` are those of the shown answer, `generated_tokens` those of all `generations` it took; `payment` in currency
-    units, charged in expectation over clicks.
+    `tokens` are those of the shown answer, `generated_tokens` those of all `generations` it took, `seconds` the time of
+    serving it; `payment` in currency units, charged in expectation over clicks.
     """
 
     auction: Auction
@@ -81,6 +86,7 @@ class Shown:
     tokens: int
     generations: int
     generated_tokens: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,38 +107,43 @@ def score_answers(
     """Let users judge the answers of one contender; one row an answer, columns as in `OUTCOME_SCHEMA`.
 
     `revenue` counts sampled clicks (bid x click), `expected_revenue` and `reward` use the user model's own click
-    probabilities. The clicks of a query and sample are drawn from the stream ("test-clicks", query, sample) whatever
-    the mechanism, so that all face the same user randomness. `bounds` are the clairvoyant bounds by query id; a query
-    without one (a user model that isn't parametric) keeps nulls.
+    probabilities; `welfare` is value x click probability, with the values that `bidding.target_roi` makes of the bids,
+    and `utility` what the advertisers keep of it after paying. The clicks of a query and sample are drawn from the
+    stream ("test-clicks", query, sample) whatever the mechanism, so that all face the same user randomness. `bounds`
+    are the clairvoyant bounds by query id; a query without one (a user model that isn't parametric) keeps nulls.
     """
-    penalty = Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
-    rows = [
-        {"profile": profile.name, "seed": profile.seed, **_row(contender, one, user, penalty, profile.seed, bounds)}
-        for one in shown
-    ]
+    rows = []
+    for one in shown:
+        query_id = one.auction.query.query_id
+        parsed = parse_answer(one.answer, one.auction.candidates)
+        probabilities = user.click_probabilities(one.auction, one.answer)
+        luck = generator(profile.seed, "test-clicks", query_id, one.sample_index)
+        clicked = {judged.ad_id for judged in user.judge(one.auction, one.answer, luck) if judged.clicked}
+        rows.append(outcome_row(contender, one, parsed, probabilities, clicked, profile, bounds.get(query_id)))
     return pl.DataFrame(rows, schema=OUTCOME_SCHEMA)
 
 
-def _row(
+def outcome_row(
     contender: Contender,
     shown: Shown,
-    user: UserModel,
-    penalty: Penalty,
-    seed: int,
-    bounds: Mapping[str, Bound],
+    parsed: ParsedAnswer,
+    probabilities: Mapping[str, float],
+    clicked: Set[str],
+    profile: Profile,
+    bound: Bound | None,
 ) -> dict[str, Any]:
-    auction, query_id = shown.auction, shown.auction.query.query_id
-    parsed = parse_answer(shown.answer, auction.candidates)
-    probabilities = user.click_probabilities(auction, shown.answer)
-    judgements = user.judge(auction, shown.answer, generator(seed, "test-clicks", query_id, shown.sample_index))
-    clicked = {judgement.ad_id for judgement in judgements if judgement.clicked}
+    """One row of `OUTCOME_SCHEMA`: what `shown` is worth, given its ads, their click probabilities and the clicks."""
+    auction = shown.auction
+    penalty = Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
     earned, cost = expected_revenue(auction, probabilities), penalty.of(parsed)
-    bound = bounds.get(query_id)
+    welfare = advertiser_welfare(auction, probabilities, profile.bidding.target_roi)
     return {
+        "profile": profile.name,
+        "seed": profile.seed,
         "mechanism": contender.mechanism,
         "iteration": contender.iteration,
         "variant": contender.variant,
-        "query_id": query_id,
+        "query_id": auction.query.query_id,
         "sample_index": shown.sample_index,
         "answer": shown.answer,
         "candidate_ad_ids": [ad.ad_id for ad in auction.candidates],
@@ -145,12 +156,16 @@ def _row(
         "penalty": float(cost),
         "reward": float(earned - cost),
         "payment": float(shown.payment),
+        "welfare": float(welfare),
+        "utility": float(welfare - shown.payment),
         "format_errors": parsed.format_errors,
         "n_ads": len(parsed.ad_ids),
+        "flooded": bool(parsed.ad_ids) and not any(probabilities.values()),
         "tokens": shown.tokens,
         "characters": len(shown.answer),
         "generations": shown.generations,
         "generated_tokens": shown.generated_tokens,
+        "seconds": float(shown.seconds),
         "clairvoyant_reward": bound.reward if bound else None,
         "clairvoyant_revenue": bound.revenue if bound else None,
     }
@@ -197,20 +212,26 @@ def pool_seeds(frames: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, list[Conte
 
 
 def contenders(outcomes: pl.DataFrame) -> list[Contender]:
-    """The contenders of a table of outcomes: pretrained first, then by mechanism, iteration and variant."""
-    order = ("pretrained", "mosaic", "llm_auction", "oracle")
+    """The contenders of a table of outcomes: baselines first, then by mechanism, iteration and variant."""
+    order = ("pretrained", "rag_auction", "mosaic", "best_of_n", "llm_auction", "oracle")
     found = [Contender(*row) for row in outcomes.select(CONTENDER_COLUMNS).unique().iter_rows()]
     rank = {name: position for position, name in enumerate(order)}
     return sorted(
         found,
-        key=lambda one: (rank.get(one.mechanism, len(order)), one.mechanism, one.iteration or "", _setting(one)),
+        key=lambda one: (
+            one.mechanism == "clairvoyant",  # the bound closes every table
+            rank.get(one.mechanism, len(order)),
+            one.mechanism,
+            one.iteration or "",
+            _setting(one),
+        ),
     )
 
 
 def _setting(contender: Contender) -> tuple[float, str]:
-    # "argmax" is the limit of tau -> 0, so it stands before the numbers.
+    # By number; "argmax" is the limit of tau -> 0, so it stands before the numbers, and what has no number after them.
     text = contender.variant or ""
     try:
         return float(text.rpartition("=")[2]), text
     except ValueError:
-        return -1.0, text
+        return -1.0 if text in ("", "argmax") else float("inf"), text

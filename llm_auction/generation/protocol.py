@@ -40,6 +40,9 @@ class GenerationEngine(Protocol):
     ) -> list[list[GeneratedAnswer]]:
         """`answers_per_prompt` answers to every prompt, in the order of the prompts.
 
+        A last message of the role `assistant` is the beginning of an answer: it is continued, and only what is new
+        comes back.
+
         `on_progress(done, total)` counts answers. Raises ValueError when a prompt and its answer don't fit the
         model's context: nothing is ever cut.
         """

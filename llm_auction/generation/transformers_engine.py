@@ -50,13 +50,15 @@ class TransformersEngine:
             use_shared_prefix(self.model)
 
     def encode(self, prompts: Sequence[Messages]) -> list[list[int]]:
-        """Token ids of the chat prompts, ready for the answer's first token."""
+        """Token ids of the chat prompts and what their answers begin with, ready for the answer's next token."""
         if not prompts:
             return []
-        texts = [
-            self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-            for messages in prompts
-        ]
+        texts = []
+        for messages in prompts:
+            begun = messages[-1]["role"] == "assistant"
+            asked = messages[:-1] if begun else messages
+            prompt = self.tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+            texts.append(prompt + messages[-1]["content"] if begun else prompt)
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
 
     def tokens_of(self, answer: str, *, finished: bool = True) -> list[int]:

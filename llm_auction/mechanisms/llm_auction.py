@@ -6,6 +6,7 @@ for the bill in expectation; in production advertisers pay their bid for each cl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from llm_auction.generation.protocol import GenerationEngine, Progress
@@ -25,6 +26,7 @@ class LlmAuction:
         estimate_clicks: click probabilities for the expected first-price bill.
         sampling: temperature, truncation, length.
         template: the prompt's versioned template.
+        show_bids: False hides the bids from the model (an ablation).
         on_progress: told (answers done, answers in all).
     """
 
@@ -37,12 +39,14 @@ class LlmAuction:
         sampling: SamplingConfig,
         *,
         template: str = "ad_llm_v1",
+        show_bids: bool = True,
         on_progress: Progress | None = None,
     ) -> None:
         self._engine = engine
         self._estimate_clicks = estimate_clicks
         self._sampling = sampling
         self._template = template
+        self._show_bids = show_bids
         self._on_progress = on_progress
 
     def run(self, auctions: Sequence[Auction], seed: int) -> list[Outcome]:
@@ -55,10 +59,12 @@ class LlmAuction:
         The stream of random numbers has the same name for every model, so that a model and its tuned descendant are
         compared under the same luck.
         """
-        prompts = [render_messages(auction, self._template) for auction in auctions]
+        prompts = [render_messages(auction, self._template, show_bids=self._show_bids) for auction in auctions]
+        started = time.perf_counter()
         answers = self._engine.sample(
             prompts, samples, self._sampling, derive_seed(seed, "one-answer"), on_progress=self._on_progress
         )
+        seconds = (time.perf_counter() - started) / max(1, len(auctions) * samples)
         flat_auctions = [auction for auction, of_auction in zip(auctions, answers, strict=True) for _ in of_auction]
         texts = [answer.text for of_auction in answers for answer in of_auction]
         clicks = iter(self._estimate_clicks(flat_auctions, texts))
@@ -70,6 +76,7 @@ class LlmAuction:
                     generations=1,
                     tokens=len(answer.token_ids),
                     answer_tokens=len(answer.token_ids),
+                    seconds=seconds,
                 )
                 for answer in of_auction
             ]

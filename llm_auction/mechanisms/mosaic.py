@@ -2,18 +2,21 @@
 
 M answers are drawn i.i.d. from the pretrained Ad-LLM under a prompt WITHOUT bids: truthfulness needs candidates that
 don't depend on them. The law of the drawn answers is itself the reference, so their log weights are 0 but for the
-platform's bid-free penalty. It costs M generations a query where LLM-Auction needs one.
+platform's bid-free penalty; candidates of another law (a tuned Ad-LLM, say) carry exact importance weights
+log pi_ref(y) - log pi_gen(y). It costs M generations a query where LLM-Auction needs one.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from llm_auction.answers import parse_answer
-from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Progress
+from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Messages, Progress
 from llm_auction.market import Auction
 from llm_auction.mechanisms.mosaic_allocation import MosaicAllocation, argmax_auction, mosaic_auction
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
@@ -23,17 +26,32 @@ from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed, generator
 
 
+class AnswerLikelihood(Protocol):
+    """The reference law of answers, such as `TransformersEngine` on the pretrained model."""
+
+    def log_probabilities(
+        self, prompts: Sequence[Messages], answers: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[float]]:
+        """log pi(answer | prompt) in nats at temperature 1, summed over the given tokens of each answer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CandidateSet:
     """The M candidate answers of one auction, scored once and auctioned at any tau.
 
-    `rewards` (M, n) r_i(y_j), columns in the order of the auction's candidates; `costs` (M,) lambda * s_resp(y_j).
+    `rewards` (M, n) r_i(y_j), columns in the order of the auction's candidates, `floors` (M, n) the same at the reserve
+    price; `costs` (M,) lambda * s_resp(y_j); `log_weights` (M,) log pi_ref(y_j) - log pi_gen(y_j); `seconds` to draw
+    and score all of them.
     """
 
     auction: Auction
     answers: tuple[GeneratedAnswer, ...]
     rewards: np.ndarray
+    floors: np.ndarray
     costs: np.ndarray
+    log_weights: np.ndarray
+    seconds: float
 
     @property
     def tokens(self) -> int:
@@ -43,25 +61,28 @@ class CandidateSet:
     def allocate(self, tau: float) -> MosaicAllocation:
         """Allocation and payments at temperature `tau`; 0 is the argmax limit."""
         if tau == 0:
-            return argmax_auction(self.rewards, self.costs)
-        return mosaic_auction(self.rewards, -self.costs / tau, tau)
+            return argmax_auction(self.rewards, self.costs, self.floors)
+        return mosaic_auction(self.rewards, self.log_weights - self.costs / tau, tau, self.floors)
 
 
 class MosaicAuction:
     """MOSAIC over the pretrained Ad-LLM.
 
     Args:
-        engine: samples from the pretrained model, the same one whatever the bids.
+        engine: samples the candidates, from the same law pi_gen whatever the bids.
         estimate_clicks: the reward model that turns bids into r_i(y).
         sampling: temperature, truncation, length; part of what defines the reference.
         penalty: lambda * s_resp.
         tau: temperature of the allocation, in currency units a nat; 0 is the argmax limit.
         candidates: M.
+        reserve: least price a click, below which no candidate of the auctions bids.
+        reference: pi_ref where it is not the law that `engine` samples; weights are exact only for answers drawn at
+            temperature 1 without truncation.
         template: the prompt's versioned template.
         on_progress: told (answers done, answers in all).
 
     Raises:
-        ValueError: `candidates` < 1 or `tau` < 0.
+        ValueError: `candidates` < 1, `tau` < 0, or a `reference` with sampling that is not the model's own law.
     """
 
     name = "mosaic"
@@ -75,6 +96,8 @@ class MosaicAuction:
         *,
         tau: float,
         candidates: int = 20,
+        reserve: float = 0.0,
+        reference: AnswerLikelihood | None = None,
         template: str = "ad_llm_v1",
         on_progress: Progress | None = None,
     ) -> None:
@@ -82,12 +105,19 @@ class MosaicAuction:
             raise ValueError(f"MOSAIC needs at least one candidate answer, got {candidates}")
         if not tau >= 0:
             raise ValueError(f"tau must be >= 0, got {tau}")
+        if reference is not None and (sampling.temperature, sampling.top_p, sampling.top_k) != (1.0, 1.0, 0):
+            raise ValueError(
+                "importance weights are exact only for answers drawn with temperature 1, top_p 1 and top_k 0, got "
+                f"{sampling.temperature}, {sampling.top_p} and {sampling.top_k}"
+            )
         self.tau = tau
         self._engine = engine
         self._estimate_clicks = estimate_clicks
         self._sampling = sampling
         self._penalty = penalty
         self._candidates = candidates
+        self._reserve = reserve
+        self._reference = reference
         self._template = template
         self._on_progress = on_progress
 
@@ -102,15 +132,18 @@ class MosaicAuction:
     def propose(self, auctions: Sequence[Auction], seed: int) -> list[CandidateSet]:
         """Generate and score the candidate answers of each auction: the costly part, done once for all taus."""
         prompts = [render_messages(auction, self._template, show_bids=False) for auction in auctions]
+        started = time.perf_counter()
         answers = self._engine.sample(
             prompts, self._candidates, self._sampling, derive_seed(seed, "mosaic"), on_progress=self._on_progress
         )
         flat_auctions = [auction for auction, of_auction in zip(auctions, answers, strict=True) for _ in of_auction]
         texts = [answer.text for of_auction in answers for answer in of_auction]
         clicks = iter(self._estimate_clicks(flat_auctions, texts))
+        log_weights = self._log_weights(prompts, answers)
+        seconds = (time.perf_counter() - started) / max(1, len(auctions))
         return [
-            self._score(auction, tuple(of_auction), [next(clicks) for _ in of_auction])
-            for auction, of_auction in zip(auctions, answers, strict=True)
+            self._score(auction, tuple(of_auction), [next(clicks) for _ in of_auction], weights, seconds)
+            for auction, of_auction, weights in zip(auctions, answers, log_weights, strict=True)
         ]
 
     def settle(
@@ -123,16 +156,33 @@ class MosaicAuction:
         temperature = self.tau if tau is None else tau
         return [self._draw(proposal, samples, seed, temperature) for proposal in proposals]
 
+    def _log_weights(
+        self, prompts: Sequence[Messages], answers: Sequence[Sequence[GeneratedAnswer]]
+    ) -> list[np.ndarray]:
+        if self._reference is None:
+            return [np.zeros(len(group)) for group in answers]
+        tokens = [[answer.token_ids for answer in group] for group in answers]
+        return [
+            np.array(reference) - np.array([answer.logprob for answer in group])
+            for reference, group in zip(self._reference.log_probabilities(prompts, tokens), answers, strict=True)
+        ]
+
     def _score(
-        self, auction: Auction, answers: tuple[GeneratedAnswer, ...], clicks: Sequence[dict[str, float]]
+        self,
+        auction: Auction,
+        answers: tuple[GeneratedAnswer, ...],
+        clicks: Sequence[dict[str, float]],
+        log_weights: np.ndarray,
+        seconds: float,
     ) -> CandidateSet:
         column = {ad.ad_id: number for number, ad in enumerate(auction.candidates)}
-        rewards = np.zeros((len(answers), len(auction.candidates)))
+        odds = np.zeros((len(answers), len(auction.candidates)))
         for row, probabilities in enumerate(clicks):
             for ad_id, probability in probabilities.items():
-                rewards[row, column[ad_id]] = auction.bids[column[ad_id]] * probability
+                odds[row, column[ad_id]] = probability
+        rewards = odds * np.asarray(auction.bids, np.float64)
         costs = np.array([self._penalty.of(parse_answer(answer.text, auction.candidates)) for answer in answers])
-        return CandidateSet(auction, answers, rewards, costs)
+        return CandidateSet(auction, answers, rewards, odds * self._reserve, costs, log_weights, seconds)
 
     def _draw(self, proposal: CandidateSet, samples: int, seed: int, tau: float) -> list[Outcome]:
         allocation = proposal.allocate(tau)
@@ -153,4 +203,5 @@ class MosaicAuction:
             generations=len(proposal.answers),
             tokens=proposal.tokens,
             answer_tokens=len(proposal.answers[row].token_ids),
+            seconds=proposal.seconds,
         )

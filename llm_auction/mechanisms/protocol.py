@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from llm_auction.market import Auction
@@ -20,6 +20,9 @@ class Outcome:
         generations: answers that were generated to show this one.
         tokens: tokens of ALL those answers.
         answer_tokens: tokens of the shown answer.
+        seconds: wall time of serving it, as its share of the batch it was made in: generation, and whatever else the
+            mechanism must do before it can answer; not the bill, which may follow later. Two outcomes that differ in
+            nothing else are equal.
     """
 
     answer: str
@@ -27,6 +30,7 @@ class Outcome:
     generations: int
     tokens: int
     answer_tokens: int
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def payment(self) -> float:

@@ -1,26 +1,26 @@
 """RAG-Auction: the segment auction first, then generate with ONLY the winners in the prompt (arXiv 2406.09459).
 
-The whole answer is one segment. The prompt shows the winners without their bids and in the candidates' order, so that a
-bid acts through winning alone. Winners pay their critical price per click.
+The whole answer is one segment here (`rag_segments` sells its sentences one by one). The prompt shows the winners
+without their bids and in the candidates' order, so that a bid acts through winning alone. Winners pay their critical
+price per click.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from llm_auction.generation.protocol import GenerationEngine, Progress
 from llm_auction.market import Auction
+from llm_auction.mechanisms.ad_relevance import AdRelevance
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
 from llm_auction.mechanisms.segment_auction import SegmentResult, segment_auction
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed, generator
-
-# q of every candidate, in their order: relevance to the query, in (0, 1].
-AdRelevance = Callable[[Auction], np.ndarray]
 
 
 class RagAuction:
@@ -32,6 +32,7 @@ class RagAuction:
         estimate_clicks: click probabilities for the expected bill.
         sampling: temperature, truncation, length.
         winners: k.
+        reserve: least price a click.
         template: the prompt's versioned template.
         on_progress: told (answers done, answers in all).
     """
@@ -46,6 +47,7 @@ class RagAuction:
         sampling: SamplingConfig,
         *,
         winners: int = 1,
+        reserve: float = 0.0,
         template: str = "ad_llm_v1",
         on_progress: Progress | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class RagAuction:
         self._estimate_clicks = estimate_clicks
         self._sampling = sampling
         self._winners = winners
+        self._reserve = reserve
         self._template = template
         self._on_progress = on_progress
 
@@ -65,9 +68,10 @@ class RagAuction:
 
     def repeat(self, auctions: Sequence[Auction], samples: int, seed: int) -> list[list[Outcome]]:
         """`samples` runs of each auction, each with its own noise, winners and answer."""
+        started = time.perf_counter()
         results = [self._auction(auction, samples, seed) for auction in auctions]
         shown = [
-            _only_winners(auction, result)
+            only_ads(auction, result.winners)
             for auction, of_auction in zip(auctions, results, strict=True)
             for result in of_auction
         ]
@@ -78,6 +82,7 @@ class RagAuction:
                 prompts, 1, self._sampling, derive_seed(seed, "rag-auction"), on_progress=self._on_progress
             )
         ]
+        seconds = (time.perf_counter() - started) / max(1, len(answers))
         clicks = self._estimate_clicks(shown, [answer.text for answer in answers])
         outcomes = iter(
             Outcome(
@@ -86,6 +91,7 @@ class RagAuction:
                 generations=1,
                 tokens=len(answer.token_ids),
                 answer_tokens=len(answer.token_ids),
+                seconds=seconds,
             )
             for auction, result, answer, probabilities in zip(
                 [auction for auction in auctions for _ in range(samples)],
@@ -100,11 +106,12 @@ class RagAuction:
     def _auction(self, auction: Auction, samples: int, seed: int) -> list[SegmentResult]:
         rng = generator(seed, "rag-auction", auction.query.query_id)
         relevance, bids = np.asarray(self._relevance(auction), dtype=np.float64), np.asarray(auction.bids, np.float64)
-        return [segment_auction(relevance, bids, self._winners, rng) for _ in range(samples)]
+        return [segment_auction(relevance, bids, self._winners, rng, self._reserve) for _ in range(samples)]
 
 
-def _only_winners(auction: Auction, result: SegmentResult) -> Auction:
-    kept = sorted(result.winners)
+def only_ads(auction: Auction, places: Sequence[int]) -> Auction:
+    """The auction with only the candidates at `places`, in the order of the candidates."""
+    kept = sorted(places)
     return replace(
         auction,
         candidates=tuple(auction.candidates[ad] for ad in kept),

@@ -23,7 +23,9 @@ class SegmentResult:
     prices: tuple[float, ...]
 
 
-def segment_auction(relevance: np.ndarray, bids: np.ndarray, winners: int, rng: np.random.Generator) -> SegmentResult:
+def segment_auction(
+    relevance: np.ndarray, bids: np.ndarray, winners: int, rng: np.random.Generator, reserve: float = 0.0
+) -> SegmentResult:
     """Run one segment auction.
 
     Args:
@@ -31,6 +33,7 @@ def segment_auction(relevance: np.ndarray, bids: np.ndarray, winners: int, rng: 
         bids: (n,) b_i >= 0 per click; an ad that bids 0 never wins.
         winners: k >= 1; fewer win when fewer ads bid.
         rng: draws the noise, one number an ad, whatever the bids.
+        reserve: least price a click; an ad that bids less never wins.
 
     Raises:
         ValueError: shapes that differ, a bid below 0 or a value that isn't finite, k < 1.
@@ -45,23 +48,29 @@ def segment_auction(relevance: np.ndarray, bids: np.ndarray, winners: int, rng: 
     handicap = np.log(np.clip(relevance, LEAST_RELEVANCE, 1.0)) + rng.gumbel(size=len(bids))
     with np.errstate(divide="ignore"):
         scores = handicap + np.log(bids)
-    ranking = [int(ad) for ad in np.argsort(-scores, kind="stable") if bids[ad] > 0]
+    ranking = [int(ad) for ad in np.argsort(-scores, kind="stable") if bids[ad] > 0 and bids[ad] >= reserve]
     won = ranking[:winners]
     beaten = scores[ranking[winners]] if len(ranking) > winners else -np.inf
     # min: rounding in exp(log) must not push a price above the bid.
-    prices = (min(float(np.exp(beaten - handicap[ad])), float(bids[ad])) for ad in won)
+    prices = (min(max(float(np.exp(beaten - handicap[ad])), reserve), float(bids[ad])) for ad in won)
     return SegmentResult(tuple(won), tuple(prices))
 
 
-def expected_price(relevance: np.ndarray, bids: np.ndarray, ad: int) -> float:
+def expected_price(relevance: np.ndarray, bids: np.ndarray, ad: int, reserve: float = 0.0) -> float:
     """E[price * 1(ad wins)] with one winner, per click: Myerson's payment, in closed form.
 
-    With S = sum over the others of q_j b_j:  (S / q) * ln(1 + q b / S) - b S / (q b + S).
+    With x(b) = q b / (q b + S), S = sum over the others of q_j b_j, and the reserve r: b x(b) - integral of x over
+    [r, b] = r + (S / q) * ln((q b + S) / (q r + S)) - b S / (q b + S); 0 for a bid below r, which counts in no S.
     """
-    weights = np.clip(relevance, LEAST_RELEVANCE, 1.0) * bids
-    others = float(weights.sum() - weights[ad])
-    if others == 0.0:
-        return 0.0
-    own = float(weights[ad])
-    quality = own / bids[ad] if bids[ad] else 1.0
-    return others / quality * float(np.log1p(own / others)) - float(bids[ad]) * others / (own + others)
+    weights = np.clip(relevance, LEAST_RELEVANCE, 1.0) * np.where(bids >= reserve, bids, 0.0)
+    own, bid = float(weights[ad]), float(bids[ad])
+    others = float(weights.sum() - own)
+    if own == 0.0 or others == 0.0:
+        return reserve if own > 0.0 else 0.0
+    quality = own / bid
+    won_at_reserve = quality * reserve
+    return (
+        reserve
+        + others / quality * float(np.log((own + others) / (won_at_reserve + others)))
+        - bid * others / (own + others)
+    )

@@ -73,6 +73,9 @@ class BiddingConfig(_Section):
 
     low: Annotated[int, Field(ge=0)] = 1
     high: Annotated[int, Field(ge=0)] = 100
+    target_roi: Annotated[float, Field(ge=1.0)] = Field(
+        1.0, description="Value of a click to its advertiser, as a multiple of the bid; 1: bids are values."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> BiddingConfig:
@@ -145,6 +148,12 @@ class EvaluationConfig(_Section):
     answers_per_query: Positive = Field(4, description="Answers drawn for each test query by one-answer mechanisms.")
     mosaic_candidates: Positive = 20
     mosaic_taus: tuple[Annotated[float, Field(gt=0.0)], ...] = (0.1, 1.0, 10.0)
+    rag_winners: tuple[Positive, ...] = Field((1, 2, 3), description="k of RAG-Auction: ads sold for one whole answer.")
+    rag_segments: Positive = Field(3, description="Segments that RAG-Auction sells one by one.")
+    best_of: tuple[Positive, ...] = Field((1, 5, 20, 100), description="N of best-of-N under the true reward.")
+    reserve_price: Annotated[float, Field(ge=0.0)] = Field(
+        0.0, description="Least price a click when serving; ads that bid less are no candidates. 0: none."
+    )
     bootstrap_resamples: Positive = 2000
 
 

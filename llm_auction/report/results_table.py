@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_auction.evaluation.bootstrap import Interval
-from llm_auction.evaluation.efficiency import CLAIRVOYANT
+from llm_auction.evaluation.clairvoyant_outcomes import CLAIRVOYANT
 from llm_auction.evaluation.metrics import metric
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.study import Study
@@ -63,13 +63,13 @@ class ResultsTable:
 
 
 def results_table(study: Study) -> ResultsTable:
-    """The table of the page. The Oracle and the bound know true click probabilities and so can't be "best"."""
+    """The table of the page. What knows the true click probabilities can't be "best"."""
     figures = study.figures()
     columns = [
         one for one in _COLUMNS if any(name == one[0] and f.value is not None for (_, name), f in figures.items())
     ]
     contenders: list[Contender] = [*study.comparison.contenders]
-    if study.comparison.has_bound:
+    if study.comparison.has_bound and CLAIRVOYANT not in contenders:
         contenders.append(CLAIRVOYANT)
     best = {name: _best(figures, contenders, name, better) for name, _, _, better in columns}
     rows: list[Row] = []
@@ -102,7 +102,7 @@ def markdown_table(study: Study) -> str:
 
 
 def _may_be_best(one: Contender) -> bool:
-    return one.mechanism not in ("oracle", "clairvoyant")
+    return one.mechanism not in ("oracle", "best_of_n", "clairvoyant")
 
 
 def _best(

@@ -7,7 +7,9 @@ from llm_auction.evaluation.outcomes import Contender
 
 NAMES = {
     "pretrained": "Pretrained",
+    "rag_auction": "RAG-Auction",
     "mosaic": "MOSAIC",
+    "best_of_n": "Best of N",
     "llm_auction": "LLM-Auction",
     "oracle": "Oracle",
     "clairvoyant": "Clairvoyant bound",
@@ -20,7 +22,7 @@ MISSING = "\N{EN DASH}"
 
 def name_of(contender: Contender) -> str:
     """The contender as readers know it, such as `LLM-Auction, iteration 3` or `MOSAIC, τ = 10`."""
-    name = NAMES.get(contender.mechanism, contender.mechanism)
+    name = NAMES.get(contender.mechanism) or contender.mechanism.replace("_", " ").capitalize()
     details = []
     if contender.iteration is not None:
         details.append(f"iteration {int(contender.iteration)}")
@@ -37,6 +39,8 @@ def number(value: float | None, unit: str = "") -> str:
         text = f"{100 * value:.1f}{PERCENT}"
     elif unit == "points":
         text = f"{100 * value:.1f} points"
+    elif unit == "s":
+        text = f"{value:.3g}"
     elif unit in ("tokens", "characters") or abs(value) >= 1000:
         text = f"{value:,.0f}"
     else:

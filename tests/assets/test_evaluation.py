@@ -10,6 +10,7 @@ import pytest
 from dagster import DagsterInstance
 
 from assets.evaluation import mechanism_outcomes, study_report
+from assets.mechanism_runs import MECHANISMS
 from assets.study import load_seed_run, write_report
 from llm_auction.answers import AD_ID_PREFIX
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
@@ -54,12 +55,54 @@ def test_all_mechanisms_meet_the_same_market(data_dir: Path) -> None:
     assert paid["payment"].to_list() == pytest.approx(paid["expected_revenue"].to_list())
 
 
+def test_baselines_bring_their_variants(data_dir: Path) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        for name in ("pretrained", "rag_auction", "best_of_n", "clairvoyant"):
+            run(data_dir, mechanism_outcomes, instance, name)
+    frames = {name: outcomes(data_dir, name) for name in ("pretrained", "rag_auction", "best_of_n", "clairvoyant")}
+    variants = {name: frame["variant"].unique(maintain_order=True).to_list() for name, frame in frames.items()}
+    assert variants == {
+        "pretrained": [None],
+        "rag_auction": ["k=1", "k=2", "k=3", "3 segments", "3 segments with replacement"],
+        "best_of_n": ["N=1", "N=4"],
+        "clairvoyant": [None],
+    }
+    assert frames["best_of_n"].filter(variant="N=4").height == 10  # one block of four, two of one
+    best_of_one = frames["best_of_n"].filter(variant="N=1").drop("mechanism", "variant", "seconds")
+    assert best_of_one.equals(frames["pretrained"].drop("mechanism", "variant", "seconds"))
+    everything = pl.concat(frames.values())
+    assert (everything["payment"] <= everything["expected_revenue"] + 1e-9).all()
+    assert (everything["reward"] <= everything["clairvoyant_reward"] + 1e-9).all()
+    for name, frame in frames.items():
+        assert (frame["seconds"] > 0).all() is (name != "clairvoyant")
+        assert frame["utility"].to_list() == pytest.approx((frame["welfare"] - frame["payment"]).to_list())
+
+
+def test_a_reserve_price_leaves_fewer_candidates(data_dir: Path) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        for name in MECHANISMS[:5]:
+            run(data_dir, mechanism_outcomes, instance, name, {"evaluation.reserve_price": "60"})
+            frame = outcomes(data_dir, name)
+            assert frame["bids"].list.min().min() >= 60
+            assert frame["bids"].list.len().min() < 10
+
+
+def test_outcomes_of_another_version_are_named(data_dir: Path) -> None:
+    lake = Lake(data_dir=str(data_dir))
+    with DagsterInstance.ephemeral() as instance:
+        run(data_dir, mechanism_outcomes, instance, "pretrained")
+        lake.write("mechanism_outcomes", outcomes(data_dir, "pretrained").drop("seconds"), {"mechanism": "pretrained"})
+        with pytest.raises(ValueError, match=r"pretrained has other columns .* materialize it again"):
+            run(data_dir, study_report, instance)
+
+
 def test_more_skill_shows_and_runs_repeat(data_dir: Path) -> None:
     with DagsterInstance.ephemeral() as instance:
         run(data_dir, mechanism_outcomes, instance, "llm_auction")
         first = outcomes(data_dir, "llm_auction")
         run(data_dir, mechanism_outcomes, instance, "llm_auction")
-    assert outcomes(data_dir, "llm_auction").equals(first)
+    again = outcomes(data_dir, "llm_auction")
+    assert again.drop("seconds").equals(first.drop("seconds"))
     highest = {"01": 0, "02": 0}
     for row in first.iter_rows(named=True):
         bids = dict(zip(row["candidate_ad_ids"], row["bids"], strict=True))

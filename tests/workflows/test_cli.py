@@ -225,7 +225,7 @@ def test_seed_and_seeds_exclude_each_other() -> None:
 
 
 def test_an_unknown_mechanism_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    code, text = invoke("evaluate", "mosiac", "--data-dir", str(tmp_path / "state"))
+    code, text = invoke("evaluate", "--mechanism", "mosiac", "--data-dir", str(tmp_path / "state"))
     assert code == 2
     assert "choose among" in text
     assert not (tmp_path / "state").exists()

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 def evaluate(
     mechanisms: Annotated[
         list[str] | None,
-        typer.Argument(help="pretrained, mosaic, llm_auction, oracle; all without it.", show_default=False),
+        typer.Option(
+            "--mechanism",
+            "-m",
+            help="A mechanism or arm to measure; repeat it for more. Without it, those of `llm-auction run`.",
+            show_default=False,
+        ),
     ] = None,
     profile: ProfileOption = None,
     seed: SeedOption = None,
@@ -28,13 +33,14 @@ def evaluate(
 
     Examples:
 
-        llm-auction evaluate                                   # all mechanisms
-        llm-auction evaluate mosaic --set evaluation.mosaic_taus=1,5,20
-        llm-auction evaluate llm_auction oracle --seed 1       # every iteration of both arms
+        llm-auction evaluate                                   # what `llm-auction run` measures
+        llm-auction evaluate -m rag_auction -m best_of_n -m clairvoyant
+        llm-auction evaluate -m mosaic --set evaluation.mosaic_taus=1,5,20
+        llm-auction evaluate -m llm_auction -m oracle --seed 1 # every iteration of both arms
 
     All mechanisms meet the same queries, candidates, bids and users. Nothing is trained here.
     """
-    from assets.partitions import MECHANISMS
+    from assets.mechanism_runs import MECHANISMS
     from workflows.cli.progress import LoopDisplay, open_console
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder

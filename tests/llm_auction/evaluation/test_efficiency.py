@@ -39,6 +39,10 @@ def test_means_and_ratios_of_sums(outcomes: pl.DataFrame, comparison: Comparison
         "clairvoyant_reward_share": rows["reward"].sum() / rows["clairvoyant_reward"].sum(),
         "answer_characters": rows["characters"].mean(),
         "generations_per_query": 1.0,
+        "welfare_per_query": rows["expected_revenue"].mean(),
+        "utility_per_query": rows["expected_revenue"].mean() - 20.0,
+        "no_ad_share": (rows["n_ads"] == 0).mean(),
+        "seconds_per_query": 0.002 * rows["tokens"].mean(),
     }
     for name, value in expected.items():
         figure = comparison.interval(FINAL, name)

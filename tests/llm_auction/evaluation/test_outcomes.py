@@ -16,7 +16,8 @@ from llm_auction.evaluation.outcomes import (
     pool_seeds,
     score_answers,
 )
-from tests.synthetic_study import FINAL, StubUser, synthetic_auctions, synthetic_outcomes, synthetic_profile
+from llm_auction.users import ParametricUser
+from tests.synthetic_study import FINAL, StubUser, catalog, synthetic_auctions, synthetic_outcomes, synthetic_profile
 
 PROFILE = synthetic_profile(queries=6)
 AUCTION = synthetic_auctions(PROFILE)[0]
@@ -42,6 +43,34 @@ def test_figures_of_one_answer() -> None:
     assert row["revenue"] == sum(bid for bid, clicked in zip(AUCTION.bids, row["clicks"], strict=False) if clicked)
     assert (row["format_errors"], row["n_ads"], row["tokens"], row["generated_tokens"]) == (1, 2, 12, 240)
     assert (row["clairvoyant_reward"], row["clairvoyant_revenue"]) == (30.0, 36.0)
+
+
+def test_welfare_and_utility_follow_the_values_behind_the_bids() -> None:
+    answer = f"Take {render_insertion(AUCTION.candidates[0])}."
+    truthful = score(answer)
+    assert truthful["welfare"] == truthful["expected_revenue"]
+    assert truthful["utility"] == pytest.approx(truthful["welfare"] - 3.5)
+    careful = PROFILE.model_copy(update={"bidding": PROFILE.bidding.model_copy(update={"target_roi": 2.0})})
+    shown = Shown(AUCTION, 0, answer, payment=3.5, tokens=12, generations=1, generated_tokens=12)
+    row = score_answers(FINAL, [shown], StubUser(), careful, {}).row(0, named=True)
+    assert row["welfare"] == pytest.approx(2 * row["expected_revenue"])
+    assert row["revenue"] == truthful["revenue"]
+
+
+def test_the_same_ad_twice_counts_once_and_costs_a_format_error() -> None:
+    link = render_insertion(AUCTION.candidates[0])
+    once, twice = score(f"Take {link}."), score(f"Take {link}. Yes, {link}.")
+    assert (twice["inserted_ad_ids"], twice["format_errors"]) == (once["inserted_ad_ids"], 1)
+    assert twice["expected_revenue"] == once["expected_revenue"]
+    assert twice["reward"] == pytest.approx(once["reward"] - PROFILE.reward.error_weight)
+
+
+def test_an_answer_floods_when_no_ad_in_it_can_be_clicked() -> None:
+    user, ads = ParametricUser(catalog()), AUCTION.candidates
+    too_many = " ".join(f"Take {render_insertion(ad)}." for ad in ads[: user.parameters.max_ads + 1])
+    answers = ("Nothing.", f"Take {render_insertion(ads[0])}.", too_many)
+    shown = [Shown(AUCTION, 0, answer, 0.0, 5, 1, 5) for answer in answers]
+    assert score_answers(FINAL, shown, user, PROFILE, {})["flooded"].to_list() == [False, False, True]
 
 
 def test_user_randomness_is_shared_by_mechanisms_and_differs_by_sample() -> None:

@@ -60,8 +60,14 @@ class ScriptedEngine:
             on_progress(len(prompts) * answers_per_prompt, len(prompts) * answers_per_prompt)
         return batch
 
+    @staticmethod
+    def offered(prompt: Messages) -> list[tuple[str, str]]:
+        """Title and id of the ads in a prompt."""
+        asked = next(message["content"] for message in prompt if message["role"] == "user")
+        return re.findall(r'"title": "(?P<title>[^"]*)", "id": "(?P<id>[^"]*)"', asked)
+
     def _answer(self, prompt: Messages, rng: np.random.Generator) -> GeneratedAnswer:
-        offered = re.findall(r'"title": "(?P<title>[^"]*)", "id": "(?P<id>[^"]*)"', prompt[-1]["content"])
+        offered = self.offered(prompt)
         chosen = [offered[index] for index in rng.permutation(len(offered))[: rng.integers(0, 4)]]
         sentences = [f"On muddy trails many like to have @{title}@[{ad_id}] with them." for title, ad_id in chosen]
         text = " ".join(["Muddy trails ask for a firm grip.", *sentences])

@@ -15,7 +15,7 @@ from tests.llm_auction.mechanisms.fakes import ADS, SAMPLING, ScriptedEngine, au
 USER = ParametricUser(ADS)
 
 
-def relevance(auction: Auction) -> np.ndarray:
+def relevance(auction: Auction, written: str = "") -> np.ndarray:
     return np.linspace(0.2, 0.9, len(auction.candidates))
 
 

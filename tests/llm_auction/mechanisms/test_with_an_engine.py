@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from llm_auction.mechanisms import (
+    BestOfN,
     LlmAuction,
     Mechanism,
     MosaicAuction,
     PretrainedAdLlm,
     RagAuction,
+    RagSegmentAuction,
     clicks_from_user,
 )
 from llm_auction.objective import Penalty
@@ -33,6 +35,8 @@ def mechanisms(tiny_model_dir: Path) -> list[Mechanism]:
         LlmAuction(engine, clicks, SAMPLING),
         MosaicAuction(engine, clicks, SAMPLING, Penalty(), tau=10.0, candidates=3),
         RagAuction(engine, relevance, clicks, SAMPLING, winners=2),
+        RagSegmentAuction(engine, relevance, clicks, SAMPLING, segments=1),
+        BestOfN(engine, clicks, SAMPLING, Penalty(), answers=3),
     ]
 
 
@@ -43,8 +47,9 @@ def test_all_run_repeat_and_account(mechanisms: list[Mechanism]) -> None:
         assert outcomes == mechanism.repeat(market, 2, seed=5)
         assert [len(of_auction) for of_auction in outcomes] == [2, 2]
         for outcome in (outcome for of_auction in outcomes for outcome in of_auction):
-            assert outcome.generations == (3 if mechanism.name == "mosaic" else 1)
+            assert outcome.generations == (3 if mechanism.name in ("mosaic", "best_of_n") else 1)
             assert 1 <= outcome.answer_tokens <= SAMPLING.max_new_tokens
+            assert outcome.seconds > 0
             assert outcome.answer_tokens <= outcome.tokens <= outcome.generations * SAMPLING.max_new_tokens
 
 

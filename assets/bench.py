@@ -1,0 +1,119 @@
+"""What all mechanisms share on the test queries: the auctions, the users who judge, the bound, the models."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from assets.frames import load_ads, load_auctions
+from assets.partitions import ITERATIONS
+from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
+from llm_auction.generation.protocol import GenerationEngine
+from llm_auction.market import Ad, Auction
+from llm_auction.mechanisms import ClickEstimator, LlmAuction, Outcome, clicks_from_pctr, clicks_from_user
+from llm_auction.objective import Penalty
+from llm_auction.profiles.schema import Profile
+from llm_auction.reserve import with_reserve
+from llm_auction.seeds import derive_seed
+from llm_auction.users import ParametricUser
+from llm_auction.users.clairvoyant import clairvoyant_reward
+from llm_auction.users.protocol import UserModel
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.user_model import UserModelResource
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The test auctions, the users who judge, and the bound of every query; `ads` is the whole catalog.
+
+    `reserve` is the least price a click; the auctions hold no lower bid.
+    """
+
+    profile: Profile
+    ads: Sequence[Ad]
+    auctions: Sequence[Auction]
+    user: UserModel
+    bounds: dict[str, Bound]
+    log: Callable[[str], None]
+    reserve: float = 0.0
+
+    @classmethod
+    def of(cls, profile: Profile, lake: Lake, user_model: UserModelResource, log: Callable[[str], None]) -> "Bench":
+        """The first `evaluation.test_queries` test queries with the test bids, which no mechanism changes; no reserve.
+
+        Raises:
+            ValueError: there are no test queries.
+        """
+        auctions = load_auctions(lake, "test", profile.bidding, profile.seed, "test")[: profile.evaluation.test_queries]
+        if not auctions:
+            raise ValueError(
+                "user_queries has no test query: raise population.test_share or population.profiles, or mark rows of "
+                "your query file with split = test, and materialize user_queries and ad_candidates again"
+            )
+        ads = list(load_ads(lake).values())
+        user = user_model.open(ads)
+        return cls(profile, ads, auctions, user, _bounds(auctions, user, profile), log)
+
+    def with_reserve(self, reserve: float) -> "Bench":
+        """The same test queries among the ads that bid at least `reserve`, with the bound of what is left."""
+        auctions = [with_reserve(auction, reserve) for auction in self.auctions]
+        return replace(self, auctions=auctions, bounds=_bounds(auctions, self.user, self.profile), reserve=reserve)
+
+    @property
+    def samples(self) -> int:
+        """Answers drawn for each test query."""
+        return self.profile.evaluation.answers_per_query
+
+    @property
+    def answer_seed(self) -> int:
+        """The seed of every mechanism's answers."""
+        return derive_seed(self.profile.seed, "test-answers")
+
+    def score(self, contender: Contender, outcomes: Sequence[Sequence[Outcome]]) -> pl.DataFrame:
+        """Judge the outcomes of one contender: `outcomes[i]` are its showings of auction i."""
+        shown = [
+            Shown(auction, sample, one.answer, one.payment, one.answer_tokens, one.generations, one.tokens, one.seconds)
+            for auction, of_auction in zip(self.auctions, outcomes, strict=True)
+            for sample, one in enumerate(of_auction)
+        ]
+        return score_answers(contender, shown, self.user, self.profile, self.bounds)
+
+
+def evaluated_iterations(model_store: ModelStore, kind: str, arm: str) -> list[str]:
+    """The iterations of an arm that have a model, in loop order.
+
+    Raises:
+        ValueError: none has.
+    """
+    found = [iteration for iteration in ITERATIONS if model_store.exists(kind, f"{arm}/{iteration}")]
+    if not found:
+        asset = {"ad_llm": "ad_llm", "pctr": "pctr_model"}[kind]
+        raise ValueError(f"arm {arm} has no {asset} yet: materialize {asset}[{arm}|{ITERATIONS[0]}] first")
+    return found
+
+
+def one_answer_mechanism(bench: Bench, engine: GenerationEngine, kind: type[LlmAuction] = LlmAuction) -> LlmAuction:
+    """An Ad-LLM as a mechanism on the bench; first price bills clicks, so its bill follows the users' own odds."""
+    return kind(engine, clicks_from_user(bench.user), bench.profile.sampling, template=bench.profile.ad_llm.prompt)
+
+
+def load_reward_model(folder: Path) -> ClickEstimator:
+    """The pCTR model of a folder of the store, as mechanisms ask it."""
+    from llm_auction.pctr.model import PctrModel
+
+    return clicks_from_pctr(PctrModel.load(folder))
+
+
+def penalty_of(profile: Profile) -> Penalty:
+    """The response penalty that the profile sets."""
+    return Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
+
+
+def _bounds(auctions: Sequence[Auction], user: UserModel, profile: Profile) -> dict[str, Bound]:
+    if not isinstance(user, ParametricUser):
+        return {}
+    penalty = penalty_of(profile)
+    found = {auction.query.query_id: clairvoyant_reward(auction, user, penalty) for auction in auctions}
+    return {query_id: Bound(best.reward, best.revenue) for query_id, best in found.items()}
