@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -56,12 +56,30 @@ class Lake(ConfigurableResource):
             StorageError: the data directory is full or not writable; the earlier content stays.
         """
         frame = _with_partition_columns(table, frame, partition or {})
+
+        def write_frame(aside: Path) -> int:
+            frame.write_parquet(aside, compression="zstd")
+            return frame.height
+
+        return self.write_with(table, write_frame, partition)
+
+    def write_with(self, table: str, write: Callable[[Path], int], partition: Mapping[str, str] | None = None) -> Path:
+        """Write a table or partition that is too big for a frame, and return its file.
+
+        Args:
+            table: its name.
+            write: makes the Parquet file at the path it is given, partition columns included; returns the rows.
+            partition: column -> key.
+
+        Raises:
+            StorageError: the data directory is full or not writable; the earlier content stays.
+        """
         folder = self.path(table, partition)
         target = folder / FILE
         with storage_errors(target):
             aside = aside_path(self.root)
             try:
-                frame.write_parquet(aside, compression="zstd")
+                rows = write(aside)
                 flush_to_disk(aside)
                 size = aside.stat().st_size
                 digest = _sha256(aside)
@@ -70,8 +88,23 @@ class Lake(ConfigurableResource):
                 flush_to_disk(folder)
             finally:
                 aside.unlink(missing_ok=True)
-            write_json_atomically(folder / MARKER, {"rows": frame.height, "bytes": size, "sha256": digest}, self.root)
+            write_json_atomically(folder / MARKER, {"rows": rows, "bytes": size, "sha256": digest}, self.root)
         return target
+
+    def withdraw(self, table: str, partition: Mapping[str, str] | None = None) -> None:
+        """Mark a table or partition as incomplete until it is written again; nothing happens where there is none."""
+        folder = self.path(table, partition)
+        with storage_errors(folder):
+            (folder / MARKER).unlink(missing_ok=True)
+
+    def file(self, table: str, partition: Mapping[str, str] | None = None) -> Path:
+        """The Parquet file of a complete table or partition; MissingPartition otherwise."""
+        folder = self.path(table, partition)
+        fault = self._fault(folder)
+        if fault is not None:
+            of = f"[{'|'.join(partition.values())}]" if partition else ""
+            raise MissingPartition(f"{table}{of} {fault} ({folder}): materialize the asset {table}{of} first")
+        return folder / FILE
 
     def read(self, table: str, partition: Mapping[str, str] | None = None) -> pl.DataFrame:
         """One table or partition.
@@ -79,19 +112,12 @@ class Lake(ConfigurableResource):
         Raises:
             MissingPartition: it was never written, or its write was cut short.
         """
-        folder = self.path(table, partition)
-        fault = self._fault(folder)
-        if fault is not None:
-            of = f"[{'|'.join(partition.values())}]" if partition else ""
-            raise MissingPartition(f"{table}{of} {fault} ({folder}): materialize the asset {table}{of} first")
-        return pl.read_parquet(folder / FILE, hive_partitioning=False)
+        return pl.read_parquet(self.file(table, partition), hive_partitioning=False)
 
     def data_version(self, table: str, partition: Mapping[str, str] | None = None) -> str:
         """The content hash of a complete partition; MissingPartition otherwise."""
-        folder = self.path(table, partition)
-        if self._fault(folder) is not None:
-            self.read(table, partition)
-        return str(json.loads((folder / MARKER).read_text(encoding="utf-8"))["sha256"])[:16]
+        marker = self.file(table, partition).with_name(MARKER)
+        return str(json.loads(marker.read_text(encoding="utf-8"))["sha256"])[:16]
 
     def partitions(self, table: str, *columns: str) -> list[dict[str, str]]:
         """The complete partitions of a table, in key order; `columns` name its levels, outermost first."""

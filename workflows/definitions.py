@@ -11,6 +11,7 @@ from assets import (
     ad_llm_checks,
     base,
     bid_curves,
+    click_log,
     evaluation,
     feedback_checks,
     feedback_models,
@@ -45,6 +46,7 @@ MODULES = [
     ad_llm_checks,
     evaluation,
     bid_curves,
+    click_log,
 ]
 
 

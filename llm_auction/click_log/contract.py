@@ -13,11 +13,12 @@ from enum import StrEnum
 SCHEMA_VERSION = 1
 
 # An id is a name, never a path, a piece of SQL or of markup: no white space or control characters, no quotes,
-# backslashes, backticks, semicolons or angle brackets, no `..`, no slash in front.
+# backslashes, backticks, semicolons or angle brackets, no `..`, no slash in front. Of one id, or of several by line.
 ID_LENGTH = 200
-ID_PATTERN = rf"[^\s\p{{C}}'\"`\\;<>/][^\s\p{{C}}'\"`\\;<>]{{0,{ID_LENGTH - 1}}}"
+ID_PATTERN = r"[^\s\p{C}'\"`\\;<>/][^\s\p{C}'\"`\\;<>]*"
+ID_FORBIDDEN = ".."
 # RFC 3339 with an offset, to the nanosecond; stored to the microsecond in UTC.
-TS_PATTERN = r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:?\d{2})"
+TS_PATTERN = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})"
 
 TEXT_LENGTH = 200_000  # characters of a query, a profile, an answer, a reason
 AUCTION_LENGTH = 10_000  # candidates

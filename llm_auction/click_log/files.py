@@ -1,0 +1,99 @@
+"""The files of one day of delivery: which there are, and whether one has changed since.
+
+A source is a path, a glob or any fsspec URL with `{date}` in it. Names of files are data: they are listed and opened,
+never put into a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import fsspec
+from fsspec.core import url_to_fs
+
+DATE = "{date}"
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd"}
+PARQUET = ".parquet"
+
+
+class ClickLogSourceError(ValueError):
+    """The configured source is wrong, or holds nothing for a day; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One file as it was when it was listed.
+
+    `fingerprint` is what its file system says of its identity and content: size and time of change, or an ETag.
+    """
+
+    filesystem: Any
+    path: str
+    size: int
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """The path as people and tables know it."""
+        return str(self.filesystem.unstrip_protocol(self.path)).removeprefix("file://")
+
+    @property
+    def compression(self) -> str | None:
+        """Of a JSON Lines file: "gzip", "zstd", or None."""
+        return next((codec for ending, codec in COMPRESSIONS.items() if self.path.endswith(ending)), None)
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.path.endswith(PARQUET)
+
+    @property
+    def is_json_lines(self) -> bool:
+        plain = self.path.removesuffix(".gz").removesuffix(".zst")
+        return plain.endswith(JSON_LINES)
+
+    def open(self) -> IO[bytes]:
+        return self.filesystem.open(self.path, "rb")
+
+    def listed_again(self) -> LogFile:
+        """The file as it is now; FileNotFoundError when it is gone."""
+        return _listed(self.filesystem, self.path)
+
+
+def find_files(source: str | None, day: str) -> list[LogFile]:
+    """The files delivered on a day ("2026-01-05"), in order of their names; hidden ones and markers are left out.
+
+    Raises:
+        ClickLogSourceError: no source is configured, it has no `{date}`, it can't be reached, or it holds no file.
+    """
+    if source is None:
+        raise ClickLogSourceError(
+            "no click log is configured: set click_log.source to the path, glob or URL of the files, such as "
+            "/logs/{date}/*.jsonl.gz"
+        )
+    if DATE not in source:
+        raise ClickLogSourceError(f"click_log.source = {source!r} lacks {DATE}, the day on which a file was delivered")
+    pattern = source.replace(DATE, day)
+    try:
+        filesystem, path = url_to_fs(pattern)
+        filesystem.invalidate_cache()
+        found = filesystem.glob(path, detail=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise ClickLogSourceError(f"click_log.source: {pattern} can't be listed: {error}") from error
+    files = [
+        _listed(filesystem, name)
+        for name, info in found.items()
+        if info["type"] == "file" and not name.rsplit("/", 1)[-1].startswith((".", "_"))
+    ]
+    if not files:
+        raise ClickLogSourceError(
+            f"no file at {pattern}: nothing was delivered on {day}, or click_log.source points elsewhere"
+        )
+    return sorted(files, key=lambda file: file.path)
+
+
+def _listed(filesystem: fsspec.AbstractFileSystem, path: str) -> LogFile:
+    filesystem.invalidate_cache()
+    return LogFile(filesystem, path, int(filesystem.info(path)["size"] or 0), str(filesystem.ukey(path)))

@@ -1,0 +1,124 @@
+"""Reading one file of a log as a stream of Arrow batches: its lines as text, or the rows of a Parquet file.
+
+Memory stays at a few batches whatever the size of the file. Nothing is interpreted here: which line is an event, and
+which event is a good one, is decided by whoever takes the batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llm_auction.click_log.contract import COMMON_FIELDS, EVENTS, LINE_BYTES
+from llm_auction.click_log.files import LogFile
+
+CHUNK_BYTES = 8 * 1024 * 1024
+# Read at a time: of a stream that breaks off, no more than this is lost.
+PIECE_BYTES = 64 * 1024
+ROWS = 8192
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What is kept of a line that can't be read.
+SHOWN_BYTES = 1000
+
+# line: from 1. text: the line; what could be read of it, where `fault` holds the reason (a key of REASONS).
+LINES_SCHEMA = pa.schema([("line", pa.int64()), ("text", pa.string()), ("fault", pa.string())])
+LINE = "number of the row in the file"
+FIELDS = tuple(dict.fromkeys(chain(COMMON_FIELDS, *EVENTS.values())))
+
+
+def read_lines(file: LogFile) -> Iterator[pa.RecordBatch]:
+    """The lines of a JSON Lines file, in the columns of LINES_SCHEMA; empty ones are left out but counted.
+
+    Raises:
+        OSError: the file can't be read on, or its compression is broken; the lines before that have been yielded.
+    """
+    with file.open() as raw, pa.input_stream(pa.PythonFile(raw, mode="r"), compression=file.compression) as stream:
+        number, rest, skipping = 1, b"", False
+        for index, chunk in enumerate(_chunks(stream)):
+            lines = (rest + (chunk if index else chunk.removeprefix(BYTE_ORDER_MARK))).split(b"\n")
+            rest = lines.pop()
+            if skipping and lines:  # the end of a line that was too long
+                lines[0], skipping = b"", False
+            if lines:
+                yield _line_batch(number, lines)
+                number += len(lines)
+            if len(rest) > LINE_BYTES:
+                if not skipping:
+                    yield _fault_batch(number, rest, "line_too_long")
+                rest, skipping = b"", True
+        if rest and not skipping:
+            yield _line_batch(number, [rest])
+
+
+def parquet_fields(file: LogFile) -> tuple[str, ...]:
+    """The columns of a Parquet file that the contract knows; OSError or pa.ArrowException when it is none."""
+    with file.open() as raw:
+        names = pq.ParquetFile(raw).schema_arrow.names
+    return tuple(name for name in FIELDS if name in names)
+
+
+def read_rows(file: LogFile, fields: tuple[str, ...]) -> pa.RecordBatchReader:
+    """The rows of a Parquet file: `fields`, and the column LINE, from 1."""
+    raw = file.open()
+    parquet = pq.ParquetFile(raw)
+    kept = parquet.schema_arrow
+    schema = pa.schema([kept.field(name) for name in fields] + [(LINE, pa.int64())])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        number = 1
+        with raw:
+            for batch in parquet.iter_batches(batch_size=ROWS, columns=list(fields), use_threads=False):
+                numbers = pa.array(range(number, number + batch.num_rows), pa.int64())
+                columns = [batch.column(name) for name in fields]
+                yield pa.RecordBatch.from_arrays([*columns, numbers], schema=schema)
+                number += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _chunks(stream: pa.NativeFile) -> Iterator[bytes]:
+    """The content in pieces of about CHUNK_BYTES; what came before an error is yielded before it is raised."""
+    pieces: list[bytes] = []
+    try:
+        while piece := stream.read(PIECE_BYTES):
+            pieces.append(piece)
+            if len(pieces) * PIECE_BYTES >= CHUNK_BYTES:
+                yield b"".join(pieces)
+                pieces = []
+    except OSError:
+        yield b"".join(pieces)
+        raise
+    yield b"".join(pieces)
+
+
+def _line_batch(number: int, lines: list[bytes]) -> pa.RecordBatch:
+    present = [(number + offset, line) for offset, line in enumerate(lines) if line.strip()]
+    numbers, texts = [item[0] for item in present], [item[1] for item in present]
+    if any(len(line) > LINE_BYTES for line in texts):
+        faults = ["line_too_long" if len(line) > LINE_BYTES else None for line in texts]
+    else:
+        try:
+            column = pa.array(texts, pa.binary()).cast(pa.string())
+            nothing = pa.nulls(len(texts), pa.string())
+            return pa.RecordBatch.from_arrays([pa.array(numbers, pa.int64()), column, nothing], schema=LINES_SCHEMA)
+        except pa.ArrowInvalid:
+            faults = [None] * len(texts)
+    decoded = []
+    for index, line in enumerate(texts):
+        try:
+            decoded.append(_shown(line) if faults[index] else line.decode())
+        except UnicodeDecodeError:
+            faults[index] = "bad_encoding"
+            decoded.append(_shown(line))
+    return pa.RecordBatch.from_pydict({"line": numbers, "text": decoded, "fault": faults}, schema=LINES_SCHEMA)
+
+
+def _fault_batch(number: int, line: bytes, reason: str) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"line": [number], "text": [_shown(line)], "fault": [reason]}, LINES_SCHEMA)
+
+
+def _shown(line: bytes) -> str:
+    return line[:SHOWN_BYTES].decode(errors="backslashreplace")

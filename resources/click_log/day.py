@@ -1,0 +1,284 @@
+"""One day of delivery, from files to the lake.
+
+`load` each file, `deduplicate`, `parse` the answers, `write`. DuckDB holds the events and spills what does not fit; of
+Python objects there are never more than a batch of lines or of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from llm_auction.answers import parse_answer
+from llm_auction.click_log.contract import REASONS
+from llm_auction.click_log.files import LogFile
+from llm_auction.click_log.reading import LINE, LINES_SCHEMA, parquet_fields, read_lines, read_rows
+from llm_auction.market import Ad
+from llm_auction.profiles.schema import ClickLogConfig
+from resources.click_log.validation import EVENT_COLUMNS, validated
+from resources.lake import Lake
+
+READS = 3  # of a file that changes meanwhile
+ANSWERS = 10_000  # parsed together
+
+# Every table of a day in the order in which they are written; the last one makes the day complete.
+TABLES = (
+    "click_log_rejections",
+    "click_log_conversions",
+    "click_log_clicks",
+    "click_log_answers",
+    "click_log_files",
+)
+# What an event itself says, of the columns of a validated one.
+_SAID = tuple(name for name in EVENT_COLUMNS if name not in ("line", "verdict", "raw", "content", "answer_key"))
+_KEYS = "event_id, ts, response_id"
+_SELECTIONS = {
+    "click_log_answers": f"""
+        select {_KEYS}, policy_version, arm, iteration, query_id, query, user_id, profile, answer,
+            candidate_ad_ids, bids, inserted_ad_ids, format_errors, logprob, temperature, top_p, top_k, file, line
+        from accepted join distinct_answers using (answer_key) join parsed on parsed.place = distinct_answers.place
+        where event = 'answer' order by ts, event_id""",
+    "click_log_clicks": f"""
+        select {_KEYS}, ad_id, reason, file, line from accepted where event = 'click' order by ts, event_id""",
+    "click_log_conversions": f"""
+        select {_KEYS}, ad_id, value, file, line from accepted where event = 'conversion' order by ts, event_id""",
+    "click_log_rejections": """
+        select file, line, event as event_type, event_id, response_id, ad_id, ts, rejection_reason, detail,
+            raw as event
+        from rejected order by file, line nulls last, event_id""",
+    "click_log_files": """
+        select file, bytes, fingerprint, events_read, accepted, duplicates, rejected from per_file order by file""",
+}
+
+
+class RejectedShareError(ValueError):
+    """More of a day's events were rejected than the configuration allows; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayCounts:
+    """What became of a day's events: read = accepted + duplicates + rejected. `reasons` counts the rejected ones."""
+
+    files: int
+    read: int
+    accepted: int
+    duplicates: int
+    rejected: int
+    reasons: Mapping[str, int]
+
+    @property
+    def rejected_share(self) -> float:
+        return self.rejected / self.read if self.read else 0.0
+
+    def require_acceptable(self, max_rejected_share: float, day: str) -> None:
+        """RejectedShareError when more than this share of the events were rejected."""
+        if self.rejected_share > max_rejected_share:
+            most = sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))[:5]
+            raise RejectedShareError(
+                f"{self.rejected} of the {self.read} events of {day} were rejected ({self.rejected_share:.1%}; "
+                f"click_log.max_rejected_share allows {max_rejected_share:.1%}): "
+                + ", ".join(f"{count} x {reason} ({REASONS[reason].rstrip('.')})" for reason, count in most)
+                + f". They lie in click_log_rejections[{day}] with file and line; mend the files and run the day again"
+            )
+
+
+class ClickLogDay:
+    """The events of one day of delivery in a scratch database."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, day: str, config: ClickLogConfig) -> None:
+        self._connection, self._day, self._config = connection, day, config
+        columns = ", ".join(f"{name} {kind}" for name, kind in EVENT_COLUMNS.items())
+        # place: of the event among all of the day, in order of files and lines; its identity here.
+        connection.execute(f"create table events (place bigint, file_id integer, {columns})")
+        connection.execute("create table files (file_id integer, file varchar, bytes bigint, fingerprint varchar)")
+
+    def load(self, file_id: int, file: LogFile) -> None:
+        """Read and validate a file. One that changes meanwhile is read again, and rejected when it won't hold still."""
+        for _ in range(READS):
+            fault = self._insert(file_id, file)
+            try:
+                now = file.listed_again()
+            except FileNotFoundError:
+                break
+            if now.fingerprint == file.fingerprint:
+                if fault is not None:
+                    self._reject_file(file_id, "unreadable_file", fault)
+                self._register(file_id, file)
+                return
+            self._forget(file_id)
+            file = now
+        self._forget(file_id)
+        self._reject_file(file_id, "file_changed", "it was changed or removed while it was read")
+        self._register(file_id, file)
+
+    def deduplicate(self) -> None:
+        """Of the valid events of one id the first counts; the others are duplicates, or conflict with it."""
+        self._connection.execute("""
+            create table repeated as
+            select event_id, min(place) as first_place, arg_min(content, place) as first_content
+            from events where verdict is null
+            group by event_id having count(*) > 1
+        """)
+        self._connection.execute("""
+            create table marks as
+            select place, content = first_content as is_duplicate
+            from events join repeated using (event_id)
+            where verdict is null and place <> first_place
+        """)
+
+    def parse(self, ads: Iterable[Ad]) -> None:
+        """Find the inserted ads of every distinct (answer, candidates), with the titles of `ads`."""
+        catalog = {ad.ad_id: ad for ad in ads}
+        self._connection.execute("""
+            create table distinct_answers as
+            select answer_key, min(place) as place
+            from events where verdict is null and event = 'answer' group by answer_key
+        """)
+        self._connection.execute("create table parsed (place bigint, inserted_ad_ids varchar[], format_errors bigint)")
+        reading = self._connection.cursor()
+        answers = reading.execute(
+            "select place, answer, candidate_ad_ids from events semi join distinct_answers using (place)"
+        )
+        for batch in answers.to_arrow_reader(ANSWERS):
+            self._connection.register("batch", _parsed(batch, catalog))
+            self._connection.execute("insert into parsed select * from batch")
+            self._connection.unregister("batch")
+        reading.close()
+
+    def conclude(self) -> DayCounts:
+        """Which events are accepted, and why the others are not."""
+        connection = self._connection
+        connection.execute("""
+            create view accepted as
+            select events.*, file
+            from events join files using (file_id) anti join marks on events.place = marks.place
+            where verdict is null
+        """)
+        said = ", ".join(f"'{name}': events.{name}" for name in _SAID)
+        connection.execute(f"""
+            create view rejected as
+            select events.* exclude (raw), file,
+                split_part(coalesce(verdict, 'conflicting_event_id event_id'), ' ', 1) as rejection_reason,
+                nullif(regexp_extract(coalesce(verdict, 'conflicting_event_id event_id'), ' (.*)$', 1), '') as detail,
+                coalesce(raw, to_json({{{said}}})::varchar) as raw
+            from events join files using (file_id) left join marks on events.place = marks.place
+            where verdict is not null or not is_duplicate
+        """)
+        connection.execute("""
+            create table per_file as
+            with counts as (
+                select file_id, count(*) as events_read,
+                    count(*) filter (verdict is not null or not is_duplicate) as rejected,
+                    count(*) filter (is_duplicate) as duplicates
+                from events left join marks on events.place = marks.place
+                group by file_id
+            )
+            select file, bytes, fingerprint, coalesce(events_read, 0) as events_read,
+                coalesce(events_read - rejected - duplicates, 0) as accepted,
+                coalesce(duplicates, 0) as duplicates, coalesce(rejected, 0) as rejected
+            from files left join counts using (file_id)
+        """)
+        reasons = connection.execute("select rejection_reason, count(*) from rejected group by all").fetchall()
+        totals = connection.execute("""
+            select count(*), sum(events_read)::bigint, sum(accepted)::bigint, sum(duplicates)::bigint,
+                sum(rejected)::bigint
+            from per_file
+        """).fetchall()[0]
+        files, read, accepted, duplicates, rejected = totals
+        return DayCounts(files, read, accepted, duplicates, rejected, dict(reasons))
+
+    def write(self, lake: Lake, tables: Iterable[str] = TABLES) -> None:
+        """Replace the day's tables. Until the last is written the day counts as incomplete, and nobody reads it."""
+        partition = {"day": self._day}
+        if TABLES[-1] in tables:
+            lake.withdraw(TABLES[-1], partition)
+        for table in tables:
+            lake.write_with(table, partial(self._copy, table), partition)
+
+    def _copy(self, table: str, path: Path) -> int:
+        copied = self._connection.execute(f"""
+            copy (select '{self._day}' as day, * from ({_SELECTIONS[table]}))
+            to '{str(path).replace("'", "''")}' (format parquet, compression zstd)
+        """)
+        return int(copied.fetchall()[0][0])
+
+    def _insert(self, file_id: int, file: LogFile) -> str | None:
+        """Read a file into `events`; what went wrong with it as a whole, where something did."""
+        faults: list[str] = []
+        if file.is_parquet:
+            try:
+                fields = parquet_fields(file)
+                rows, relation = read_rows(file, fields), _as_lines(read_rows(file, fields).schema, fields)
+            except (OSError, pa.ArrowException) as error:
+                return f"not a Parquet file: {error}"
+            batches: Iterator[pa.RecordBatch] = iter(rows)
+            schema = rows.schema
+        elif file.is_json_lines:
+            batches, schema, relation = read_lines(file), LINES_SCHEMA, "incoming"
+        else:
+            return "the ending of its name is not that of JSON Lines (.jsonl, also .gz or .zst) or Parquet (.parquet)"
+        reader = pa.RecordBatchReader.from_batches(schema, _until_broken(batches, faults))
+        self._connection.register("incoming", reader)
+        self._connection.execute(f"""
+            insert into events by name
+            select {file_id} * 1_000_000_000_000 + line as place, {file_id} as file_id, *
+            from ({validated(relation, self._day, self._config)})
+        """)
+        self._connection.unregister("incoming")
+        return faults[0] if faults else None
+
+    def _forget(self, file_id: int) -> None:
+        self._connection.execute("delete from events where file_id = ?", [file_id])
+
+    def _register(self, file_id: int, file: LogFile) -> None:
+        row = [file_id, file.name, file.size, file.fingerprint]
+        self._connection.execute("insert into files values (?, ?, ?, ?)", row)
+
+    def _reject_file(self, file_id: int, reason: str, what: str) -> None:
+        self._connection.execute(
+            "insert into events (place, file_id, verdict, raw) values (? * 1_000_000_000_000, ?, ?, ?)",
+            [file_id, file_id, reason, what],
+        )
+
+
+def _until_broken(batches: Iterator[pa.RecordBatch], faults: list[str]) -> Iterator[pa.RecordBatch]:
+    """The batches up to the one that can't be read; why goes to `faults`."""
+    try:
+        yield from batches
+    except (OSError, pa.ArrowException) as error:
+        faults.append(str(error))
+
+
+def _as_lines(schema: pa.Schema, fields: tuple[str, ...]) -> str:
+    """Rows of a Parquet file as lines of JSON, so that they are judged by the same rules."""
+
+    def value(name: str) -> str:
+        is_time = pa.types.is_timestamp(schema.field(name).type)
+        # Without a zone it is UTC, as that of the connection.
+        return f"strftime({name}::timestamp, '%Y-%m-%dT%H:%M:%S.%fZ')" if is_time else f'"{name}"'
+
+    members = ", ".join(f"'{name}': {value(name)}" for name in fields)
+    text = f"to_json({{{members}}})::varchar" if fields else "'{}'"
+    return f'(select "{LINE}" as line, {text} as text, null::varchar as fault from incoming)'
+
+
+def _parsed(batch: pa.RecordBatch, catalog: Mapping[str, Ad]) -> pa.Table:
+    inserted, errors = [], []
+    for answer, ids in zip(
+        batch.column("answer").to_pylist(), batch.column("candidate_ad_ids").to_pylist(), strict=True
+    ):
+        parsed = parse_answer(answer, [catalog[ad_id] for ad_id in ids if ad_id in catalog])
+        inserted.append(list(parsed.ad_ids))
+        errors.append(parsed.format_errors)
+    return pa.table(
+        {
+            "place": batch.column("place"),
+            "inserted_ad_ids": pa.array(inserted, pa.list_(pa.string())),
+            "format_errors": pa.array(errors, pa.int64()),
+        }
+    )

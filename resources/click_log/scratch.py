@@ -1,0 +1,65 @@
+"""A DuckDB of one's own for the length of a step: bounded memory, and a folder to spill to that is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from resources.storage import storage_errors
+
+
+@contextmanager
+def scratch_database(root: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to an empty database in a fresh folder below `root`; both are gone at the end.
+
+    Args:
+        root: where it spills; made when missing. Folders of processes that were killed are removed first.
+        memory_limit: of DuckDB, such as "2GB"; what does not fit lies in the folder.
+
+    Raises:
+        StorageError: the folder can't be written, or is full.
+    """
+    with storage_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(root)
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
+    try:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "temp_directory": str(folder / "spill"),
+            # The order of rows is set where it matters; keeping it everywhere costs memory.
+            "preserve_insertion_order": False,
+        }
+        with storage_errors(root):
+            connection = duckdb.connect(str(folder / "scratch.duckdb"), config=settings)
+            try:
+                connection.execute("set timezone = 'UTC'")
+                connection.execute("set enable_progress_bar = false")
+                yield connection
+            finally:
+                connection.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(root: Path) -> None:
+    for folder in root.iterdir():
+        process = folder.name.split("-", 1)[0]
+        if process.isdigit() and not _is_alive(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    with suppress(ProcessLookupError):
+        try:
+            os.kill(process, 0)
+        except PermissionError:
+            return True
+        return True
+    return False

@@ -1,0 +1,267 @@
+"""One day of delivery: every event is accepted, a duplicate, or rejected with its place and reason; none is lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from llm_auction.click_log import REASONS
+from llm_auction.click_log.files import ClickLogSourceError, LogFile, find_files
+from llm_auction.profiles.schema import ClickLogConfig
+from resources.click_log import ClickLogDay, RejectedShareError, scratch_database
+from resources.lake import Lake
+from tests.click_logs import DAY, NOON, answer, click, conversion, ingest, json_lines, write_log
+
+TEMPERATURE = {"temperature": 0.0, "top_p": 0.8, "top_k": 20}
+# Reason -> events that must be rejected for it, each alone among good ones.
+BAD: dict[str, list[Any]] = {
+    "malformed_json": ["{bad", '{"a": "\\ud800"}', "'; drop table events; --"],
+    "not_an_object": ["[1]", "3", "null"],
+    "unknown_schema_version": [answer("x", schema_version=2), click("x", schema_version=None), "{}"],
+    "unknown_event": [click("x", event="view"), click("x", event=7), click("x", event=None)],
+    "missing_field": [answer("x", query=None), answer("x", auction=None), click("x", ad_id=None)],
+    "wrong_type": [
+        answer("x", query_id=7),
+        answer("x", auction="none"),
+        conversion("x", value="7"),
+        click("x", ts=1e9),
+    ],
+    "bad_id": [
+        answer("x", user_id="../../etc/passwd"),
+        answer("x", query_id="q'; drop table events; --"),
+        click("x", ad_id=""),
+        click("x", ad_id="a\u0000b"),
+        click("/etc/passwd"),
+        click("x" * 201),
+    ],
+    "bad_ts": [click("x", ts="yesterday"), click("x", ts="2026-01-05T12:00:00"), click("x", ts="2026-02-30T12:00:00Z")],
+    "future_ts": [click("x", ts=NOON + timedelta(days=1)), click("x", ts=datetime(9999, 1, 1, tzinfo=UTC))],
+    "ancient_ts": [click("x", ts=NOON - timedelta(days=4)), click("x", ts=datetime(1970, 1, 1, tzinfo=UTC))],
+    "missing_auction": [answer("x", auction=[])],
+    "bad_auction": [
+        answer("x", auction=[{"ad_id": "a0"}]),
+        answer("x", auction=[{"ad_id": "a0", "bid": "7"}]),
+        answer("x", auction=[{"ad_id": 7, "bid": 7}]),
+        answer("x", auction=[{"ad_id": "a0", "bid": 1}, {"ad_id": "a0", "bid": 2}]),
+        answer("x", auction=["a0"]),
+        answer("x", auction=[{"ad_id": "a0", "bid": 1}, None]),
+    ],
+    "negative_bid": [answer("x", auction=[{"ad_id": "a0", "bid": -1}])],
+    "absurd_bid": [answer("x", auction=[{"ad_id": "a0", "bid": bid}]) for bid in (1e9, float("inf"), float("nan"))],
+    "bad_sampling": [answer("x", sampling=TEMPERATURE), answer("x", sampling={})],
+    "bad_logprob": [answer("x", logprob=1.0), answer("x", logprob=float("-inf"))],
+    "bad_value": [conversion("x", value=-1.0), conversion("x", value=1e300)],
+    "too_long": [answer("x", answer="x" * 200_001)],
+    "line_too_long": ['{"a": "' + "x" * 9_000_000 + '"}'],
+}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(data_dir=str(tmp_path / "data"))
+
+
+def read(lake: Lake, table: str, day: str = DAY) -> pl.DataFrame:
+    return lake.read(table, {"day": day})
+
+
+def test_every_bad_event_is_kept_with_its_place_and_reason_and_the_rest_counts(lake: Lake, tmp_path: Path) -> None:
+    bad = [(reason, event) for reason, events in BAD.items() for event in events]
+    good = [answer("r0"), click("r0")]
+    source = write_log(tmp_path, {"log.jsonl": json_lines([good[0], *(event for _, event in bad), good[1]])})
+    counts = ingest(lake, source)
+    rejected = read(lake, "click_log_rejections")
+    assert rejected.select("line", "rejection_reason").rows() == [
+        (line, reason) for line, (reason, _) in enumerate(bad, start=2)
+    ]
+    assert counts.reasons == {reason: len(events) for reason, events in BAD.items()}
+    assert rejected["file"].unique().to_list() == [str(tmp_path / DAY / "log.jsonl")]
+    assert rejected["event"].null_count() == 0
+    assert (counts.read, counts.accepted, counts.duplicates) == (len(bad) + 2, 2, 0)
+    assert read(lake, "click_log_clicks")["line"].to_list() == [len(bad) + 2]
+
+
+def test_the_reasons_are_those_of_the_contract() -> None:
+    assert set(BAD) <= set(REASONS)
+
+
+def test_texts_are_data(lake: Lake, tmp_path: Path) -> None:
+    text = "'; drop table events; --\n$(rm -rf /) {{ 7 * 7 }} \u0000 \U0001f600 ../.."
+    event = answer("r0", query=text, profile=text, answer=text)
+    ingest(lake, write_log(tmp_path, {"log.jsonl": json_lines([event])}))
+    row = read(lake, "click_log_answers").row(0, named=True)
+    assert (row["query"], row["profile"], row["answer"]) == (text, text, text)
+
+
+def test_every_kind_of_file_holds_the_same_events(lake: Lake, tmp_path: Path) -> None:
+    """Formats, one file or several: the same tables but for the places."""
+    events = [answer("r0", ("a0", "a2")), answer("r1", arm="b", iteration="02"), click("r0"), conversion("r0")]
+    lines = json_lines(events)
+    zstd = pa.compress(lines, codec="zstd", asbytes=True)
+    rows = pa.Table.from_pylist(
+        [{name: event.get(name) for name in {key for item in events for key in item}} for event in events]
+    )
+    rows = rows.set_column(rows.schema.get_field_index("ts"), "ts", rows["ts"].cast(pa.timestamp("us", "UTC")))
+    sink = pa.BufferOutputStream()
+    pa.parquet.write_table(rows, sink)
+    days = {
+        "plain": {"log.jsonl": lines},
+        "gzip": {"log.jsonl.gz": gzip.compress(lines)},
+        "members": {"log.jsonl.gz": b"".join(gzip.compress(json_lines([event])) for event in events)},
+        "zstd": {"log.ndjson.zst": zstd},
+        "parquet": {"log.parquet": sink.getvalue().to_pybytes()},
+        "windows": {"log.json": b"\xef\xbb\xbf" + lines.replace(b"\n", b"\r\n\r\n").removesuffix(b"\r\n\r\n")},
+        "apart": {f"{number}.jsonl": json_lines([event]) for number, event in enumerate(events)},
+        "marked": {"log.jsonl": lines, "_SUCCESS": b"", ".log.jsonl.crc": b"?"},
+    }
+    tables = {}
+    for name, files in days.items():
+        counts = ingest(lake, write_log(tmp_path / name, files))
+        assert (counts.accepted, counts.rejected) == (4, 0), name
+        tables[name] = [
+            read(lake, f"click_log_{table}").drop("file", "line") for table in ("answers", "clicks", "conversions")
+        ]
+    first = tables["plain"]
+    assert first[0].select("response_id", "inserted_ad_ids", "format_errors").rows() == [
+        ("r0", ["a0", "a2"], 0),
+        ("r1", ["a0"], 0),
+    ]
+    assert first[0]["bids"].to_list() == [[10.0, 20.0, 30.5]] * 2
+    for name, others in tables.items():
+        assert all(one.equals(other) for one, other in zip(first, others, strict=True)), name
+
+
+def test_delivery_is_at_least_once(lake: Lake, tmp_path: Path) -> None:
+    """A repeated event is a duplicate; one id with two contents is a conflict, and the first counts."""
+    events = [answer("r0"), click("r0"), answer("r0"), click("r0"), answer("r0", logprob=-2.0)]
+    files = {
+        "a.jsonl": json_lines(events),
+        "b.jsonl": json_lines([click("r0"), click("r0", ad_id="a1", event_id="click-r0-a0")]),
+    }
+    counts = ingest(lake, write_log(tmp_path, files))
+    # `logprob` is not what an event says it is about: the same answer, measured again.
+    assert (counts.accepted, counts.duplicates) == (2, 4)
+    assert counts.reasons == {"conflicting_event_id": 1}
+    conflict = read(lake, "click_log_rejections").row(0, named=True)
+    assert (conflict["line"], conflict["detail"], json.loads(conflict["event"])["ad_id"]) == (2, "event_id", "a1")
+
+
+def test_events_are_conserved_file_by_file(lake: Lake, tmp_path: Path) -> None:
+    files = {
+        "a.jsonl": json_lines([answer("r0"), answer("r0"), "{bad"]),
+        "b.jsonl": json_lines([answer("r0"), click("r0")]),
+        "c.jsonl": b"\xff\xfe\n",
+        "d.parquet": b"no",
+        "e.csv": b"no",
+        "f.jsonl.gz": gzip.compress(json_lines([click("r0", event_id="c1")])) + b"more",
+        "g.jsonl": b"",
+    }
+    counts = ingest(lake, write_log(tmp_path, files))
+    table = read(lake, "click_log_files")
+    assert [Path(name).name for name in table["file"]] == sorted(files)
+    assert (table["events_read"] == table["accepted"] + table["duplicates"] + table["rejected"]).all()
+    assert counts.read == counts.accepted + counts.duplicates + counts.rejected == table["events_read"].sum()
+    assert read(lake, "click_log_rejections").height == counts.rejected
+    assert counts.reasons["unreadable_file"] == 3
+    assert table["bytes"].to_list() == [len(files[name]) for name in sorted(files)]
+
+
+def test_a_file_that_breaks_off_counts_up_to_there(lake: Lake, tmp_path: Path) -> None:
+    events = [answer(f"r{number}", query=f"{number} " * 200) for number in range(3000)]
+    content = gzip.compress(json_lines(events), compresslevel=1)
+    counts = ingest(lake, write_log(tmp_path, {"log.jsonl.gz": content[: len(content) * 3 // 4]}))
+    assert counts.reasons == {"unreadable_file": 1}
+    assert 1500 < counts.accepted < 3000
+
+
+def test_a_file_that_changes_is_read_again_and_then_refused(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_log(tmp_path, {"log.jsonl": json_lines([answer("r0")]), "other.jsonl": json_lines([answer("r1")])})
+    path = tmp_path / DAY / "log.jsonl"
+    opened, still_after = [0], [1]
+    original = LogFile.open
+
+    def growing(self: LogFile) -> Any:
+        if self.path == str(path):
+            opened[0] += 1
+            if opened[0] <= still_after[0]:
+                path.write_bytes(json_lines([answer(f"r0-{opened[0]}-{number}") for number in range(opened[0])]))
+        return original(self)
+
+    monkeypatch.setattr(LogFile, "open", growing)
+    assert ingest(lake, source).accepted == 2  # changed once, then held still
+    opened[0], still_after[0] = 0, 99
+    counts = ingest(lake, source)
+    assert (counts.accepted, counts.reasons) == (1, {"file_changed": 1})
+    assert read(lake, "click_log_answers")["response_id"].to_list() == ["r1"]
+
+
+def test_running_a_day_again_gives_the_same_tables_and_picks_up_late_files(lake: Lake, tmp_path: Path) -> None:
+    source = write_log(tmp_path, {"log.jsonl": json_lines([answer("r1"), answer("r0"), "{bad"])})
+    ingest(lake, source)
+    names = ("answers", "clicks", "conversions", "rejections", "files")
+    before = {name: lake.data_version(f"click_log_{name}", {"day": DAY}) for name in names}
+    ingest(lake, source)
+    assert {name: lake.data_version(f"click_log_{name}", {"day": DAY}) for name in names} == before
+    write_log(tmp_path, {"late.jsonl": json_lines([click("r0")])})
+    assert ingest(lake, source).accepted == 3
+    assert lake.data_version("click_log_answers", {"day": DAY}) == before["answers"]
+
+
+def test_too_many_rejected_events_fail_with_the_reasons(tmp_path: Path) -> None:
+    source = write_log(tmp_path, {"log.jsonl": json_lines([answer("r0"), "{bad", "{bad", click("r0", ad_id="")])})
+    with scratch_database(tmp_path / "spill", "1GB") as connection:
+        events = ClickLogDay(connection, DAY, ClickLogConfig())
+        for number, file in enumerate(find_files(source, DAY)):
+            events.load(number, file)
+        events.deduplicate()
+        events.parse([])
+        counts = events.conclude()
+    counts.require_acceptable(0.75, DAY)
+    with pytest.raises(RejectedShareError, match=r"3 of the 4 events .* 2 x malformed_json .*, 1 x bad_id .*mend"):
+        counts.require_acceptable(0.7, DAY)
+    assert list((tmp_path / "spill").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, "no click log is configured"),
+        ("/nowhere/log.jsonl", "lacks {date}"),
+        ("/nowhere/{date}/*.jsonl", "nothing was delivered on 2026-01-05"),
+        ("nosuch://bucket/{date}/*", "can't be listed"),
+    ],
+)
+def test_a_source_without_files_is_a_clear_error(source: str | None, message: str) -> None:
+    with pytest.raises(ClickLogSourceError, match=message):
+        find_files(source, DAY)
+
+
+def test_any_fsspec_url_is_a_source(lake: Lake) -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe(f"/logs/{DAY}/deep/log.jsonl", json_lines([answer("r0")]))
+    try:
+        counts = ingest(lake, "memory://logs/{date}/**/*.jsonl")
+        assert counts.accepted == 1
+        assert read(lake, "click_log_files")["file"].to_list() == [f"memory:///logs/{DAY}/deep/log.jsonl"]
+    finally:
+        memory.rm("/logs", recursive=True)
+
+
+def test_the_scratch_of_a_killed_process_is_removed(tmp_path: Path) -> None:
+    abandoned = tmp_path / "999999999-abc"
+    abandoned.mkdir()
+    with scratch_database(tmp_path, "100MB") as connection:
+        assert connection.execute("select current_setting('memory_limit')").fetchall() == [("95.3 MiB",)]
+        assert not abandoned.exists()
+    assert list(tmp_path.iterdir()) == []
