@@ -39,7 +39,7 @@ def bad_encoding(victim: Victim) -> BadEvent:
 def malformed_json(victim: Victim) -> BadEvent:
     whole = json.dumps(victim.copy())
     cut = whole[: int(victim.rng.integers(1, len(whole) - 1))]
-    lines = ("\tat com.example.Logger.write(Logger.java:88)", "{'event': 'click'}", whole[:-1] + ",}", cut)
+    lines = ("\tat com.example.Logger.write(Logger.java:88)", "{'event': 'click'}", whole + "}", cut)
     return victim.deliver(victim.pick(lines).encode())
 
 
