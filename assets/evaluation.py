@@ -24,6 +24,7 @@ from assets.bench import Bench
 from assets.mechanism_runs import MECHANISMS, mechanism_partitions, outcomes_of
 from assets.metadata import numbers_metadata, plot_metadata, table_metadata
 from assets.partitions import ARMS, ITERATIONS
+from assets.properties import PROPERTIES
 from assets.study import TABLE, load_seed_run, write_report
 from resources.engines import EngineResource
 from resources.lake import Lake
@@ -111,7 +112,7 @@ def mechanism_outcomes(
 
 @asset(
     group_name="evaluation",
-    deps=[AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping()), "bid_monotonicity"],
+    deps=[AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping()), *PROPERTIES.values()],
     kinds={"python", "altair", "html"},
     owners=["team:ads-science"],
     code_version="1",
@@ -170,7 +171,7 @@ def _claims_hold(study: "Study") -> AssetCheckResult:
 def _runs_behind(instance: DagsterInstance) -> dict[str, str]:
     """The Dagster runs that last made the outcomes (by mechanism) and the pCTR models (`pctr_model[<arm>|<t>]`)."""
     names: dict[str, tuple[str, str | None]] = {name: (TABLE, name) for name in MECHANISMS}
-    names["bid_monotonicity"] = ("bid_monotonicity", None)
+    names |= {asset_name: (asset_name, None) for asset_name in PROPERTIES.values()}
     names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for arm in ARMS for one in ITERATIONS}
     found = {}
     for name, (key, partition) in names.items():

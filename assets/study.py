@@ -38,7 +38,8 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         profiles=load_profiles(lake),
         fits=load_fits(model_store),
         runs=dict(runs or {}),
-        bid_curves=lake.read("bid_monotonicity") if lake.exists("bid_monotonicity") else None,
+        bid_curves=_property_table(lake, "bid_monotonicity"),
+        continuity=_property_table(lake, "bid_continuity"),
     )
 
 
@@ -86,6 +87,11 @@ def study_facts(profile: Profile) -> dict[str, str]:
         "Resamples": f"{evaluation.bootstrap_resamples:,}",
         "Versions": ", ".join([f"Python {platform.python_version()}", *_versions()]),
     }
+
+
+def _property_table(lake: Lake, table: str) -> pl.DataFrame | None:
+    """A property check's table, where it has been materialized."""
+    return lake.read(table) if lake.exists(table) else None
 
 
 def _part(metrics: Mapping[str, object], prefix: str) -> dict[str, float]:

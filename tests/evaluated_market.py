@@ -33,6 +33,8 @@ OVERRIDES = {
     "evaluation.mosaic_taus": "[1, 10]",
     "evaluation.best_of": "[1, 4]",
     "evaluation.bootstrap_resamples": "100",
+    "properties.bid_answers": "6",
+    "properties.continuity_answers": "6",
 }
 
 

@@ -9,7 +9,9 @@ import polars as pl
 
 from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.bidding import draw_bids
-from llm_auction.evaluation.monotonicity import CURVE_SCHEMA, LADDER
+from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, computed_points
+from llm_auction.evaluation.continuity import SLOT_AUCTION, ladder, slot_probe
+from llm_auction.evaluation.monotonicity import LADDER
 from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
 from llm_auction.market import Ad, Auction, Query, UserProfile
 from llm_auction.profiles.schema import EvaluationConfig, PopulationConfig, Profile
@@ -108,6 +110,7 @@ def synthetic_run(seed: int = 0, queries: int = 40) -> SeedRun:
         ],
         runs={"pretrained": "run-pretrained", "mosaic": "run-mosaic"},
         bid_curves=synthetic_bid_curves(profile),
+        continuity=synthetic_continuity(profile),
     )
 
 
@@ -119,8 +122,9 @@ def synthetic_bid_curves(profile: Profile) -> pl.DataFrame:
         mechanism = "llm_auction" if iteration else "pretrained"
         for auction in synthetic_auctions(profile):
             for bid in LADDER:
-                itctr = float(np.clip(0.05 + slope * bid + rng.normal(0, 0.03), 0, 1))
-                rows.append((mechanism, iteration, auction.query.query_id, "1000", bid, 4, 2, 1, itctr))
+                values = np.clip(0.05 + slope * bid + rng.normal(0, 0.06, 4), 0, 1).tolist()
+                itctr = sum(values) / 4
+                rows.append((mechanism, iteration, None, auction.query.query_id, "1000", bid, 4, 2, 1, itctr, values))
     return pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
 
 
@@ -158,3 +162,23 @@ def _answer(auction: Auction, skill: float, rng: np.random.Generator) -> str:
     if rng.random() > 0.6 + 0.4 * skill:
         text += f" Also see @{auction.candidates[0].title.upper()}@[Ad-{auction.candidates[0].ad_id}]."
     return text + " Whatever you choose, write down what you tried, so that you can tell next month what helped."
+
+
+def synthetic_continuity(profile: Profile) -> pl.DataFrame:
+    """Smooth curves of every model beside a slot auction's step, of one query and of three."""
+    bids, frames = ladder(9), []
+    auctions = synthetic_auctions(profile)
+    for scope, chosen, answers in (("one_query", auctions[:1], 40), ("many_queries", auctions[:3], 8)):
+        for auction in chosen:
+            probe = slot_probe(auction, StubUser())
+            names, computed = (auction.query.query_id, probe.ad_id), []
+            for iteration in (None, "01", "02", "03"):
+                contender = Contender("llm_auction" if iteration else "pretrained", iteration)
+                luck = generator(profile.seed, "continuity", *names).random((1, answers))
+                rising = np.array(bids)[:, None] / 120 * int(iteration or 0) / 3 + 0.1
+                values = 0.5 * (luck < rising)
+                points = computed_points(contender, *names, bids, values.mean(axis=1), answers)
+                computed.append(points.with_columns(answer_itctr=pl.Series(values.tolist())))
+            slot = computed_points(SLOT_AUCTION, *names, bids, probe.slot_itctr(np.array(bids)), 0)
+            frames += [points.with_columns(scope=pl.lit(scope)) for points in (*computed, slot)]
+    return pl.concat(frames)

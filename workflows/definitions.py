@@ -10,6 +10,7 @@ from assets import (
     ad_llm,
     ad_llm_checks,
     base,
+    bid_continuity,
     bid_curves,
     click_log,
     evaluation,
@@ -46,6 +47,7 @@ MODULES = [
     ad_llm_checks,
     evaluation,
     bid_curves,
+    bid_continuity,
     click_log,
 ]
 
@@ -66,7 +68,14 @@ def gather(**replacements: Any) -> Definitions:
     return Definitions(
         assets=load_assets_from_modules(MODULES),
         asset_checks=load_asset_checks_from_modules(MODULES),
-        jobs=[jobs.market_and_base, jobs.irpo_iteration, jobs.evaluation, jobs.study, jobs.property_checks],
+        jobs=[
+            jobs.market_and_base,
+            jobs.irpo_iteration,
+            jobs.evaluation,
+            jobs.study,
+            jobs.property_checks,
+            *jobs.single_property_checks,
+        ],
         resources=resources | replacements,
         # A process for every step would cost seconds each; runs are processes of their own anyway.
         executor=in_process_executor,

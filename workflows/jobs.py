@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dagster import AssetSelection, define_asset_job
 
+from assets.properties import PROPERTIES
+from workflows.stages import property_job
+
 market_and_base = define_asset_job(
     "market_and_base",
     AssetSelection.groups("market", "base"),
@@ -30,6 +33,14 @@ study = define_asset_job(
 
 property_checks = define_asset_job(
     "property_checks",
-    AssetSelection.assets("bid_monotonicity"),
-    description="What theory promises of the mechanism, measured: clicks over the bid. Longer than an evaluation.",
+    AssetSelection.assets(*PROPERTIES.values()),
+    description="What theory promises of the mechanism, measured. Longer than the evaluations.",
 )
+
+# One job each as well: the command line runs single checks.
+single_property_checks = [
+    define_asset_job(
+        property_job(name), AssetSelection.assets(asset), description=f"The property check {name} alone ({asset})."
+    )
+    for name, asset in PROPERTIES.items()
+]

@@ -67,3 +67,8 @@ def plan_study(profile: Profile, arms: Sequence[str] | None = None, iterations: 
 
 def _evaluation(mechanism: str, after: str) -> Stage:
     return Stage(f"evaluate {mechanism}", "evaluation", mechanism, (after,))
+
+
+def property_job(name: str) -> str:
+    """The job that runs one property check, by the check's name (`assets.properties`)."""
+    return f"{name}_check"

@@ -2,34 +2,32 @@
 
 As in the paper's experiment one candidate ad of every test query is picked at random and its bid is set to 1, 10, 20,
 .., 100, all else equal. What is measured is itctr (Eq. 1): the probability that the ad is shown AND clicked.
+
+A measured curve falls here and there although the true one rises: it is a mean of a few answers. Two tests say which
+falls are more than that, each at 5 % for one contender as a whole:
+
+- a step of one query: an exact one-sided sign test over the answers, which are paired along the curve (of the answers
+  whose value changes, no more than half should fall), over all steps of all queries with the false discovery rate held
+  by Benjamini and Hochberg's procedure;
+- a step of the mean curve: a one-sided t test over the queries, with Holm's correction over the steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from llm_auction.evaluation.bid_curves import BidCurve, curves_of
 from llm_auction.evaluation.bootstrap import Interval, resample_means
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
 from llm_auction.seeds import generator
-from llm_auction.users.protocol import UserModel
 
 LADDER = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
-CURVE_SCHEMA: dict[str, pl.DataType] = {
-    "mechanism": pl.String(),
-    "iteration": pl.String(),
-    "query_id": pl.String(),
-    "ad_id": pl.String(),
-    "bid": pl.Int64(),
-    "answers": pl.Int64(),
-    "shown": pl.Int64(),
-    "clicks": pl.Int64(),
-    "itctr": pl.Float64(),
-}
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +37,20 @@ class BidResponse:
     `pooled_spearman`: rank correlation of the bid with the mean itctr over queries. `query_spearman`: the mean of the
     queries' own rank correlations; queries whose itctr never changes have none and are left out. `violation_share`:
     share of the steps up the ladder at which a query's measured itctr falls; with few answers a bid some of that is
-    sampling noise. `n` counts queries, `n_responsive` those with a rank correlation.
+    sampling noise. `confirmed_share`: share of those steps whose fall is beyond noise; None where no number of falling
+    answers could be (too few answers a bid, or a computed curve). `falls_of_mean`: steps at which the mean curve falls
+    beyond noise. `n` counts queries, `n_responsive` those with a rank correlation, `answers` those behind each point (0
+    for a computed curve).
     """
 
     pooled_spearman: float | None
     query_spearman: Interval
     violation_share: Interval
+    confirmed_share: float | None
+    falls_of_mean: int
     n: int
     n_responsive: int
+    answers: int
 
 
 def probed_ad(auction: Auction, seed: int) -> str:
@@ -56,81 +60,57 @@ def probed_ad(auction: Auction, seed: int) -> str:
     ].ad_id
 
 
-def with_bid(auction: Auction, ad_id: str, bid: int) -> Auction:
-    """The same auction in which only the bid of `ad_id` is another."""
-    bids = tuple(bid if ad.ad_id == ad_id else own for ad, own in zip(auction.candidates, auction.bids, strict=True))
-    return replace(auction, bids=bids)
-
-
-def curve_points(
-    contender: Contender,
-    probes: Sequence[Auction],
-    ad_ids: Sequence[str],
-    answers: Sequence[Sequence[str]],
-    user: UserModel,
-    seed: int,
-) -> pl.DataFrame:
-    """One row a query at one step of the ladder, columns as in `CURVE_SCHEMA`.
-
-    Args:
-        probes: auctions in which the probed ad has the step's bid.
-        ad_ids: the probed ad of each.
-        answers: the answers to each.
-        user: judges the answers; the random numbers of its clicks don't depend on the bid.
-    """
-    rows = []
-    for auction, ad_id, texts in zip(probes, ad_ids, answers, strict=True):
-        query_id = auction.query.query_id
-        probabilities = [user.click_probabilities(auction, text).get(ad_id) for text in texts]
-        judgements = [
-            user.judge(auction, text, generator(seed, "test-clicks", query_id, sample))
-            for sample, text in enumerate(texts)
-        ]
-        rows.append(
-            {
-                "mechanism": contender.mechanism,
-                "iteration": contender.iteration,
-                "query_id": query_id,
-                "ad_id": ad_id,
-                "bid": auction.bid_of(ad_id),
-                "answers": len(texts),
-                "shown": sum(probability is not None for probability in probabilities),
-                "clicks": sum(one.clicked and one.ad_id == ad_id for of_answer in judgements for one in of_answer),
-                "itctr": float(np.mean([probability or 0.0 for probability in probabilities])),
-            }
-        )
-    return pl.DataFrame(rows, schema=CURVE_SCHEMA)
-
-
-def bid_responses(curves: pl.DataFrame, resamples: int, seed: int) -> dict[Contender, BidResponse]:
-    """`bid_response` of every contender in a table of curves, in the table's order."""
-    return {
-        Contender(str(mechanism), None if iteration is None else str(iteration)): bid_response(part, resamples, seed)
-        for (mechanism, iteration), part in curves.group_by("mechanism", "iteration", maintain_order=True)
-    }
-
-
-def bid_response(curves: pl.DataFrame, resamples: int, seed: int) -> BidResponse:
-    """Summarise the curves of ONE contender, with bootstrap intervals over its queries.
+def bid_responses(table: pl.DataFrame, resamples: int, seed: int) -> dict[Contender, BidResponse]:
+    """`bid_response` of every contender in a table of curves (`CURVE_SCHEMA`), in the table's order.
 
     Raises:
         ValueError: a query lacks a step of the ladder that others have.
     """
-    wide = curves.sort("query_id", "bid").group_by("query_id", maintain_order=True).agg("bid", "itctr")
-    bids = wide["bid"][0].to_numpy()
-    if any(row.to_list() != bids.tolist() for row in wide["bid"]):
-        raise ValueError("bid curves: every query needs every step of the ladder; materialize bid_monotonicity again")
-    itctr = np.array(wide["itctr"].to_list())
+    return {contender: bid_response(curves, resamples, seed) for contender, curves in curves_of(table).items()}
+
+
+def bid_response(curves: Sequence[BidCurve], resamples: int, seed: int) -> BidResponse:
+    """Summarise the curves of ONE contender, with bootstrap intervals over its queries."""
+    bids, itctr = curves[0].bids, np.stack([curve.itctr for curve in curves])
     correlations = np.array([_spearman(bids, row) for row in itctr], dtype=float)
     responsive = correlations[np.isfinite(correlations)]
-    violations = (np.diff(itctr, axis=1) < 0).mean(axis=1)
+    pooled = _spearman(bids, itctr.mean(axis=0))
     return BidResponse(
-        pooled_spearman=_or_none(_spearman(bids, itctr.mean(axis=0))),
+        pooled_spearman=pooled if np.isfinite(pooled) else None,
         query_spearman=_mean(responsive, resamples, seed),
-        violation_share=_mean(violations, resamples, seed),
+        violation_share=_mean((np.diff(itctr, axis=1) < 0).mean(axis=1), resamples, seed),
+        confirmed_share=_confirmed_share([curve.values for curve in curves if curve.values is not None]),
+        falls_of_mean=_falls_of_mean(itctr),
         n=len(itctr),
         n_responsive=len(responsive),
+        answers=curves[0].answers,
     )
+
+
+def _confirmed_share(values: Sequence[np.ndarray]) -> float | None:
+    """Share of all steps of all queries, each (B, K), whose fall the sign tests confirm together."""
+    from scipy.stats import binom, false_discovery_control
+
+    if not values or 0.5 ** values[0].shape[1] > LEVEL:
+        return None
+    changes = np.diff(np.stack(values), axis=1)
+    falls, rises = (changes < 0).sum(axis=2), (changes > 0).sum(axis=2)
+    p_values = binom.sf(falls - 1, falls + rises, 0.5)
+    return float((false_discovery_control(p_values, axis=None) <= LEVEL).mean())
+
+
+def _falls_of_mean(itctr: np.ndarray) -> int:
+    """Steps at which the mean over queries of `itctr` (queries, B) falls beyond what other queries would explain."""
+    from scipy.stats import t
+
+    steps = np.diff(itctr, axis=1)
+    if len(steps) < 2:
+        return 0
+    means, errors = steps.mean(axis=0), steps.std(axis=0, ddof=1) / np.sqrt(len(steps))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p_values = np.sort(np.nan_to_num(t.cdf(means / errors, len(steps) - 1), nan=1.0))
+    passed = p_values <= LEVEL / np.arange(len(p_values), 0, -1)
+    return len(passed) if passed.all() else int(passed.argmin())
 
 
 def _spearman(bids: np.ndarray, values: np.ndarray) -> float:
@@ -143,7 +123,3 @@ def _mean(values: np.ndarray, resamples: int, seed: int) -> Interval:
     if not len(values):
         return Interval(None, None, None)
     return resample_means(values[:, None], [0] * len(values), resamples, seed).mean(0)
-
-
-def _or_none(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -11,6 +11,7 @@ from llm_auction.profiles.schema import (
     PopulationConfig,
     PreferenceConfig,
     Profile,
+    PropertiesConfig,
     SamplingConfig,
 )
 
@@ -25,6 +26,16 @@ def smoke() -> Profile:
         preferences=PreferenceConfig(answers_per_query=4),
         dpo=DpoConfig(epochs=1),
         evaluation=EvaluationConfig(test_queries=10, answers_per_query=1, mosaic_candidates=6, bootstrap_resamples=500),
+        properties=PropertiesConfig(
+            bid_answers=4,
+            continuity_step=9,
+            continuity_answers=8,
+            continuity_queries=2,
+            continuity_query_answers=2,
+            best_response_queries=2,
+            best_response_rounds=2,
+            best_response_answers=4,
+        ),
     )
 
 

@@ -157,6 +157,24 @@ class EvaluationConfig(_Section):
     bootstrap_resamples: Positive = 2000
 
 
+AtLeastTwo = Annotated[int, Field(ge=2)]
+
+
+class PropertiesConfig(_Section):
+    """How closely `llm-auction evaluate --property` looks; nothing else depends on it."""
+
+    bid_answers: AtLeastTwo = Field(12, description="Answers at each bid of the monotonicity ladder, for each query.")
+    continuity_step: Annotated[int, Field(ge=1, le=50)] = Field(
+        1, description="Step between the bids of continuity, from 1 on."
+    )
+    continuity_answers: AtLeastTwo = Field(200, description="Answers at each bid of the one query looked at closely.")
+    continuity_queries: Positive = Field(10, description="Queries over which continuity is looked at as well.")
+    continuity_query_answers: AtLeastTwo = Field(8, description="Answers at each bid of those.")
+    best_response_queries: Positive = Field(10, description="Queries whose advertisers play best responses.")
+    best_response_rounds: Positive = Field(3, description="Most rounds of best responses.")
+    best_response_answers: AtLeastTwo = Field(8, description="Answers behind each bid that an advertiser tries.")
+
+
 class ClickLogConfig(_Section):
     """Where real logs come from, and what counts (docs/click-log.md)."""
 
@@ -224,6 +242,7 @@ class Profile(_Section):
     preferences: PreferenceConfig = PreferenceConfig()
     dpo: DpoConfig = DpoConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    properties: PropertiesConfig = PropertiesConfig()
     click_log: ClickLogConfig = ClickLogConfig()
     click_log_guards: ClickLogGuardsConfig = ClickLogGuardsConfig()
 

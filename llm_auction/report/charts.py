@@ -10,12 +10,13 @@ import polars as pl
 
 from llm_auction.evaluation.metrics import metric
 from llm_auction.report.bid_plot import bid_chart, mean_curves
+from llm_auction.report.continuity import continuity_chart
 from llm_auction.report.drawing import specification
 from llm_auction.report.palette import PALETTE, SERIES, SHAPES
 from llm_auction.report.records import fits_frame
 from llm_auction.report.series import over_iterations, over_iterations_by_seed, references
-from llm_auction.report.study import Study
-from llm_auction.report.wording import NAMES
+from llm_auction.report.study import SeedRun, Study
+from llm_auction.report.wording import NAMES, name_of, number
 
 if TYPE_CHECKING:
     import altair as alt
@@ -58,15 +59,34 @@ def plots(study: Study) -> list[Plot]:
     curves = [run.bid_curves for run in study.runs if run.bid_curves is not None]
     if curves:
         found.append(_bid_plot(pl.concat(curves)))
+    close_looks = [run for run in study.runs if run.continuity is not None]
+    if close_looks:
+        found.append(_continuity_plot(study, close_looks[0]))
     return found
 
 
 def _bid_plot(curves: pl.DataFrame) -> Plot:
-    means = mean_curves(curves)
-    ends = means.filter(pl.col("bid").is_in([means["bid"].min(), means["bid"].max()]))
-    values = "; ".join(f"{row['model']}, bid {row['bid']}: {row['itctr']:.1%}" for row in ends.iter_rows(named=True))
+    values = "; ".join(
+        f"{name_of(one)}, bid {row['bid']}: {row['itctr']:.1%}"
+        for one, points in mean_curves(curves).items()
+        for row in (points.row(0, named=True), points.row(-1, named=True))
+    )
     note = "How often one random ad of a query is shown and clicked while its bid climbs and all else stays."
     return Plot("bid_curve", "Clicks over the bid", note, f"{note} {values}.", specification(bid_chart(curves)))
+
+
+def _continuity_plot(study: Study, run: SeedRun) -> Plot:
+    """Of one seed alone: every seed looks at a query of its own."""
+    assert run.continuity is not None
+    values = "; ".join(
+        f"{name_of(one)}: largest jump {number(found.jump.share.value, '%')} of its range"
+        for one, found in study.continuity[run.seed].items()
+    )
+    note = "One ad of one query, its bid raised step by step. Band: 95 % intervals of single points, last iteration."
+    if len(study.runs) > 1:
+        note += f" Seed {run.seed}."
+    chart = continuity_chart(run.continuity, study.resamples, run.seed)
+    return Plot("bid_continuity", "Continuity", note, f"{note} {values}.", specification(chart))
 
 
 def _iteration_plot(study: Study, name: str) -> Plot | None:

@@ -18,6 +18,7 @@ from llm_auction.evaluation.efficiency import PRETRAINED
 from llm_auction.report.charts import Plot
 from llm_auction.report.drawing import inline_svg
 from llm_auction.report.examples import examples
+from llm_auction.report.property_sections import property_sections
 from llm_auction.report.results_table import definitions, results_table
 from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
@@ -54,12 +55,7 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
         table=results_table(study),
         definitions=definitions(),
         iteration_plots=[plot for plot in plots if not plot.name.startswith(("pctr_", "bid_"))],
-        bid_plots=[plot for plot in plots if plot.name.startswith("bid_")],
-        bid_responses=[
-            (seed, name_of(one), found)
-            for seed, by_contender in study.bid_responses.items()
-            for one, found in by_contender.items()
-        ],
+        properties=property_sections(study, plots),
         reward_model_plots=[plot for plot in plots if plot.name.startswith("pctr_")],
         drawn=drawn,
         arms=list(dict.fromkeys(one.mechanism for one in study.comparison.contenders if one.iteration is not None)),

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.report.property_records import property_records
 from llm_auction.report.study import RewardModelFit, SeedRun, Study
 
 
@@ -24,7 +24,7 @@ def records(study: Study) -> list[dict[str, Any]]:
     for run in study.runs:
         found += [_outcome_record(study, row, run) for row in study.seed_tables[run.seed].iter_rows(named=True)]
         found += [record for fit in run.fits for record in _fit_records(study, run, fit)]
-        found += _bid_records(study, run)
+        found += property_records(study, run)
     if len(study.runs) > 1:
         found += [_outcome_record(study, row, None) for row in study.table.iter_rows(named=True)]
     return found
@@ -72,33 +72,6 @@ def _fit_records(study: Study, run: SeedRun, fit: RewardModelFit) -> Iterator[di
             "run": run.runs.get(f"pctr_model[{fit.arm}|{fit.iteration}]"),
             "table": "pctr_model",
         }
-
-
-def _bid_records(study: Study, run: SeedRun) -> list[dict[str, Any]]:
-    return [
-        {
-            "profile": study.profile,
-            "seed": run.seed,
-            "seeds": [run.seed],
-            "mechanism": contender.mechanism,
-            "arm": contender.mechanism if contender.iteration is not None else None,
-            "iteration": contender.iteration,
-            "variant": None,
-            "metric": name,
-            "value": figure.value,
-            "ci_low": figure.low,
-            "ci_high": figure.high,
-            "n": n,
-            "run": run.runs.get("bid_monotonicity"),
-            "table": "bid_monotonicity",
-        }
-        for contender, found in study.bid_responses.get(run.seed, {}).items()
-        for name, figure, n in (
-            ("bid_spearman_pooled", Interval(found.pooled_spearman, None, None), found.n),
-            ("bid_spearman_per_query", found.query_spearman, found.n_responsive),
-            ("bid_violation_share", found.violation_share, found.n),
-        )
-    ]
 
 
 def _finite(value: float | None) -> float | None:

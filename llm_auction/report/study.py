@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.continuity import ContinuityFigures, continuity_figures
 from llm_auction.evaluation.efficiency import Comparison, efficiency_table
 from llm_auction.evaluation.monotonicity import BidResponse, bid_responses
 from llm_auction.evaluation.outcomes import Contender, pool_seeds
@@ -34,7 +35,8 @@ class SeedRun:
     """One run of a profile under one seed.
 
     `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
-    `runs`: the id of the run that made each mechanism's outcomes. `bid_curves`: as in `CURVE_SCHEMA`, where measured.
+    `runs`: the id of the run that made each mechanism's outcomes. `bid_curves`: as in `CURVE_SCHEMA`, and `continuity`,
+    with a column `scope` besides, where measured.
     """
 
     outcomes: pl.DataFrame
@@ -44,6 +46,7 @@ class SeedRun:
     fits: Sequence[RewardModelFit] = ()
     runs: Mapping[str, str] = field(default_factory=dict)
     bid_curves: pl.DataFrame | None = None
+    continuity: pl.DataFrame | None = None
 
     @property
     def seed(self) -> int:
@@ -52,15 +55,17 @@ class SeedRun:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Runs of one profile, pooled: `comparison` and `table` over all seeds, others for each alone."""
+    """Runs of one profile, pooled: `comparison` and `table` over all seeds, others for each alone, by seed."""
 
     profile: str
+    resamples: int
     runs: Sequence[SeedRun]
     comparison: Comparison
     table: pl.DataFrame
     seed_tables: Mapping[int, pl.DataFrame]
     left_out: Sequence[Contender]
     bid_responses: Mapping[int, Mapping[Contender, BidResponse]]
+    continuity: Mapping[int, Mapping[Contender, ContinuityFigures]]
 
     @classmethod
     def of(cls, runs: Sequence[SeedRun], resamples: int) -> Study:
@@ -78,6 +83,7 @@ class Study:
         seed_tables = {run.seed: efficiency_table(Comparison(run.outcomes, resamples, run.seed)) for run in ordered}
         return cls(
             profile=str(pooled["profile"][0]),
+            resamples=resamples,
             runs=tuple(ordered),
             comparison=comparison,
             table=efficiency_table(comparison),
@@ -87,6 +93,11 @@ class Study:
                 run.seed: bid_responses(run.bid_curves, resamples, run.seed)
                 for run in ordered
                 if run.bid_curves is not None
+            },
+            continuity={
+                run.seed: continuity_figures(run.continuity, resamples, run.seed)
+                for run in ordered
+                if run.continuity is not None
             },
         )
 

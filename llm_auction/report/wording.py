@@ -13,6 +13,7 @@ NAMES = {
     "llm_auction": "LLM-Auction",
     "oracle": "Oracle",
     "clairvoyant": "Clairvoyant bound",
+    "slot_auction": "Slot auction",
 }
 MINUS = "\N{MINUS SIGN}"
 PERCENT = "\N{NARROW NO-BREAK SPACE}%"

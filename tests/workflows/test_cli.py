@@ -231,6 +231,13 @@ def test_an_unknown_mechanism_is_refused_before_anything_runs(tmp_path: Path) ->
     assert not (tmp_path / "state").exists()
 
 
+def test_an_unknown_property_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    code, text = invoke("evaluate", "--property", "continuty", "--data-dir", str(tmp_path / "state"))
+    assert code == 2
+    assert "choose among" in text and "continuity" in text
+    assert not (tmp_path / "state").exists()
+
+
 def test_pretraining_can_be_tried_on_a_share_of_its_steps() -> None:
     from llm_auction.base.pretrain import PretrainConfig
     from workflows.cli.pretrain import _shortened

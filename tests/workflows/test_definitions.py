@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, Definitions
 
+from assets.properties import PROPERTIES
+from workflows.stages import property_job
+
 ROOT = Path(__file__).resolve().parents[2]
 IRPO_CHAIN = [
     "deployed_ad_llm",
@@ -50,6 +53,14 @@ def test_jobs_resolve_and_the_iteration_holds_the_whole_chain(definitions: Defin
         key.to_user_string() for key in definitions.resolve_job_def("irpo_iteration").asset_layer.selected_asset_keys
     }
     assert set(IRPO_CHAIN) <= keys
+
+
+def test_every_property_has_an_asset_and_a_job_of_its_own(definitions: Definitions) -> None:
+    for name, asset in PROPERTIES.items():
+        node = definitions.resolve_asset_graph().get(AssetKey(asset))
+        assert node.group_name == "evaluation" and node.description and not node.is_partitioned
+        keys = definitions.resolve_job_def(property_job(name)).asset_layer.selected_asset_keys
+        assert [key.to_user_string() for key in keys] == [asset]
 
 
 def test_whatever_writes_the_warehouse_or_opens_a_model_is_in_its_pool(definitions: Definitions) -> None:

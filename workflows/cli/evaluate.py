@@ -12,6 +12,7 @@ from workflows.cli.options import DataDirOption, ProfileOption, SeedOption, SetO
 if TYPE_CHECKING:
     from workflows.cli.progress import LoopDisplay
     from workflows.environment import Environment
+    from workflows.stages import Stage
 
 
 def evaluate(
@@ -24,12 +25,21 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    properties: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--property",
+            help="monotonicity, continuity; repeat it for more. Mechanisms are then measured only "
+            "where they are named.",
+            show_default=False,
+        ),
+    ] = None,
     profile: ProfileOption = None,
     seed: SeedOption = None,
     assignments: SetOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Measure mechanisms on the test queries with the models that are trained, and renew the report.
+    """Measure mechanisms, or what theory promises of them, with the models that are trained, and renew the report.
 
     Examples:
 
@@ -37,30 +47,40 @@ def evaluate(
         llm-auction evaluate -m rag_auction -m best_of_n -m clairvoyant
         llm-auction evaluate -m mosaic --set evaluation.mosaic_taus=1,5,20
         llm-auction evaluate -m llm_auction -m oracle --seed 1 # every iteration of both arms
+        llm-auction evaluate --property monotonicity --property continuity
 
     All mechanisms meet the same queries, candidates, bids and users. Nothing is trained here.
     """
     from assets.mechanism_runs import MECHANISMS
+    from assets.properties import PROPERTIES
     from workflows.cli.progress import LoopDisplay, open_console
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder
     from workflows.environment import prepare_environment
+    from workflows.stages import REPORT, Stage, property_job
 
     unknown = sorted(set(mechanisms or ()) - set(MECHANISMS))
     if unknown:
         raise typer.BadParameter(f"unknown mechanism {', '.join(unknown)}: choose among {', '.join(MECHANISMS)}")
+    unknown = sorted(set(properties or ()) - set(PROPERTIES))
+    if unknown:
+        raise typer.BadParameter(f"unknown property {', '.join(unknown)}: choose among {', '.join(PROPERTIES)}")
     environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
-    chosen = list(dict.fromkeys(mechanisms)) if mechanisms else ["pretrained", "mosaic", *environment.profile.arms]
+    chosen = list(dict.fromkeys(mechanisms or ()))
+    if not chosen and not properties:
+        chosen = ["pretrained", "mosaic", *environment.profile.arms]
+    stages = [Stage(f"evaluate {name}", "evaluation", name) for name in chosen]
+    stages += [Stage(name, property_job(name)) for name in dict.fromkeys(properties or ())]
     console = open_console()
     with LoopDisplay(console) as display:
-        _run(chosen, environment, display)
+        _run([*stages, Stage(REPORT, "study")], environment, display)
     folder = report_folder(environment.data_dir)
     print_results(console, folder / "results.json")
     console.print(f"\nthe report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _run(mechanisms: Sequence[str], environment: Environment, display: LoopDisplay) -> None:
-    """The evaluations and the report as Dagster runs in this process, one after the other."""
+def _run(stages: Sequence[Stage], environment: Environment, display: LoopDisplay) -> None:
+    """The stages as Dagster runs in this process, one after the other."""
     from dagster import DagsterInstance
     from filelock import FileLock, Timeout
 
@@ -70,9 +90,7 @@ def _run(mechanisms: Sequence[str], environment: Environment, display: LoopDispl
     from workflows.execution import execute_stage, release_dead_runs
     from workflows.freshness import run_tags
     from workflows.loop import LoopEvent
-    from workflows.stages import REPORT, Stage
 
-    stages = [Stage(f"evaluate {name}", "evaluation", name) for name in mechanisms] + [Stage(REPORT, "study")]
     lake, store = Lake(data_dir=str(environment.data_dir)), ModelStore(data_dir=str(environment.data_dir))
     display(LoopEvent("planned", "", {"stages": [stage.name for stage in stages]}))
     try:

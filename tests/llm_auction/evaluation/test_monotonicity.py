@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
 from llm_auction.answers import render_insertion
-from llm_auction.evaluation.monotonicity import (
-    CURVE_SCHEMA,
-    LADDER,
-    bid_response,
-    bid_responses,
-    curve_points,
-    probed_ad,
-    with_bid,
-)
+from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, computed_points, curve_points, curves_of, with_bid
+from llm_auction.evaluation.monotonicity import LADDER, BidResponse, bid_response, bid_responses, probed_ad
 from llm_auction.evaluation.outcomes import Contender
 from tests.synthetic_study import FINAL, StubUser, synthetic_auctions, synthetic_bid_curves, synthetic_profile
 
@@ -22,19 +16,22 @@ PROFILE = synthetic_profile(queries=20)
 AUCTIONS = synthetic_auctions(PROFILE)
 
 
-def curves(*rows: tuple[float, ...]) -> pl.DataFrame:
-    """One query a row of itctr along a ladder of as many steps."""
-    return pl.DataFrame(
+def response(*rows: tuple[float, ...], answers: int = 4, noise: float = 0.0) -> BidResponse:
+    """One query a row of itctr along a ladder of as many steps; the answers differ by `noise`, which averages out."""
+    spread = np.linspace(-noise, noise, answers)
+    table = pl.DataFrame(
         [
             {
                 "mechanism": "llm_auction", "iteration": "01", "query_id": f"q{index}", "ad_id": "a", "bid": step,
-                "answers": 4, "shown": 2, "clicks": 1, "itctr": value,
+                "answers": answers, "shown": 2, "clicks": 1, "itctr": value,
+                "answer_itctr": (value + spread * (-1) ** step).tolist(),
             }
             for index, row in enumerate(rows)
             for step, value in enumerate(row)
         ],
         schema=CURVE_SCHEMA,
     )  # fmt: skip
+    return bid_response(curves_of(table)[Contender("llm_auction", "01")], 100, seed=0)
 
 
 def test_a_probe_moves_one_bid() -> None:
@@ -66,19 +63,19 @@ def test_points_count_shown_and_clicked() -> None:
 
 
 def test_monotone_flat_and_falling_curves() -> None:
-    rising = bid_response(curves((0.0, 0.1, 0.2, 0.3), (0.1, 0.1, 0.4, 0.5)), 100, seed=0)
+    rising = response((0.0, 0.1, 0.2, 0.3), (0.1, 0.1, 0.4, 0.5))
     assert rising.pooled_spearman == pytest.approx(1.0)
     assert (rising.violation_share.value, rising.n, rising.n_responsive) == (0.0, 2, 2)
-    flat = bid_response(curves((0.2, 0.2, 0.2), (0.0, 0.0, 0.0)), 100, seed=0)
+    flat = response((0.2, 0.2, 0.2), (0.0, 0.0, 0.0))
     assert (flat.pooled_spearman, flat.query_spearman.value, flat.n_responsive) == (None, None, 0)
-    mixed = bid_response(curves((0.3, 0.2, 0.1), (0.1, 0.2, 0.3)), 100, seed=0)
+    mixed = response((0.3, 0.2, 0.1), (0.1, 0.2, 0.3))
     assert mixed.query_spearman.value == pytest.approx(0.0)
     assert mixed.violation_share.value == pytest.approx(0.5)
 
 
 def test_a_missing_step_is_refused() -> None:
     with pytest.raises(ValueError, match="every step of the ladder"):
-        bid_response(curves((0.1, 0.2, 0.3), (0.1, 0.2)), 10, seed=0)
+        response((0.1, 0.2, 0.3), (0.1, 0.2))
 
 
 def test_one_response_a_contender() -> None:
@@ -87,3 +84,30 @@ def test_one_response_a_contender() -> None:
     assert next(iter(found)) == Contender("pretrained") and FINAL in found
     assert found[FINAL].pooled_spearman > found[Contender("pretrained")].pooled_spearman
     assert table["bid"].unique().sort().to_list() == list(LADDER)
+
+
+def test_falls_beyond_noise_are_told_from_noise() -> None:
+    # The measured curves fall at one step of two, but among twelve answers as many rise as fall.
+    noise = response((0.4, 0.39, 0.4), (0.5, 0.49, 0.5), answers=12, noise=0.2)
+    assert (noise.violation_share.value, noise.confirmed_share) == (0.5, 0.0)
+    # Every answer falls at the same step: chance would do that once in 4,096 times.
+    fall = response((0.4, 0.2, 0.3), (0.1, 0.2, 0.3), answers=12, noise=0.01)
+    assert fall.confirmed_share == pytest.approx(1 / 4)
+
+
+def test_four_answers_can_confirm_nothing() -> None:
+    assert response((0.4, 0.2, 0.3)).confirmed_share is None
+
+
+def test_falls_of_the_mean_curve() -> None:
+    falling = [(0.1, 0.3 + 0.01 * index, 0.2 + 0.01 * index) for index in range(8)]
+    assert response(*falling).falls_of_mean == 1
+    mixed = [(0.1, 0.3, 0.3 + sign * 0.05) for sign in (1, -1, 1, -1, 1, -1)]
+    assert response(*mixed).falls_of_mean == 0
+    assert response((0.3, 0.1)).falls_of_mean == 0
+
+
+def test_a_computed_curve_has_no_answers() -> None:
+    points = computed_points(Contender("mosaic", None, "tau=1"), "q", "a", LADDER, np.linspace(0, 1, len(LADDER)), 20)
+    found = bid_responses(points, 100, seed=0)[Contender("mosaic", None, "tau=1")]
+    assert (found.pooled_spearman, found.answers, found.confirmed_share) == (pytest.approx(1.0), 0, None)

@@ -17,6 +17,8 @@ from llm_auction.report import ReportFiles, build_report
 from tests.synthetic_study import FINAL, synthetic_run
 
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+# Nothing but outcomes: neither fits nor properties.
+BARE: dict[str, object] = {"fits": (), "bid_curves": None, "continuity": None}
 ATTACK = '<script>alert(1)</script><img src="https://example.com/x">'
 
 
@@ -62,7 +64,7 @@ def test_drawings_share_no_ids(report: ReportFiles) -> None:
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
-    assert html.count("<svg ") == len(report.plots) == 9
+    assert html.count("<svg ") == len(report.plots) == 10
 
 
 def test_colours_of_drawings_follow_the_page(report: ReportFiles) -> None:
@@ -96,6 +98,8 @@ def test_records(report: ReportFiles) -> None:
     auc = find(seed=1, arm="oracle", iteration="02", metric="pctr_auc")[0]
     assert (auc["table"], auc["n"], auc["ci_low"]) == ("pctr_model", 1200, None)
     assert [one["seed"] for one in find(mechanism="pretrained", metric="bid_violation_share")] == [0, 1]
+    slot = find(seed=0, mechanism="slot_auction", metric="largest_jump_share")[0]
+    assert (slot["value"], slot["table"], slot["run"]) == (1.0, "bid_continuity", None)
     assert find(seed=1, arm="oracle", iteration="02", metric="pctr_auc_before_refit")[0]["value"] < auc["value"]
 
 
@@ -104,10 +108,26 @@ def test_figures_are_reproducible(report: ReportFiles, tmp_path: Path) -> None:
     assert again.results.read_text() == report.results.read_text()
 
 
+def test_properties_have_their_sections(report: ReportFiles, tmp_path: Path) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    titles = ["Bids and clicks", "Continuity"]
+    assert [one for one in re.findall(r"<h2>([^<]*)</h2>", html) if one in titles] == titles
+    assert "Slot auction" in html and "seed 0" in html.lower()
+    run = replace(synthetic_run(0, 6), **BARE)
+    bare = build_report([run], tmp_path, 100, CREATED).html.read_text(encoding="utf-8")
+    assert not [one for one in titles if f"<h2>{one}</h2>" in bare]
+
+
 def test_baselines_alone_make_a_report(tmp_path: Path) -> None:
     """Before anything is trained, and without fits: fewer parts, the same page."""
     run = synthetic_run(0, 8)
-    run = replace(run, outcomes=run.outcomes.filter(run.outcomes["iteration"].is_null()), fits=(), bid_curves=None)
+    run = replace(
+        run,
+        outcomes=run.outcomes.filter(run.outcomes["iteration"].is_null()),
+        fits=(),
+        bid_curves=None,
+        continuity=None,
+    )
     files = build_report([run], tmp_path, 100, CREATED)
     html = files.html.read_text(encoding="utf-8")
     assert "has not been evaluated yet" in html and "Answers before and after" not in html
@@ -130,7 +150,7 @@ def test_answers_without_any_ad_make_a_report(tmp_path: Path) -> None:
         **{name: pl.lit(0.0) for name in ("revenue", "expected_revenue", "reward", "penalty", "payment")},
         **{name: pl.lit(0, pl.Int64) for name in ("n_ads", "format_errors")},
     )
-    files = build_report([replace(run, outcomes=silent, fits=(), bid_curves=None)], tmp_path, 100, CREATED)
+    files = build_report([replace(run, outcomes=silent, **BARE)], tmp_path, 100, CREATED)
     records = json.loads(files.results.read_text(encoding="utf-8"))
     assert {one["value"] for one in records if one["metric"] == "ctr"} == {None}
     html = files.html.read_text(encoding="utf-8")

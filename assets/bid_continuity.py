@@ -1,0 +1,109 @@
+"""Property check: itctr over the bid in steps of 1, beside a slot auction's step (Theorem 4.3)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+from dagster import (
+    AllPartitionMapping,
+    AssetDep,
+    AssetExecutionContext,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from assets.bench import Bench
+from assets.bid_sampling import CURVE_COLUMNS, ad_llms, sampled_curves
+from assets.metadata import plot_metadata, table_metadata
+from llm_auction.evaluation.bid_curves import computed_points
+from llm_auction.evaluation.continuity import (
+    MANY_QUERIES,
+    ONE_QUERY,
+    SLOT_AUCTION,
+    Probe,
+    central_probe,
+    ladder,
+    slot_probe,
+)
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+
+COLUMN_DESCRIPTIONS = {
+    **CURVE_COLUMNS,
+    "scope": "one_query: the close look at one query. many_queries: the same over many, with fewer answers a bid.",
+}
+
+
+@asset(
+    group_name="evaluation",
+    deps=[
+        "ad_candidates",
+        "pretrained_ad_llm",
+        # Every iteration of the arm is measured.
+        AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
+    ],
+    kinds={"python", "pytorch", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+    pool="gpu",
+)
+def bid_continuity(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    model_store: ModelStore,
+    engine: EngineResource,
+    user_model: UserModelResource,
+) -> MaterializeResult:
+    """itctr of one ad while its bid climbs from 1 to 100 in steps of 1, beside a slot auction on the same axes.
+
+    One query with many answers a bid, and the same over many queries with fewer; for the pretrained model and every
+    iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies nearest to
+    the middle. Not part of the main run: it is the longest of the property checks.
+    """
+    from llm_auction.report.continuity import continuity_chart, continuity_markdown
+
+    config = profile.get()
+    bench = Bench.of(config, lake, user_model, context.log.info)
+    many = [slot_probe(auction, bench.user) for auction in bench.auctions[: config.properties.continuity_queries]]
+    one = [central_probe(many)]
+    scopes = {
+        ONE_QUERY: (one, config.properties.continuity_answers),
+        MANY_QUERIES: (many, config.properties.continuity_query_answers),
+    }
+    frame = pl.concat(_points(scopes, ladder(config.properties.continuity_step), bench, model_store, engine))
+    lake.write("bid_continuity", frame)
+    resamples = config.evaluation.bootstrap_resamples
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("bid_continuity")),
+        metadata={
+            **table_metadata(frame, COLUMN_DESCRIPTIONS),
+            "query": one[0].auction.query.text,
+            "ad": next(ad.title for ad in one[0].auction.candidates if ad.ad_id == one[0].ad_id),
+            "slot_threshold": f"{one[0].threshold:.1f}",
+            "summary": MetadataValue.md(continuity_markdown(frame, resamples, config.seed)),
+            "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
+        },
+    )
+
+
+def _points(
+    scopes: Mapping[str, tuple[Sequence[Probe], int]],
+    bids: Sequence[int],
+    bench: Bench,
+    model_store: ModelStore,
+    engine: EngineResource,
+) -> Iterator[pl.DataFrame]:
+    for contender, mechanism in ad_llms(bench, model_store, engine):
+        for scope, (probes, answers) in scopes.items():
+            pairs = [(probe.auction, probe.ad_id) for probe in probes]
+            for points in sampled_curves(contender, mechanism, bench, pairs, bids, answers):
+                yield points.with_columns(scope=pl.lit(scope))
+    for scope, (probes, _) in scopes.items():
+        for probe in probes:
+            query_id, itctr = probe.auction.query.query_id, probe.slot_itctr(pl.Series(bids).to_numpy())
+            yield computed_points(SLOT_AUCTION, query_id, probe.ad_id, bids, itctr, 0).with_columns(scope=pl.lit(scope))

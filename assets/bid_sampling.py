@@ -1,0 +1,64 @@
+"""Sampling bid curves: one Ad-LLM after another answers probes whose one bid climbs a ladder."""
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
+from llm_auction.evaluation.bid_curves import curve_points, with_bid
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.market import Auction
+from llm_auction.mechanisms import LlmAuction
+from llm_auction.seeds import derive_seed
+from resources.engines import EngineResource
+from resources.model_store import ModelStore
+
+ARM = "llm_auction"
+CURVE_COLUMNS = {
+    "variant": "Setting of the mechanism, such as tau=10; null when it has none.",
+    "ad_id": "The candidate whose bid is moved.",
+    "bid": "Its bid at this step; all other bids stay.",
+    "answers": "Answers at this step; for a computed curve, those that the formula rests on.",
+    "shown": "Answers that insert the ad; null for a computed curve.",
+    "clicks": "Sampled clicks on it; null for a computed curve.",
+    "itctr": "Mean probability that it is shown and clicked (Eq. 1), with the user model's own click probabilities.",
+    "answer_itctr": "The same for each answer; the k-th of every step met the same random numbers.",
+}
+
+
+def ad_llms(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[tuple[Contender, LlmAuction]]:
+    """The pretrained model and every iteration of the arm, each opened when its turn comes.
+
+    Raises:
+        ValueError: the base model or the arm's first iteration is missing; says what to materialize.
+    """
+    iterations = evaluated_iterations(model_store, "ad_llm", ARM)
+    pointers = {Contender("pretrained"): "base", **{Contender(ARM, one): f"{ARM}/{one}" for one in iterations}}
+    for contender, pointer in pointers.items():
+        yield contender, one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", pointer).path))
+
+
+def sampled_curves(
+    contender: Contender,
+    mechanism: LlmAuction,
+    bench: Bench,
+    probes: Sequence[tuple[Auction, str]],
+    ladder: Sequence[int],
+    answers: int,
+) -> Iterator[pl.DataFrame]:
+    """The points of one model's curves, a frame for each bid of the ladder.
+
+    Each step draws with the same random numbers, so that what changes along a curve is the bid alone.
+
+    Args:
+        probes: auctions and the ad of each whose bid climbs.
+        answers: answers at every bid.
+    """
+    seed, ad_ids = bench.profile.seed, [ad_id for _, ad_id in probes]
+    for number, bid in enumerate(ladder, start=1):
+        if number % 10 == 1 or len(ladder) <= 20:
+            bench.log(f"{contender.label}: bid {bid} of up to {ladder[-1]}, {len(probes)} x {answers} answers each")
+        auctions = [with_bid(auction, ad_id, bid) for auction, ad_id in probes]
+        outcomes = mechanism.repeat(auctions, answers, derive_seed(seed, "bid-curve"))
+        texts = [[one.answer for one in of_auction] for of_auction in outcomes]
+        yield curve_points(contender, auctions, ad_ids, texts, bench.user, seed)

@@ -1,0 +1,173 @@
+"""Bid curves: how often one ad is shown and clicked (itctr, Eq. 1 of arXiv 2512.10551) over its bid, all else equal.
+
+A curve is sampled: K answers at every bid. Answer k meets the same random numbers at every bid, so that the differences
+along a curve are paired by answer: what changes between two bids is the bid alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.market import Auction
+from llm_auction.seeds import generator
+from llm_auction.users.protocol import UserModel
+
+CURVE_SCHEMA: dict[str, pl.DataType] = {
+    "mechanism": pl.String(),
+    "iteration": pl.String(),
+    "variant": pl.String(),
+    "query_id": pl.String(),
+    "ad_id": pl.String(),
+    "bid": pl.Int64(),
+    "answers": pl.Int64(),
+    "shown": pl.Int64(),
+    "clicks": pl.Int64(),
+    "itctr": pl.Float64(),
+    "answer_itctr": pl.List(pl.Float64()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BidCurve:
+    """One ad's curve in one query.
+
+    Attributes:
+        query_id, ad_id: whose curve it is.
+        bids: (B,) ascending, currency units per click.
+        itctr: (B,) shown and clicked, in [0, 1].
+        values: (B, K) the same for each answer: its click probability where it shows the ad, else 0; None for a curve
+            that is computed rather than sampled.
+    """
+
+    query_id: str
+    ad_id: str
+    bids: np.ndarray
+    itctr: np.ndarray
+    values: np.ndarray | None
+
+    @property
+    def answers(self) -> int:
+        """K; 0 for a computed curve."""
+        return 0 if self.values is None else self.values.shape[1]
+
+
+def with_bid(auction: Auction, ad_id: str, bid: int) -> Auction:
+    """The same auction in which only the bid of `ad_id` is another."""
+    bids = tuple(bid if ad.ad_id == ad_id else own for ad, own in zip(auction.candidates, auction.bids, strict=True))
+    return replace(auction, bids=bids)
+
+
+def curve_points(
+    contender: Contender,
+    probes: Sequence[Auction],
+    ad_ids: Sequence[str],
+    answers: Sequence[Sequence[str]],
+    user: UserModel,
+    seed: int,
+) -> pl.DataFrame:
+    """One row a query at one bid, columns as in `CURVE_SCHEMA`.
+
+    Args:
+        probes: auctions in which the probed ad has the bid of this step.
+        ad_ids: the probed ad of each.
+        answers: the answers to each, in the order of their random numbers.
+        user: judges the answers; the random numbers of its clicks don't depend on the bid.
+    """
+    rows = []
+    for auction, ad_id, texts in zip(probes, ad_ids, answers, strict=True):
+        query_id = auction.query.query_id
+        probability_of = {text: user.click_probabilities(auction, text).get(ad_id) for text in set(texts)}
+        probabilities = [probability_of[text] for text in texts]
+        judgements = [
+            user.judge(auction, text, generator(seed, "test-clicks", query_id, sample))
+            for sample, text in enumerate(texts)
+        ]
+        values = [probability or 0.0 for probability in probabilities]
+        rows.append(
+            {
+                **_names(contender),
+                "query_id": query_id,
+                "ad_id": ad_id,
+                "bid": auction.bid_of(ad_id),
+                "answers": len(texts),
+                "shown": sum(probability is not None for probability in probabilities),
+                "clicks": sum(one.clicked and one.ad_id == ad_id for of_answer in judgements for one in of_answer),
+                "itctr": float(np.mean(values)),
+                "answer_itctr": values,
+            }
+        )
+    return pl.DataFrame(rows, schema=CURVE_SCHEMA)
+
+
+def computed_points(
+    contender: Contender, query_id: str, ad_id: str, bids: Sequence[int], itctr: np.ndarray, answers: int
+) -> pl.DataFrame:
+    """The rows of a curve that a formula gives at every bid; `answers` are those that the formula rests on."""
+    return pl.DataFrame(
+        {"bid": bids, "itctr": itctr},
+    ).select(
+        *(pl.lit(value, pl.String).alias(name) for name, value in _names(contender).items()),
+        query_id=pl.lit(query_id),
+        ad_id=pl.lit(ad_id),
+        bid=pl.col("bid").cast(pl.Int64),
+        answers=pl.lit(answers, pl.Int64),
+        shown=pl.lit(None, pl.Int64),
+        clicks=pl.lit(None, pl.Int64),
+        itctr=pl.col("itctr").cast(pl.Float64),
+        answer_itctr=pl.lit(None, pl.List(pl.Float64)),
+    )
+
+
+def curves_of(table: pl.DataFrame) -> dict[Contender, list[BidCurve]]:
+    """The curves of every contender in a table of points, contenders in the table's order, queries by id.
+
+    Raises:
+        ValueError: the queries of a contender were not measured at the same bids, or with different numbers of answers.
+    """
+    return {
+        Contender(str(mechanism), _text_or_none(iteration), _text_or_none(variant)): _checked(list(_curves(part)))
+        for (mechanism, iteration, variant), part in table.group_by(
+            "mechanism", "iteration", "variant", maintain_order=True
+        )
+    }
+
+
+def _curves(part: pl.DataFrame) -> Iterator[BidCurve]:
+    for (query_id, ad_id), points in part.sort("query_id", "bid").group_by("query_id", "ad_id", maintain_order=True):
+        sampled = not points["answer_itctr"].has_nulls()
+        values = points["answer_itctr"].to_list()
+        if sampled and len({len(of_bid) for of_bid in values}) > 1:
+            raise ValueError(f"bid curve of query {query_id}: the bids were given different numbers of answers")
+        yield BidCurve(
+            str(query_id),
+            str(ad_id),
+            points["bid"].to_numpy(),
+            points["itctr"].to_numpy(),
+            np.array(values, dtype=np.float64) if sampled else None,
+        )
+
+
+def _checked(curves: list[BidCurve]) -> list[BidCurve]:
+    first = curves[0]
+    for curve in curves:
+        if curve.bids.tolist() != first.bids.tolist():
+            raise ValueError(
+                f"bid curves: every query needs every step of the ladder, and {curve.query_id} was not measured at the "
+                f"bids of {first.query_id}; materialize the asset again"
+            )
+        if curve.answers != first.answers:
+            raise ValueError(f"bid curves: {curve.query_id} has {curve.answers} answers a bid, not {first.answers}")
+    return curves
+
+
+def _names(contender: Contender) -> dict[str, str | None]:
+    return {"mechanism": contender.mechanism, "iteration": contender.iteration, "variant": contender.variant}
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,80 @@
+"""Curves over the bid, drawn alike in every plot: one line a model, later iterations stronger, labels at their ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.report.palette import PALETTE
+
+if TYPE_CHECKING:
+    import altair as alt
+
+# With the labels at their right, curves are about as wide as a phone shows them, so that text stays readable there.
+WIDTH, HEIGHT = 262, 230
+_LABEL_HEIGHT = 14
+
+
+def line_label(contender: Contender) -> str:
+    """What stands at the end of a model's line."""
+    return f"Iteration {int(contender.iteration)}" if contender.iteration is not None else "Pretrained"
+
+
+def line_colour(contender: Contender) -> str:
+    return PALETTE["pretrained" if contender.iteration is None else "llm-auction"]
+
+
+def bid_axis() -> alt.X:
+    import altair as alt
+
+    return alt.X(
+        "bid:Q",
+        title="Bid of the ad",
+        scale=alt.Scale(domain=[0, 100]),
+        axis=alt.Axis(grid=False, values=[0, 20, 40, 60, 80, 100]),
+    )
+
+
+def itctr_axis(top: float) -> alt.Y:
+    """From 0 to `top`, the highest point drawn; a fixed scale, so that labels can be placed on it."""
+    import altair as alt
+
+    scale = alt.Scale(domain=[0, top or 1.0], nice=False)
+    return alt.Y("itctr:Q", title=None, scale=scale, axis=alt.Axis(format=".0%", tickCount=5))
+
+
+def model_lines(curves: Mapping[Contender, pl.DataFrame], top: float) -> list[alt.Chart]:
+    """One line a model over its points (columns `bid`, `itctr`), in their order, the last one strongest."""
+    import altair as alt
+
+    iterations = [int(one.iteration) for one in curves if one.iteration is not None]
+    layers = []
+    for contender, points in curves.items():
+        strength = 1.0 if contender.iteration is None else 0.35 + 0.65 * int(contender.iteration) / max(iterations)
+        line = alt.Chart(points).mark_line(strokeWidth=2, color=line_colour(contender), opacity=strength)
+        layers.append(line.encode(x=bid_axis(), y=itctr_axis(top)))
+    return layers
+
+
+def end_labels(ends: Sequence[tuple[str, float, str]], top: float) -> list[alt.Chart]:
+    """Labels at the right of the lines' ends, moved apart where they would cover one another.
+
+    Args:
+        ends: label, value at the end of its line, colour.
+        top: as for `itctr_axis`.
+    """
+    import altair as alt
+
+    layers, highest_free = [], float(HEIGHT)
+    # From the bottom up; a label that has no room above the one before moves up.
+    for label, value, colour in sorted(ends, key=lambda end: end[1]):
+        y = min(HEIGHT * (1 - value / (top or 1.0)), highest_free)
+        text = alt.Chart(pl.DataFrame({"label": [label]})).mark_text(
+            align="left", baseline="middle", dx=6, fontSize=11, fontWeight=600, color=colour
+        )
+        layers.append(text.encode(x=alt.value(WIDTH), y=alt.value(y), text="label:N"))
+        highest_free = y - _LABEL_HEIGHT
+    return layers
