@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime, time
 
-from dagster import DailyPartitionsDefinition
+from dagster import BetaWarning, DailyPartitionsDefinition, TimeWindowPartitionMapping
 
 from llm_auction.profiles import load_profile
 
@@ -15,3 +16,13 @@ def _first_day() -> datetime:
 
 
 day_partitions = DailyPartitionsDefinition(start_date=_first_day(), timezone="UTC")
+
+
+def days_before(most: int, least: int = 0) -> TimeWindowPartitionMapping:
+    """A day depends on those from `most` to `least` days before it, as far as they exist."""
+    with warnings.catch_warnings():
+        # Dagster calls the last argument a beta feature; the first days have none before them.
+        warnings.simplefilter("ignore", BetaWarning)
+        return TimeWindowPartitionMapping(
+            start_offset=-most, end_offset=-least, allow_nonexistent_upstream_partitions=True
+        )

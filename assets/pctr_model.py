@@ -1,11 +1,9 @@
 """The reward model of an iteration: pCTR fitted on the modelled feedback of its arm (arXiv 2512.10551, Eq. 3 and 4)."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -18,6 +16,7 @@ from dagster import (
 )
 
 from assets.frames import load_ads
+from assets.impression_rows import impressions_from_rows
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import irpo_partitions, partition_of, previous_iteration
 from llm_auction.market import Ad
@@ -185,7 +184,7 @@ def load_feedback(warehouse: Warehouse, ads: dict[str, Ad], arm: str, first_iter
             f"fct_ad_impressions of arm {arm} names ads that ad_catalog lacks: {', '.join(sorted(unknown)[:5])}; "
             "materialize the iterations again after a change of the catalog"
         )
-    impressions = _impressions(frame, ads)
+    impressions = impressions_from_rows(frame, ads, ("iteration", "response_id"))
     probabilities = frame["click_probability"]
     return Feedback(
         impressions=impressions,
@@ -193,19 +192,6 @@ def load_feedback(warehouse: Warehouse, ads: dict[str, Ad], arm: str, first_iter
         probabilities=None if probabilities.null_count() else probabilities.to_numpy(),
         newest=newest,
     )
-
-
-def _impressions(frame: pl.DataFrame, ads: dict[str, Ad]) -> list[Impression]:
-    """One impression a row; the rows of an answer stand together, in reading order."""
-    impressions: list[Impression] = []
-    for group in frame.partition_by("iteration", "response_id", maintain_order=True):
-        shown: Sequence[Ad] = tuple(ads[ad_id] for ad_id in group["ad_id"])
-        row = group.row(0, named=True)
-        impressions += [
-            Impression(row["user_id"], row["query"], row["profile"], row["answer"], ad, place, len(shown), tuple(shown))
-            for place, ad in enumerate(shown)
-        ]
-    return impressions
 
 
 def _is_nan(value: object) -> bool:

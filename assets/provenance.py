@@ -9,7 +9,17 @@ from resources.lake import Lake
 
 MARKET_TABLES = ("ad_catalog", "user_profiles", "user_queries", "ad_candidates")
 # How many iterations and arms there are, how they are evaluated, and real logs change no single iteration.
-NOT_OF_AN_ITERATION = {"name", "iterations", "arms", "evaluation", "properties", "click_log", "click_log_guards"}
+NOT_OF_AN_ITERATION = {
+    "name",
+    "iterations",
+    "arms",
+    "evaluation",
+    "properties",
+    "click_log",
+    "click_log_guards",
+    "nightly",
+    "off_policy",
+}
 
 
 def market_versions(lake: Lake) -> dict[str, str]:

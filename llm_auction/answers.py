@@ -79,3 +79,8 @@ def parse_answer(answer: str, candidates: Iterable[Ad]) -> ParsedAnswer:
     remainder = _INSERTION.sub(" ", answer)
     unmatched += len(_ATTEMPT.findall(remainder))
     return ParsedAnswer(tuple(inserted.values()), unmatched + repetitions, repetitions)
+
+
+def inserted_title(answer: str, ad_id: str) -> str | None:
+    """The title under which an answer inserts an ad that the catalog may not hold any more; None if it does not."""
+    return next((match["title"] for match in _INSERTION.finditer(answer) if match["id"] == ad_id), None)

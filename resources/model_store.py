@@ -2,7 +2,8 @@
 
 `{data_dir}/models/{kind}/{version}/` holds the files and `manifest.json`, written last: a directory without it is an
 unfinished write. `{data_dir}/models/pointers/{kind}/{pointer}.json` says which version a name means
-(`ad_llm`: `base`, `<arm>/<iteration>`; `pctr`: `<arm>/<iteration>`). Nothing is ever found by sorting names.
+(`ad_llm`: `base`, `<arm>/<iteration>`; `pctr`: `<arm>/<iteration>`, `nightly/<day>`; both: `champion`, see
+`resources.champion`). Nothing is ever found by sorting names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pydantic import Field
 from resources.storage import aside_path, flush_to_disk, storage_errors, write_json_atomically
 
 MANIFEST = "manifest.json"
+# The pointer that serving follows; only `resources.champion` moves it.
+CHAMPION = "champion"
 # Formats that run code when they are loaded.
 UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".h5"})
 
@@ -75,20 +78,13 @@ class ModelStore(ConfigurableResource):
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
             write_json_atomically(
-                self._pointer_path(kind, pointer), {"version": version, "metadata": dict(metadata)}, self.root
+                self.pointer_path(kind, pointer), {"version": version, "metadata": dict(metadata)}, self.root
             )
         return self.resolve(kind, pointer)
 
     def exists(self, kind: str, pointer: str) -> bool:
         """Whether the pointer is set; `resolve` says whether its model is sound."""
-        return self._pointer_path(kind, pointer).exists()
-
-    def point(self, kind: str, pointer: str, to: ModelVersion) -> None:
-        """Let `pointer` mean a version that is already stored, such as a champion."""
-        with storage_errors(self.root):
-            write_json_atomically(
-                self._pointer_path(kind, pointer), {"version": to.version, "metadata": to.metadata}, self.root
-            )
+        return self.pointer_path(kind, pointer).exists()
 
     def resolve(self, kind: str, pointer: str) -> ModelVersion:
         """The version that `pointer` means, checked file by file against its manifest.
@@ -96,7 +92,7 @@ class ModelStore(ConfigurableResource):
         Raises:
             ModelStoreError: it is missing, half-written or corrupt.
         """
-        path = self._pointer_path(kind, pointer)
+        path = self.pointer_path(kind, pointer)
         if not path.exists():
             raise ModelStoreError(f"no model {kind}/{pointer} in {self.root}: {_how_to_make(kind, pointer)}")
         try:
@@ -108,10 +104,41 @@ class ModelStore(ConfigurableResource):
         fault = _fault(folder)
         if fault is not None:
             raise ModelStoreError(f"model {kind}/{pointer} at {folder} {fault}: {_how_to_make(kind, pointer)}")
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return ModelVersion(folder, version, {**manifest, "metadata": metadata})
+        return ModelVersion(folder, version, {**_manifest(folder), "metadata": metadata})
 
-    def _pointer_path(self, kind: str, pointer: str) -> Path:
+    def version(self, kind: str, version: str) -> ModelVersion:
+        """A stored version by its content hash, checked like `resolve` does, with the metadata of its first pointer.
+
+        Raises:
+            ModelStoreError: it is missing, half-written or corrupt.
+        """
+        if version not in self.versions(kind):
+            raise ModelStoreError(f"no version {version} of {kind} in {self.root / kind}: `llm-auction models list`")
+        folder = self.root / kind / version
+        fault = _fault(folder)
+        if fault is not None:
+            raise ModelStoreError(f"version {version} of {kind} at {folder} {fault}: materialize what made it again")
+        return ModelVersion(folder, version, _manifest(folder))
+
+    def versions(self, kind: str) -> list[str]:
+        """The content hashes of the completely written versions of a kind, in no meaningful order."""
+        return [marker.parent.name for marker in (self.root / kind).glob(f"*/{MANIFEST}")]
+
+    def pointers(self, kind: str) -> dict[str, str]:
+        """Every pointer of a kind by name, and the version that it means; damaged pointers are left out."""
+        folder = self.root / "pointers" / kind
+        found = {}
+        for path in sorted(folder.rglob("*.json")):
+            try:
+                found[path.relative_to(folder).with_suffix("").as_posix()] = str(
+                    json.loads(path.read_text(encoding="utf-8"))["version"]
+                )
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return found
+
+    def pointer_path(self, kind: str, pointer: str) -> Path:
+        """The file of a pointer, whether or not it is set."""
         return self.root / "pointers" / kind / f"{pointer}.json"
 
     def _store(self, kind: str, version: str, aside: Path, manifest: Mapping[str, Any]) -> None:
@@ -173,9 +200,18 @@ def _fault(folder: Path) -> str | None:
     return None
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return manifest
+
+
 def _how_to_make(kind: str, pointer: str) -> str:
     if (kind, pointer) == ("ad_llm", "base"):
         return "materialize pretrained_ad_llm"
+    if pointer == CHAMPION:
+        return f"promote one with `llm-auction models promote {kind} NAME`"
+    if kind == "pctr" and pointer.startswith("nightly/"):
+        return f"materialize nightly_pctr_model[{pointer.removeprefix('nightly/')}]"
     asset = {"ad_llm": "ad_llm", "pctr": "pctr_model"}.get(kind, kind)
     return f"materialize {asset}[{pointer.replace('/', '|')}]"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ class Warehouse(ConfigurableResource):
     def path(self) -> Path:
         return Path(self.data_dir) / "warehouse.duckdb"
 
-    def query(self, sql: str, params: Sequence[Any] | None = None) -> pl.DataFrame:
-        """The result of one SELECT; `?` placeholders take `params`.
+    def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """The result of one SELECT; `?` or `$name` placeholders take `params`.
 
         Raises:
             WarehouseError: there is no warehouse yet, or it is damaged.

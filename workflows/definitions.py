@@ -19,8 +19,11 @@ from assets import (
     irpo,
     market,
     market_checks,
+    nightly_pctr_model,
+    off_policy_report,
     pctr_model,
     preference_pairs,
+    reward_model_champion,
 )
 from resources.dbt import dbt_resource
 from resources.engines import EngineResource
@@ -49,6 +52,9 @@ MODULES = [
     bid_curves,
     bid_continuity,
     click_log,
+    nightly_pctr_model,
+    reward_model_champion,
+    off_policy_report,
 ]
 
 

@@ -98,6 +98,22 @@ def effective_sample_size(log_weights: np.ndarray, units: Sequence[str]) -> floa
     return float(totals.sum() ** 2 / np.sum(totals**2))
 
 
+def require_effective_samples(log_weights: np.ndarray, units: Sequence[str], minimum: float) -> float:
+    """The effective sample size, where it reaches `minimum`.
+
+    Raises:
+        TooFewEffectiveSamples: it does not.
+    """
+    effective = effective_sample_size(log_weights, units)
+    if effective < minimum:
+        raise TooFewEffectiveSamples(
+            f"off-policy: {len(units)} logged answers of {len(set(units))} users are worth {effective:.1f} effective "
+            f"samples for this candidate, and {minimum:g} are asked for. It differs too much from the policy that "
+            "wrote the log: take a log of a policy nearer to it, more days, or show it to a share of users"
+        )
+    return effective
+
+
 def estimate_value(
     logged: LoggedOutcomes, *, min_effective_samples: float, resamples: int, seed: int
 ) -> OffPolicyEstimate:
@@ -106,14 +122,7 @@ def estimate_value(
     Raises:
         TooFewEffectiveSamples: fewer than `min_effective_samples`.
     """
-    effective = effective_sample_size(logged.log_weights, logged.units)
-    n_units = len(set(logged.units))
-    if effective < min_effective_samples:
-        raise TooFewEffectiveSamples(
-            f"off-policy: {len(logged.units)} logged answers of {n_units} users are worth {effective:.1f} effective "
-            f"samples for this candidate, and {min_effective_samples:g} are asked for. It differs too much from the "
-            "policy that wrote the log: take a log of a policy nearer to it, more days, or show it to a share of users"
-        )
+    effective = require_effective_samples(logged.log_weights, logged.units, min_effective_samples)
     weights = np.exp(logged.log_weights)
     clipped = np.minimum(weights, np.sqrt(len(weights)))
     columns = [np.ones_like(weights), logged.outcomes, weights, weights * logged.outcomes, clipped * logged.outcomes]
@@ -131,7 +140,7 @@ def estimate_value(
         mean_weight=means.ratio(2, 0),
         largest_weight=float(weights.max()),
         n_answers=len(weights),
-        n_units=n_units,
+        n_units=len(by_unit),
     )
 
 

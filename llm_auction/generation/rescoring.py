@@ -37,53 +37,42 @@ class ScoringEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoggedAnswer:
-    """One answer of a log. `tokens` is its length with the end of sequence, `logprob` as in `GeneratedAnswer`; None
-    where the log does not say."""
+    """One answer of a log; `logprob` as in `GeneratedAnswer`."""
 
     prompt: Messages
     text: str
-    tokens: int | None = None
-    logprob: float | None = None
+    logprob: float
 
 
-def logged_log_probabilities(
-    engine: ScoringEngine, answers: Sequence[LoggedAnswer], sampling: SamplingConfig
-) -> np.ndarray:
-    """log mu(y | x) in nats under the policy and the settings that wrote the answers.
+def reproduce(engine: ScoringEngine, answers: Sequence[LoggedAnswer]) -> list[bool | None]:
+    """By which tokens the policy that wrote the answers meets their logged log-probabilities.
 
-    NaN where that is not reproduced: the tokenizer splits the text in another number of tokens than were sampled, the
-    model's own log-probability is not the logged one, or the settings never give the answer.
+    True: those of the text and the end of sequence; False: those of the text alone, which the token limit cut off;
+    None: neither, so that the model did not write this answer to this prompt, or by other tokens than its tokenizer
+    makes of the text.
     """
-    tokens = [_tokens(engine, answer) for answer in answers]
-    own = _score(engine, answers, tokens, None)
-    drawn = _score(engine, answers, tokens, sampling)
-    logged = np.asarray([np.nan if answer.logprob is None else answer.logprob for answer in answers])
-    length = np.asarray(
-        [answer.tokens is None or answer.tokens == len(t) for answer, t in zip(answers, tokens, strict=True)]
-    )
-    same = np.isnan(logged) | (np.abs(own - logged) <= TOLERANCE)
-    return np.where(length & same & np.isfinite(drawn), drawn, np.nan)
+    found: list[bool | None] = [None] * len(answers)
+    for finished in (True, False):
+        open_rows = [
+            row
+            for row, ending in enumerate(found)
+            if ending is None and engine.tokens_of(answers[row].text, finished=finished)
+        ]
+        scores = score(engine, [answers[row] for row in open_rows], [finished] * len(open_rows))
+        for row, value in zip(open_rows, scores, strict=True):
+            if abs(value - answers[row].logprob) <= TOLERANCE:
+                found[row] = finished
+    return found
 
 
-def candidate_log_probabilities(
-    engine: ScoringEngine, answers: Sequence[LoggedAnswer], sampling: SamplingConfig
-) -> np.ndarray:
-    """log pi(y | x) in nats of the same answers under another policy; -inf where its settings never give one."""
-    return _score(engine, answers, [_tokens(engine, answer) for answer in answers], sampling)
-
-
-def _tokens(engine: ScoringEngine, answer: LoggedAnswer) -> list[int]:
-    """The answer's tokens; an answer whose log counts no end of sequence was cut off by the token limit."""
-    finished = engine.tokens_of(answer.text)
-    return finished[:-1] if answer.tokens == len(finished) - 1 and len(finished) > 1 else finished
-
-
-def _score(
+def score(
     engine: ScoringEngine,
     answers: Sequence[LoggedAnswer],
-    tokens: Sequence[Sequence[int]],
-    sampling: SamplingConfig | None,
+    finished: Sequence[bool],
+    sampling: SamplingConfig | None = None,
 ) -> np.ndarray:
-    prompts = [answer.prompt for answer in answers]
-    scores = engine.log_probabilities(prompts, [[one] for one in tokens], sampling)
-    return np.asarray([score for (score,) in scores], dtype=np.float64)
+    """log pi(y | x) in nats of each answer, that of the model itself or, with `sampling`, of the draw under these
+    settings: -inf for an answer that they never give."""
+    tokens = [engine.tokens_of(answer.text, finished=end) for answer, end in zip(answers, finished, strict=True)]
+    scores = engine.log_probabilities([answer.prompt for answer in answers], [[one] for one in tokens], sampling)
+    return np.asarray([value for (value,) in scores], dtype=np.float64)

@@ -31,8 +31,8 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=float)))
 
 
-def fit_calibration(logits: np.ndarray, clicked: np.ndarray) -> Calibration:
-    """Platt scaling by Newton steps with a small pull towards the identity.
+def fit_calibration(logits: np.ndarray, clicked: np.ndarray, weights: np.ndarray | None = None) -> Calibration:
+    """Platt scaling by Newton steps with a small pull towards the identity; `weights` say how much each row counts.
 
     The identity is returned when there are few rows, or when scaling doesn't lower the log loss of one half of the rows
     after being fitted on the other.
@@ -40,30 +40,31 @@ def fit_calibration(logits: np.ndarray, clicked: np.ndarray) -> Calibration:
     clicked = np.asarray(clicked, dtype=bool)
     if len(clicked) < _MIN_ROWS or clicked.all() or not clicked.any():
         return Calibration()
+    counts = np.ones(len(clicked)) if weights is None else np.asarray(weights, dtype=float)
     half = np.arange(len(clicked)) % 2 == 0
     crossed = np.empty(len(clicked))
     for fitted, judged in ((half, ~half), (~half, half)):
-        crossed[judged] = _newton(logits[fitted], clicked[fitted]).apply(logits[judged])
-    if log_loss(crossed, clicked) >= log_loss(sigmoid(logits), clicked):
+        crossed[judged] = _newton(logits[fitted], clicked[fitted], counts[fitted]).apply(logits[judged])
+    if log_loss(crossed, clicked, counts) >= log_loss(sigmoid(logits), clicked, counts):
         return Calibration()
-    return _newton(logits, clicked)
+    return _newton(logits, clicked, counts)
 
 
-def _newton(logits: np.ndarray, clicked: np.ndarray) -> Calibration:
+def _newton(logits: np.ndarray, clicked: np.ndarray, counts: np.ndarray) -> Calibration:
     design = np.column_stack([logits, np.ones(len(logits))]).astype(float)
     identity = np.asarray([1.0, 0.0])
-    pull = _RIDGE * len(logits) * np.eye(2)
+    pull = _RIDGE * counts.sum() * np.eye(2)
 
     def objective(weights: np.ndarray) -> float:
         z = design @ weights
         away = weights - identity
-        return float(np.sum(np.logaddexp(0, z) - clicked * z) + 0.5 * away @ pull @ away)
+        return float(np.sum(counts * (np.logaddexp(0, z) - clicked * z)) + 0.5 * away @ pull @ away)
 
     weights, value = identity.copy(), objective(identity)
     for _ in range(_STEPS):
         p = sigmoid(design @ weights)
-        gradient = design.T @ (p - clicked) + pull @ (weights - identity)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + pull
+        gradient = design.T @ (counts * (p - clicked)) + pull @ (weights - identity)
+        hessian = (design * (counts * p * (1 - p))[:, None]).T @ design + pull
         step = np.linalg.solve(hessian, gradient)
         # A full Newton step overshoots from logits that are far too confident: halve it until it descends.
         while objective(weights - step) > value and np.abs(step).max() > _TOLERANCE:

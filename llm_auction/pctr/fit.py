@@ -54,6 +54,7 @@ def fit_pctr(
     config: PctrConfig,
     seed: int,
     *,
+    weights: np.ndarray | None = None,
     true_probabilities: np.ndarray | None = None,
     start: PctrModel | None = None,
     use_answer_features: bool = True,
@@ -64,6 +65,8 @@ def fit_pctr(
     """Fit pCTR on impressions and their clicks.
 
     Args:
+        weights: how much each impression counts, >= 0, relative to the others: old feedback less than new. None is all
+            alike. They shape the fit, its stopping and its calibration; the metrics count every test row once.
         true_probabilities: the user model's own, where known: for the Bayes figures only, never for fitting.
         start: weights to continue from (an update on new feedback alone); ids it doesn't know start fresh.
         use_answer_features: False for the ablation "pCTR without the answer".
@@ -76,6 +79,7 @@ def fit_pctr(
     """
     clicked = np.asarray(clicked, dtype=bool)
     _check(impressions, clicked, true_probabilities)
+    counts = _relative(weights, len(impressions))
     began = time.perf_counter()
     splits = [split_impressions(impressions, config.validation_share, seed, member) for member in range(members)]
     test = splits[0].test
@@ -101,12 +105,21 @@ def fit_pctr(
     networks = []
     for member, split in enumerate(splits):
         network, epochs = _fit_member(
-            inputs, clicked, split, settings, config, derive_seed(seed, "pctr member", member), start, member, on_epoch
+            inputs,
+            clicked,
+            counts,
+            split,
+            settings,
+            config,
+            derive_seed(seed, "pctr member", member),
+            start,
+            member,
+            on_epoch,
         )
         networks.append(network)
         history.extend(epochs)
     model = PctrModel(settings, networks, topics)
-    model.calibration = _calibrate(model, features, clicked, splits)
+    model.calibration = _calibrate(model, features, clicked, counts, splits)
     probabilities = model.calibration.apply(model.logits(_as_strangers(features.take(test))))
     true = None if true_probabilities is None else np.asarray(true_probabilities, dtype=float)[test]
     metrics = {
@@ -149,25 +162,39 @@ def _check(impressions: Sequence[Impression], clicked: np.ndarray, true_probabil
         )
 
 
+def _relative(weights: np.ndarray | None, n: int) -> np.ndarray:
+    """The weights with mean 1, so that penalties and learning rate keep their meaning."""
+    if weights is None:
+        return np.ones(n)
+    counts = np.asarray(weights, dtype=float)
+    if counts.shape != (n,) or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():
+        raise ValueError(f"pCTR: the weights of {n} impressions must be as many finite numbers >= 0, not all 0")
+    return counts / counts.mean()
+
+
 def _as_strangers(features: Features) -> Features:
     """The same impressions by users without a row of their own, as test users are."""
 
     return replace(features, user=np.full(len(features), "", dtype=object))
 
 
-def _calibrate(model: PctrModel, features: Features, clicked: np.ndarray, splits: Sequence[Split]) -> Calibration:
+def _calibrate(
+    model: PctrModel, features: Features, clicked: np.ndarray, counts: np.ndarray, splits: Sequence[Split]
+) -> Calibration:
     """Platt scaling on the validation users: each row by the member that stopped on it, which never trained on it."""
-    logits, labels = [], []
+    logits, labels, weights = [], [], []
     for network, split in zip(model.networks, splits, strict=True):
         rows = _as_strangers(features.take(split.validation))
         logits.append(PctrModel(model.settings, [network], model.topics).logits(rows))
         labels.append(clicked[split.validation])
-    return fit_calibration(np.concatenate(logits), np.concatenate(labels))
+        weights.append(counts[split.validation])
+    return fit_calibration(np.concatenate(logits), np.concatenate(labels), np.concatenate(weights))
 
 
 def _fit_member(
     inputs: dict[str, Any],
     clicked: np.ndarray,
+    counts: np.ndarray,
     split: Split,
     settings: PctrSettings,
     config: PctrConfig,
@@ -190,24 +217,25 @@ def _fit_member(
         frozen = ("wide", "pair") if start is None else ()
         learnt = [weight for name, weight in network.named_parameters() if not name.startswith(frozen)]
         optimizer = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=WEIGHT_DECAY)
-        loss_of = torch.nn.BCEWithLogitsLoss()
+        loss_of = torch.nn.functional.binary_cross_entropy_with_logits
+        weight = torch.from_numpy(counts.astype(np.float32))
         unknown = dict(inputs, user=torch.zeros_like(inputs["user"]))
         train = torch.from_numpy(split.train)
         if start is None:
-            fit_wide(network, inputs, labels, train)
+            fit_wide(network, inputs, labels, weight, train)
         best_state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        best_loss, waited = _loss_on(network, unknown, clicked, split.validation), 0
+        best_loss, waited = _loss_on(network, unknown, clicked, counts, split.validation), 0
         history = []
         for epoch in range(1, config.max_epochs + 1):
             network.train()
             total = 0.0
             for rows in train[torch.randperm(len(train))].split(config.batch_size):
-                loss = loss_of(network(*batch_of(inputs, rows)), labels[rows])
+                loss = loss_of(network(*batch_of(inputs, rows)), labels[rows], weight[rows])
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 total += float(loss.detach()) * len(rows)
-            validation_loss = _loss_on(network, unknown, clicked, split.validation)
+            validation_loss = _loss_on(network, unknown, clicked, counts, split.validation)
             record = {
                 "member": member,
                 "epoch": epoch,
@@ -229,13 +257,15 @@ def _fit_member(
     return network, history
 
 
-def _loss_on(network: PctrNetwork, inputs: dict[str, Any], clicked: np.ndarray, rows: np.ndarray) -> float:
+def _loss_on(
+    network: PctrNetwork, inputs: dict[str, Any], clicked: np.ndarray, counts: np.ndarray, rows: np.ndarray
+) -> float:
     import torch
 
     network.eval()
     with torch.inference_mode():
         logits = network(*batch_of(inputs, torch.from_numpy(rows))).numpy()
-    return log_loss(sigmoid(logits), clicked[rows])
+    return log_loss(sigmoid(logits), clicked[rows], counts[rows])
 
 
 def _standardise(network: PctrNetwork, dense: Any) -> None:

@@ -39,12 +39,17 @@ def auc(probabilities: np.ndarray, clicked: np.ndarray) -> float:
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def log_loss(probabilities: np.ndarray, clicked: np.ndarray) -> float:
-    """Mean binary cross-entropy (Eq. 4), nats an impression; NaN without impressions."""
+def log_losses(probabilities: np.ndarray, clicked: np.ndarray) -> np.ndarray:
+    """Binary cross-entropy (Eq. 4) of each impression, nats."""
+    p = np.clip(np.asarray(probabilities, dtype=float), _EPSILON, 1 - _EPSILON)
+    return -np.where(np.asarray(clicked, dtype=bool), np.log(p), np.log1p(-p))
+
+
+def log_loss(probabilities: np.ndarray, clicked: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Mean binary cross-entropy, weighted where weights are given; NaN without impressions."""
     if len(clicked) == 0:
         return float("nan")
-    p = np.clip(np.asarray(probabilities, dtype=float), _EPSILON, 1 - _EPSILON)
-    return float(-np.mean(np.where(np.asarray(clicked, dtype=bool), np.log(p), np.log1p(-p))))
+    return float(np.average(log_losses(probabilities, clicked), weights=weights))
 
 
 def reliability_bins(probabilities: np.ndarray, clicked: np.ndarray, bins: int = BINS) -> tuple[ReliabilityBin, ...]:

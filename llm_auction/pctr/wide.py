@@ -16,17 +16,17 @@ _ITERATIONS = 50
 _MAX_ROWS = 60_000
 
 
-def fit_wide(network: PctrNetwork, inputs: dict[str, Any], labels: Tensor, rows: Tensor) -> None:
-    """Fit the wide part in place on the impressions at `rows` (evenly thinned out beyond 60,000)."""
+def fit_wide(network: PctrNetwork, inputs: dict[str, Any], labels: Tensor, counts: Tensor, rows: Tensor) -> None:
+    """Fit the wide part in place on the impressions at `rows`, weighted (evenly thinned out beyond 60,000)."""
     import torch
 
     rows = rows[:: max(1, math.ceil(len(rows) / _MAX_ROWS))]
-    clicked = labels[rows]
+    clicked, weight = labels[rows], counts[rows]
     with torch.no_grad():
         read = network.wide_inputs(
             inputs["topics"], inputs["text"][rows], inputs["styles"], inputs["style"][rows], inputs["dense"][rows]
         )
-        network.wide.bias.fill_(float(torch.logit(clicked.mean().clamp(1e-3, 1 - 1e-3))))
+        network.wide.bias.fill_(float(torch.logit(((clicked * weight).sum() / weight.sum()).clamp(1e-3, 1 - 1e-3))))
     optimizer = torch.optim.LBFGS(
         [network.wide.weight, network.wide.bias, network.pair],
         max_iter=_ITERATIONS,
@@ -34,7 +34,7 @@ def fit_wide(network: PctrNetwork, inputs: dict[str, Any], labels: Tensor, rows:
         tolerance_change=1e-6,
         line_search_fn="strong_wolfe",
     )
-    loss_of = torch.nn.BCEWithLogitsLoss()
+    loss_of = torch.nn.BCEWithLogitsLoss(weight=weight)
 
     def objective() -> Tensor:
         optimizer.zero_grad()

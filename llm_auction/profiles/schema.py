@@ -223,6 +223,49 @@ class ClickLogGuardsConfig(_Section):
     max_excluded_share: Share = Field(0.5, description="Share of impressions flagged as robots or click spam.")
 
 
+class NightlyConfig(_Section):
+    """The nightly refit of the reward model on real logs, and what it takes to replace the champion."""
+
+    window_days: Positive = Field(14, description="Days before the newest one that a refit is trained on.")
+    half_life_days: Annotated[float, Field(gt=0.0)] = Field(
+        7.0, description="An impression this much older than the newest counts half."
+    )
+    max_impressions: Positive = Field(
+        200_000, description="A window with more is thinned out evenly: what the refit holds in memory."
+    )
+    min_impressions: Positive = Field(500, description="With fewer on the newest day, the champion stays.")
+    log_loss_tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        0.01, description="By how much more a promoted model's log loss may be, nats an impression."
+    )
+    auc_tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        0.01, description="By how much less a promoted model's AUC may be."
+    )
+    ece_tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        0.02, description="By how much more a promoted model's expected calibration error may be."
+    )
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.9, description="Of the bootstrap intervals whose worse end must lie within the tolerances."
+    )
+    bootstrap_resamples: Positive = 500
+
+
+class OffPolicyConfig(_Section):
+    """The estimate of what a candidate Ad-LLM would earn, from logged answers, before it is deployed."""
+
+    window_days: Positive = Field(7, description="Days of the log up to the newest that are used.")
+    max_answers: Positive = Field(2000, description="At most this many logged answers, drawn at random.")
+    answers_per_query: Positive = Field(4, description="Answers of the candidate to each, for its mean prediction.")
+    min_effective_samples: Annotated[float, Field(ge=1.0)] = Field(
+        100.0, description="With fewer effective samples, no estimate is given."
+    )
+    max_unreproduced_share: Share = Field(
+        0.1, description="Share of answers whose logged log-probability may not be met; they are left out."
+    )
+    tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        1.0, description="By how much less reward an answer a candidate may bring, currency units."
+    )
+
+
 class Profile(_Section):
     """The configuration of one run; every random draw derives from `seed`."""
 
@@ -245,6 +288,8 @@ class Profile(_Section):
     properties: PropertiesConfig = PropertiesConfig()
     click_log: ClickLogConfig = ClickLogConfig()
     click_log_guards: ClickLogGuardsConfig = ClickLogGuardsConfig()
+    nightly: NightlyConfig = NightlyConfig()
+    off_policy: OffPolicyConfig = OffPolicyConfig()
 
     def iteration_keys(self) -> tuple[str, ...]:
         """Partition keys of the iterations: "01", "02", ... (zero-padded, so that text order is loop order)."""

@@ -49,12 +49,21 @@ def test_same_content_is_the_same_version_and_each_pointer_keeps_its_metadata(st
 
 
 def test_pointer_moves_and_the_earlier_version_stays(store: ModelStore) -> None:
-    first = store.publish("ad_llm", "a/01", fill("one"), {})
-    second = store.publish("ad_llm", "a/01", fill("two"), {})
+    first = store.publish("ad_llm", "a/01", fill("one"), {"n": 1})
+    second = store.publish("ad_llm", "a/01", fill("two"), {"n": 2})
     assert store.resolve("ad_llm", "a/01").version == second.version != first.version
-    assert first.path.is_dir()
-    store.point("ad_llm", "champion", first)
-    assert store.resolve("ad_llm", "champion").version == first.version
+    assert store.version("ad_llm", first.version) == first
+    assert set(store.versions("ad_llm")) == {first.version, second.version}
+    assert store.pointers("ad_llm") == {"a/01": second.version}
+
+
+def test_an_unknown_version_is_one_clear_error(store: ModelStore) -> None:
+    with pytest.raises(ModelStoreError, match=r"no version \.\./x of ad_llm .*models list"):
+        store.version("ad_llm", "../x")
+    made = store.publish("ad_llm", "a/01", fill("one"), {})
+    (made.path / "model.safetensors").write_text("other")
+    with pytest.raises(ModelStoreError, match=r"version .* is not what the manifest says"):
+        store.version("ad_llm", made.version)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,8 @@ def test_pointer_moves_and_the_earlier_version_stays(store: ModelStore) -> None:
         ("ad_llm", "base", "materialize pretrained_ad_llm"),
         ("ad_llm", "oracle/02", r"materialize ad_llm\[oracle\|02\]"),
         ("pctr", "oracle/02", r"materialize pctr_model\[oracle\|02\]"),
+        ("pctr", "nightly/2026-01-05", r"materialize nightly_pctr_model\[2026-01-05\]"),
+        ("pctr", "champion", "llm-auction models promote pctr"),
     ],
 )
 def test_missing_model_says_what_to_materialize(store: ModelStore, kind: str, pointer: str, hint: str) -> None:

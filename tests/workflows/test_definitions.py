@@ -24,6 +24,7 @@ IRPO_CHAIN = [
     "ad_llm",
 ]
 UNPARTITIONED = ["ad_catalog", "user_profiles", "user_queries", "ad_candidates", "pretrained_ad_llm", "study_report"]
+NIGHTLY = ["nightly_pctr_model", "reward_model_champion"]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,10 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> Definitions:
         return gather()
 
 
-@pytest.mark.parametrize("name", [*UNPARTITIONED, *IRPO_CHAIN, "mechanism_outcomes"])
+@pytest.mark.parametrize("name", [*UNPARTITIONED, *IRPO_CHAIN, *NIGHTLY, "mechanism_outcomes"])
 def test_assets_of_the_design_are_there_and_documented(definitions: Definitions, name: str) -> None:
     node = definitions.resolve_asset_graph().get(AssetKey(name))
-    assert node.group_name in {"market", "base", "irpo", "evaluation"}
+    assert node.group_name in {"market", "base", "irpo", "evaluation", "production"}
     assert node.description
     assert node.owners
     assert node.kinds

@@ -9,6 +9,7 @@ import typer
 
 from workflows.cli.evaluate import evaluate
 from workflows.cli.logs import logs
+from workflows.cli.models import models
 from workflows.cli.pretrain import pretrain
 from workflows.cli.profiles import profiles
 from workflows.cli.report import report
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (run, evaluate, report, profiles, pretrain, ui):
     app.command()(command)
 app.add_typer(logs, name="logs")
+app.add_typer(models)
 
 
 def main() -> None:

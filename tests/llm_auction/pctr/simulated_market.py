@@ -12,6 +12,7 @@ from llm_auction.pctr.impressions import Impression, impressions_of
 from llm_auction.population.profiles import write_profile
 from llm_auction.population.queries import write_query
 from llm_auction.seeds import generator
+from llm_auction.users.parameters import UserParameters
 from llm_auction.users.parametric import ParametricUser
 from llm_auction.world.topics import Topic, affinity, topics
 
@@ -73,11 +74,17 @@ def write_answer(topic: Topic, chosen: list[Ad], rng: np.random.Generator, nativ
 
 
 def simulate(
-    n_impressions: int, seed: int = 0, *, users: int = 80, label: str = "train", candidates: int = 10
+    n_impressions: int,
+    seed: int = 0,
+    *,
+    users: int = 80,
+    label: str = "train",
+    candidates: int = 10,
+    parameters: UserParameters | None = None,
 ) -> Market:
     """About `n_impressions` impressions: five questions a user, five answers a question, one to four ads an answer."""
     ads = bundled_ads()
-    user_model = ParametricUser(ads)
+    user_model = ParametricUser(ads, parameters)
     rng = generator(seed, "simulated market", label)
     names = list(topics())
     impressions: list[Impression] = []

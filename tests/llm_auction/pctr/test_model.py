@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from llm_auction.pctr.fit import FitResult, evaluate_pctr, fit_pctr
+from llm_auction.pctr.metrics import auc
 from llm_auction.pctr.model import CONFIG_FILE, WEIGHTS_FILE, CorruptPctrModel, PctrModel
 from llm_auction.profiles.schema import PctrConfig
 from tests.llm_auction.pctr.simulated_market import Market, simulate
@@ -48,6 +49,24 @@ def test_the_same_seed_gives_the_same_model(market: Market, fitted: FitResult) -
     again = fit_pctr(market.impressions, market.clicked, QUICK, 0, members=1)
     rows = market.impressions[:50]
     assert np.array_equal(again.model.predict(rows), fitted.model.predict(rows))
+
+
+def test_impressions_of_no_weight_teach_nothing(market: Market, fitted: FitResult) -> None:
+    n = len(market.impressions)
+    alike = fit_pctr(market.impressions, market.clicked, QUICK, 0, members=1, weights=np.full(n, 3.0))
+    rows = market.impressions[:50]
+    assert np.array_equal(alike.model.predict(rows), fitted.model.predict(rows))
+    # The second copy of the market has its clicks turned round: only its weight decides what is learnt.
+    both, clicked = market.impressions * 2, np.concatenate([market.clicked, ~market.clicked])
+    for weights, least, most in (((1.0, 0.0), 0.65, 1.0), ((0.0, 1.0), 0.0, 0.35)):
+        model = fit_pctr(both, clicked, QUICK, 0, members=1, weights=np.repeat(weights, n)).model
+        assert least < auc(model.predict(market.impressions), market.clicked) < most
+
+
+@pytest.mark.parametrize("weights", [np.ones(3), np.zeros(30), np.full(30, -1.0), np.full(30, np.nan)])
+def test_weights_that_mean_nothing_are_refused(market: Market, weights: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="the weights of 30 impressions"):
+        fit_pctr(market.impressions[:30], market.clicked[:30], QUICK, 0, weights=weights)
 
 
 def test_a_prediction_does_not_depend_on_what_is_predicted_beside_it(market: Market, fitted: FitResult) -> None:

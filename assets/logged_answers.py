@@ -1,0 +1,184 @@
+"""Logged answers of real traffic, scored again by the policies that wrote them: what off-policy estimates weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from llm_auction.generation.rescoring import LoggedAnswer, reproduce, score
+from llm_auction.market import Ad, Auction, Query, UserProfile
+from llm_auction.profiles.schema import Profile, SamplingConfig
+from llm_auction.prompts import render_messages
+from llm_auction.seeds import derive_seed
+from resources.engines import EngineResource
+from resources.model_store import ModelStore, ModelVersion
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from llm_auction.generation.transformers_engine import TransformersEngine
+
+NEWEST_DAY_SQL = "select max(day) as day from fct_click_log_responses"
+ANSWERS_SQL = """
+select
+    response_id,
+    policy_version,
+    query_id,
+    query,
+    user_id,
+    profile,
+    candidate_ad_ids,
+    bids,
+    answer,
+    logprob,
+    temperature,
+    top_p,
+    top_k,
+    revenue
+from fct_click_log_responses
+where day between $first and $last and not is_excluded
+order by md5(concat(response_id, $salt))
+limit $limit
+"""
+
+
+@dataclass(frozen=True)
+class LoggedAnswers:
+    """Logged answers with what they brought, one list entry each.
+
+    `finished` says whether an answer had ended by itself; `log_mu` is its log-probability in nats under the policy and
+    the settings that drew it; `revenue` the bids of its clicked ads. `read` counts those that were left out too.
+    """
+
+    auctions: list[Auction]
+    answers: list[LoggedAnswer]
+    finished: list[bool]
+    log_mu: np.ndarray
+    revenue: np.ndarray
+    read: int
+
+    @property
+    def users(self) -> list[str]:
+        return [auction.profile.user_id for auction in self.auctions]
+
+
+def read_log(warehouse: Warehouse, settings: Profile, last_day: str) -> pl.DataFrame:
+    """A random sample of the window's answers that no filter excluded; the window ends on `last_day`, or on the newest.
+
+    Raises:
+        ValueError: there are none.
+    """
+    newest = date.fromisoformat(last_day) if last_day else warehouse.query(NEWEST_DAY_SQL)["day"][0]
+    if newest is None:
+        raise ValueError("fct_click_log_responses is empty: materialize it for some days first")
+    first = newest - timedelta(days=settings.off_policy.window_days - 1)
+    frame = warehouse.query(
+        ANSWERS_SQL,
+        {
+            "first": first,
+            "last": newest,
+            "salt": str(derive_seed(settings.seed, "off policy sample")),
+            "limit": settings.off_policy.max_answers,
+        },
+    )
+    if frame.is_empty():
+        raise ValueError(f"no answers from {first} to {newest} in fct_click_log_responses: materialize these days")
+    return frame
+
+
+def score_log(
+    frame: pl.DataFrame,
+    ads: Mapping[str, Ad],
+    store: ModelStore,
+    engine: EngineResource,
+    settings: Profile,
+    log: Callable[[str], None],
+) -> LoggedAnswers:
+    """The answers of `frame` whose policy gives the logged log-probability today, with that of the draw.
+
+    Left out are the others, and those whose auction had ads that the catalog lacks, so that no prompt can be written.
+
+    Raises:
+        ValueError: more are left out than `off_policy.max_unreproduced_share`.
+        ModelStoreError: a policy of the log is not in the store.
+    """
+    rows = [row for row in frame.iter_rows(named=True) if set(row["candidate_ad_ids"]) <= set(ads)]
+    auctions = [auction_of(row, ads) for row in rows]
+    answers = [
+        LoggedAnswer(render_messages(auction, settings.ad_llm.prompt), row["answer"], row["logprob"])
+        for row, auction in zip(rows, auctions, strict=True)
+    ]
+    finished: list[bool | None] = [None] * len(rows)
+    log_mu = np.full(len(rows), np.nan)
+    for version in sorted({row["policy_version"] for row in rows}):
+        opened = scoring_engine(engine, store.version("ad_llm", version))
+        own = [index for index, row in enumerate(rows) if row["policy_version"] == version]
+        log(f"policy {version}: scoring {len(own)} logged answers")
+        for index, ending in zip(own, reproduce(opened, [answers[index] for index in own]), strict=True):
+            finished[index] = ending
+        met = [index for index in own if finished[index] is not None]
+        log_mu[met] = _drawn(opened, rows, answers, finished, met)
+    usable = [index for index, value in enumerate(log_mu) if np.isfinite(value)]
+    lost = 1 - len(usable) / frame.height
+    if lost > settings.off_policy.max_unreproduced_share:
+        raise ValueError(
+            f"{lost:.0%} of {frame.height} logged answers are not what their policy gives: with today's model, prompt "
+            "(ad_llm.prompt) and catalog their log-probability at temperature 1, untruncated, is not the logged one, "
+            "or their settings never draw them; off_policy.max_unreproduced_share allows "
+            f"{settings.off_policy.max_unreproduced_share:.0%}"
+        )
+    return LoggedAnswers(
+        auctions=[auctions[index] for index in usable],
+        answers=[answers[index] for index in usable],
+        finished=[bool(finished[index]) for index in usable],
+        log_mu=log_mu[usable],
+        revenue=np.asarray([rows[index]["revenue"] for index in usable], dtype=float),
+        read=frame.height,
+    )
+
+
+def _drawn(
+    engine: TransformersEngine,
+    rows: Sequence[Mapping[str, Any]],
+    answers: Sequence[LoggedAnswer],
+    finished: Sequence[bool | None],
+    indices: Sequence[int],
+) -> np.ndarray:
+    """log mu of the answers at `indices`, each under the settings that its row names."""
+    settings = [tuple(rows[index][field] for field in ("temperature", "top_p", "top_k")) for index in indices]
+    values = np.full(len(indices), np.nan)
+    for temperature, top_p, top_k in sorted(set(settings)):
+        places = [place for place, own in enumerate(settings) if own == (temperature, top_p, top_k)]
+        values[places] = score(
+            engine,
+            [answers[indices[place]] for place in places],
+            [bool(finished[indices[place]]) for place in places],
+            SamplingConfig(temperature=temperature, top_p=top_p, top_k=top_k),
+        )
+    return values
+
+
+def auction_of(row: Mapping[str, Any], ads: Mapping[str, Ad]) -> Auction:
+    """The auction of a logged answer, whose candidates the catalog holds; whole bids as the prompt showed them."""
+    return Auction(
+        Query(row["query_id"], row["user_id"], row["query"]),
+        UserProfile(row["user_id"], row["profile"]),
+        tuple(ads[ad_id] for ad_id in row["candidate_ad_ids"]),
+        tuple(int(bid) if float(bid).is_integer() else bid for bid in row["bids"]),
+    )
+
+
+def scoring_engine(engine: EngineResource, model: ModelVersion) -> TransformersEngine:
+    """The engine on a model, where it can score given answers.
+
+    Raises:
+        ValueError: the engine only samples.
+    """
+    opened = engine.open(model.path)
+    if not hasattr(opened, "log_probabilities"):
+        raise ValueError(f"{type(opened).__name__} can't score given answers: off-policy estimates need transformers")
+    return opened  # type: ignore[return-value]

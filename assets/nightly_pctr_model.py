@@ -1,0 +1,158 @@
+"""The nightly refit of the reward model on real click logs."""
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+from dagster import (
+    AssetDep,
+    AssetExecutionContext,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from assets.click_log_feedback import DayFeedback, load_days
+from assets.days import day_partitions, days_before
+from assets.frames import load_ads
+from assets.metadata import numbers_metadata, plot_metadata
+from llm_auction.pctr.split import split_impressions
+from llm_auction.profiles.schema import NightlyConfig, Profile
+from resources.champion import Champion
+from resources.lake import Lake
+from resources.model_store import ModelStore, ModelVersion
+from resources.profile import ProfileResource
+from resources.warehouse import Warehouse
+
+CODE_VERSION = "1"
+# How many days a refit may read, for the graph alone: run config may set another window than the definitions know.
+_WINDOW = days_before(NightlyConfig().window_days)
+
+
+@asset(
+    group_name="production",
+    partitions_def=day_partitions,
+    deps=[
+        AssetDep("fct_click_log_impressions", partition_mapping=_WINDOW),
+        AssetDep("fct_click_log_responses", partition_mapping=_WINDOW),
+        "ad_catalog",
+    ],
+    kinds={"python", "pytorch", "duckdb"},
+    owners=["team:ads-science"],
+    code_version=CODE_VERSION,
+)
+def nightly_pctr_model(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    warehouse: Warehouse,
+    model_store: ModelStore,
+) -> MaterializeResult:
+    """The reward model refitted on the days before the newest one, warm from the champion, and judged on the newest.
+
+    Progressive validation: neither the refit (`refit/*`) nor the champion that it continues from (`champion/*`) has
+    seen the newest day. What is judged there is what `reward_model_champion` may promote; the day itself is trained on
+    by the next night. On the first day of a log there is no day before it: the refit learns from that day, and is
+    judged on users that it has not seen.
+    """
+    from llm_auction.pctr.metrics import quality, reliability_bins
+    from llm_auction.pctr.model import PctrModel
+    from llm_auction.pctr.plots import loss_chart, reliability_chart
+    from llm_auction.pctr.refit import has_shape, refit_pctr
+
+    config = profile.get()
+    day = date.fromisoformat(context.partition_key)
+    ads, limit = load_ads(lake), config.nightly.max_impressions
+    newest = load_days(warehouse, ads, day, day, limit, config.seed)
+    if not newest.impressions:
+        raise ValueError(
+            f"no impressions of {day} in the warehouse: materialize fct_click_log_impressions[{day}] first; if it is "
+            "there, no answer of the day inserted an ad, or all of them are excluded"
+        )
+    first = day - timedelta(days=config.nightly.window_days)
+    window = load_days(warehouse, ads, first, day - timedelta(days=1), limit, config.seed)
+    trained = window if window.impressions else newest
+    parent = champion_before(Champion(model_store, "pctr"), model_store, day)
+    old = None if parent is None else PctrModel.load(parent.path)
+    if old is not None and not has_shape(old, config.pctr):
+        context.log.warning("the champion has another shape than section pctr asks for: the refit starts afresh")
+    result = refit_pctr(
+        trained.impressions,
+        trained.clicked,
+        (trained.days.max() - trained.days).astype(int),
+        config.nightly.half_life_days,
+        config.pctr,
+        config.seed,
+        champion=old,
+        on_epoch=lambda record: context.log.info(
+            f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
+            f"held out {record['validation_loss']:.4f}"
+        ),
+    )
+    rows = unseen_rows(newest, str(trained.days.max()), config)
+    impressions, clicked = [newest.impressions[row] for row in rows], newest.clicked[rows]
+    figures: dict[str, float] = {}
+    curves = {}
+    for name, model in (("champion", old), ("refit", result.model)):
+        if model is not None:
+            predicted = model.predict(impressions)
+            figures |= {f"{name}/{key}": value for key, value in quality(predicted, clicked).items()}
+            curves[name] = reliability_bins(predicted, clicked)
+    figures = {name: value for name, value in figures.items() if not math.isnan(value)}
+    version = model_store.publish(
+        "pctr",
+        f"nightly/{day}",
+        result.model.save,
+        {
+            "day": str(day),
+            "window": [str(trained.days.min()), str(trained.days.max())],
+            "parent": None if parent is None else parent.version,
+            "data_versions": {**trained.versions, **newest.versions, "ad_catalog": lake.data_version("ad_catalog")},
+            "metrics": figures,
+            "code_version": CODE_VERSION,
+            "settings": config.model_dump(mode="json", include={"seed", "pctr", "nightly"}),
+        },
+    )
+    return MaterializeResult(
+        data_version=DataVersion(version.version),
+        metadata={
+            **numbers_metadata(figures),
+            "trained_from": str(trained.days.min()),
+            "trained_to": str(trained.days.max()),
+            "impressions": len(trained.impressions),
+            "impressions_available": trained.available,
+            "new_users_share": _share_of_new(newest.users(), trained.users()),
+            "new_ads_share": _share_of_new(
+                [impression.ad.ad_id for impression in newest.impressions],
+                [impression.ad.ad_id for impression in trained.impressions],
+            ),
+            "parent": "none" if parent is None else parent.version,
+            "model_version": version.version,
+            "path": MetadataValue.path(str(version.path)),
+            "reliability": plot_metadata(reliability_chart(curves)),
+            "loss": plot_metadata(loss_chart(result.history)),
+        },
+    )
+
+
+def champion_before(champion: Champion, store: ModelStore, day: date) -> ModelVersion | None:
+    """The champion as it stood before a day: an older day that is run again must not continue from its own future."""
+    for version in reversed(champion.standing()):
+        found = store.version("pctr", version)
+        if str(found.metadata.get("day", "")) < str(day):
+            return found
+    return None
+
+
+def unseen_rows(newest: DayFeedback, trained_to: str, config: Profile) -> np.ndarray:
+    """The rows of the newest day that a model trained up to `trained_to` has not seen: all, or on the first day of a
+    log those of its held-out users."""
+    if trained_to < str(newest.days.max()):
+        return np.arange(len(newest.impressions))
+    return split_impressions(newest.impressions, config.pctr.validation_share, config.seed).test
+
+
+def _share_of_new(now: list[str], before: list[str]) -> float:
+    known = set(before)
+    return sum(name not in known for name in now) / len(now)

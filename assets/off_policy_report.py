@@ -1,0 +1,253 @@
+"""What a candidate Ad-LLM would earn, estimated from real answers of the deployed ones, before anybody sees its own."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    Config,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+from pydantic import Field
+
+from assets.frames import load_ads
+from assets.logged_answers import LoggedAnswers, read_log, score_log, scoring_engine
+from assets.metadata import numbers_metadata, table_metadata
+from llm_auction.answers import parse_answer
+from llm_auction.evaluation.off_policy import (
+    LoggedOutcomes,
+    OffPolicyEstimate,
+    estimate_value,
+    require_effective_samples,
+)
+from llm_auction.generation.rescoring import score
+from llm_auction.irpo.scoring import rewards_of
+from llm_auction.objective import Penalty
+from llm_auction.profiles.schema import Profile
+from llm_auction.seeds import derive_seed
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import CHAMPION, ModelStore, ModelVersion
+from resources.profile import ProfileResource
+from resources.warehouse import Warehouse
+
+# The estimate that decides: the least error of the four wherever it was measured (docs/experiments.md).
+DECIDING = ("reward", "doubly_robust")
+
+COLUMN_DESCRIPTIONS = {
+    "outcome": "revenue (sum of bid x click) or reward (Eq. 5, with the clicks themselves), currency units an answer.",
+    "estimator": "How the candidate's value is estimated; see llm_auction/evaluation/off_policy.py.",
+    "value": "The candidate's value.",
+    "low": "Lower end of its 95 % interval.",
+    "high": "Upper end.",
+    "logged": "What the logged answers brought.",
+    "gain": "The candidate's value minus that.",
+    "gain_low": "Lower end of the gain's 95 % interval.",
+    "gain_high": "Upper end.",
+    "passed": "Whether the candidate may be deployed by this report; the same in all rows.",
+}
+
+
+class OffPolicyRequest(Config):
+    """Which candidate to judge, and on which days of the log."""
+
+    candidate: str = Field(description="A name of the model store (llm_auction/03) or the version of an Ad-LLM.")
+    last_day: str = Field("", description="Last day of the log to use (YYYY-MM-DD); empty is the newest.")
+
+
+@asset(
+    group_name="production",
+    deps=["fct_click_log_responses", "reward_model_champion", "ad_catalog"],
+    kinds={"python", "pytorch", "duckdb"},
+    owners=["team:ads-science"],
+    code_version="1",
+    pool="gpu",
+    check_specs=[
+        AssetCheckSpec(
+            "not_worse_than_the_log",
+            asset="off_policy_report",
+            blocking=True,
+            description="The candidate's reward, doubly robust, is not below what the log brought by more than "
+            "off_policy.tolerance, at the lower end of its interval.",
+        ),
+        AssetCheckSpec(
+            "log_covers_the_candidate",
+            asset="off_policy_report",
+            description="The mean weight may be 1: no answers of the candidate's are missing from the log.",
+        ),
+    ],
+)
+def off_policy_report(
+    context: AssetExecutionContext,
+    config: OffPolicyRequest,
+    profile: ProfileResource,
+    lake: Lake,
+    warehouse: Warehouse,
+    model_store: ModelStore,
+    engine: EngineResource,
+) -> MaterializeResult:
+    """Revenue and reward of a candidate Ad-LLM on logged auctions, by four off-policy estimators.
+
+    The policies that wrote the log score their answers again, each under the settings of the answer; so does the
+    candidate under those of section `sampling`. Answers whose logged log-probability is not met are left out, and too
+    many of them, or too few effective samples, are refused. `llm-auction models promote ad_llm` asks for this report.
+    """
+    settings = profile.get()
+    candidate = _candidate(model_store, config.candidate)
+    frame = read_log(warehouse, settings, config.last_day)
+    log = score_log(frame, load_ads(lake), model_store, engine, settings, context.log.info)
+    opened = scoring_engine(engine, candidate)
+    log_weights = score(opened, log.answers, log.finished, settings.sampling) - log.log_mu
+    # Before the candidate's own answers are drawn, which takes longer than all the rest.
+    require_effective_samples(log_weights, log.users, settings.off_policy.min_effective_samples)
+    sampled = opened.sample(
+        [answer.prompt for answer in log.answers],
+        settings.off_policy.answers_per_query,
+        settings.sampling,
+        derive_seed(settings.seed, "off policy", candidate.version),
+        on_progress=lambda done, total: context.log.info(f"answers of the candidate: {done} of {total}"),
+    )
+    texts = [[answer.text for answer in group] for group in sampled]
+    penalty = Penalty(**settings.reward.model_dump())
+    estimates = {
+        outcome: _estimate(outcome, log, log_weights, texts, weights, model_store, settings)
+        for outcome, weights in (("revenue", Penalty(lambda_=0.0)), ("reward", penalty))
+    }
+    outcome, estimator = DECIDING
+    lower = estimates[outcome].gains[estimator].low
+    passed = lower is not None and lower >= -settings.off_policy.tolerance
+    table = report_rows(estimates, passed)
+    partition = {"candidate": candidate.version}
+    lake.write("off_policy_report", table, partition)
+    found = estimates[outcome]
+    covered = found.mean_weight.high is not None and found.mean_weight.high >= 1.0
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("off_policy_report", partition)),
+        metadata={
+            **table_metadata(table, COLUMN_DESCRIPTIONS),
+            "candidate": candidate.version,
+            "estimates": MetadataValue.md(_markdown(table)),
+            "answers_read": log.read,
+            "answers_used": found.n_answers,
+            "users": found.n_units,
+            **numbers_metadata(
+                {
+                    "effective_samples": found.effective_samples,
+                    "mean_weight": found.mean_weight.value,
+                    "largest_weight": found.largest_weight,
+                }
+            ),
+        },
+        check_results=[
+            AssetCheckResult(
+                check_name="not_worse_than_the_log",
+                passed=passed,
+                description=f"reward gain an answer, lower end {lower:.3f}; tolerated "
+                f"-{settings.off_policy.tolerance:g}",
+            ),
+            AssetCheckResult(
+                check_name="log_covers_the_candidate",
+                passed=covered,
+                severity=AssetCheckSeverity.WARN,
+                description=f"mean weight {found.mean_weight.value:.3f}, at most {found.mean_weight.high:.3f}",
+            ),
+        ],
+    )
+
+
+def refuse_unproven(lake: Lake, version: str) -> None:
+    """Return when a report says that the Ad-LLM `version` may be deployed.
+
+    Raises:
+        ValueError: there is no report on it, or it speaks against it.
+    """
+    partition = {"candidate": version}
+    if not lake.exists("off_policy_report", partition):
+        raise ValueError(
+            f"no off-policy estimate of Ad-LLM {version}: materialize off_policy_report with candidate {version}, or "
+            "promote it without proof (--unproven)"
+        )
+    report = lake.read("off_policy_report", partition)
+    if not report["passed"].all():
+        raise ValueError(
+            f"the off-policy estimate speaks against Ad-LLM {version}: its reward may be lower than what the log "
+            "brought (asset off_policy_report has the figures); --unproven promotes it all the same"
+        )
+
+
+def _candidate(store: ModelStore, name: str) -> ModelVersion:
+    return store.resolve("ad_llm", name) if name in store.pointers("ad_llm") else store.version("ad_llm", name)
+
+
+def _estimate(
+    outcome: str,
+    log: LoggedAnswers,
+    log_weights: np.ndarray,
+    candidates: Sequence[Sequence[str]],
+    penalty: Penalty,
+    store: ModelStore,
+    settings: Profile,
+) -> OffPolicyEstimate:
+    from llm_auction.mechanisms.click_estimates import clicks_from_pctr
+    from llm_auction.pctr.model import PctrModel
+
+    estimator = clicks_from_pctr(PctrModel.load(store.resolve("pctr", CHAMPION).path))
+    logged = [[answer.text] for answer in log.answers]
+    penalties = [
+        penalty.of(parse_answer(answer.text, auction.candidates))
+        for answer, auction in zip(log.answers, log.auctions, strict=True)
+    ]
+    return estimate_value(
+        LoggedOutcomes(
+            units=log.users,
+            log_weights=log_weights,
+            outcomes=log.revenue - np.asarray(penalties),
+            predicted=np.asarray([value for (value,) in rewards_of(log.auctions, logged, estimator, penalty)]),
+            predicted_candidate=np.asarray(
+                [np.mean(values) for values in rewards_of(log.auctions, candidates, estimator, penalty)]
+            ),
+        ),
+        min_effective_samples=settings.off_policy.min_effective_samples,
+        resamples=settings.evaluation.bootstrap_resamples,
+        seed=derive_seed(settings.seed, "off policy", outcome),
+    )
+
+
+def report_rows(estimates: Mapping[str, OffPolicyEstimate], passed: bool) -> pl.DataFrame:
+    """The table `off_policy_report`: one row an outcome and estimator."""
+    return pl.DataFrame(
+        [
+            {
+                "outcome": outcome,
+                "estimator": estimator,
+                "value": value.value,
+                "low": value.low,
+                "high": value.high,
+                "logged": estimate.logged.value,
+                "gain": estimate.gains[estimator].value,
+                "gain_low": estimate.gains[estimator].low,
+                "gain_high": estimate.gains[estimator].high,
+                "passed": passed,
+            }
+            for outcome, estimate in estimates.items()
+            for estimator, value in estimate.values.items()
+        ]
+    )
+
+
+def _markdown(table: pl.DataFrame) -> str:
+    lines = ["| outcome | estimator | candidate | logged | gain |", "| --- | --- | ---: | ---: | ---: |"]
+    for row in table.iter_rows(named=True):
+        lines.append(
+            f"| {row['outcome']} | {row['estimator'].replace('_', ' ')} | "
+            f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f}) | {row['logged']:.2f} | "
+            f"{row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f}) |"
+        )
+    return "\n".join(lines)
