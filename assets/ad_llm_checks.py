@@ -66,9 +66,8 @@ def ad_llm_tuning_checks(
     prompts = [render_messages(auction, config.ad_llm.prompt) for auction in auctions]
     answers = {}
     for name, pointer in (("start", deployed_pointer(arm, iteration)), ("tuned", f"{arm}/{iteration}")):
-        drawn = engine.open(model_store.resolve("ad_llm", pointer).path).sample(
-            prompts, ANSWERS, config.sampling, derive_seed(config.seed, "check", arm, iteration)
-        )
+        opened = engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False)
+        drawn = opened.sample(prompts, ANSWERS, config.sampling, derive_seed(config.seed, "check", arm, iteration))
         answers[name] = [[answer.text for answer in group] for group in drawn]
     penalty = Penalty(**config.reward.model_dump())
     estimator = _estimator(arm, iteration, lake, model_store, user_model)

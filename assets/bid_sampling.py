@@ -35,7 +35,8 @@ def ad_llms(bench: Bench, model_store: ModelStore, engine: EngineResource) -> It
     iterations = evaluated_iterations(model_store, "ad_llm", ARM)
     pointers = {Contender("pretrained"): "base", **{Contender(ARM, one): f"{ARM}/{one}" for one in iterations}}
     for contender, pointer in pointers.items():
-        yield contender, one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", pointer).path))
+        model = model_store.resolve("ad_llm", pointer)
+        yield contender, one_answer_mechanism(bench, engine.open(model.path, log_probabilities=False))
 
 
 def sampled_curves(

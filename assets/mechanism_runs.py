@@ -14,6 +14,7 @@ from assets.bench import Bench, evaluated_iterations, load_reward_model, one_ans
 from assets.partitions import ARMS
 from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.generation.protocol import GenerationEngine
 from llm_auction.mechanisms import (
     BestOfN,
     LlmAuction,
@@ -46,14 +47,14 @@ def outcomes_of(mechanism: str, bench: Bench, model_store: ModelStore, engine: E
 
 
 def _pretrained(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
-    mechanism = one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", "base").path), PretrainedAdLlm)
+    mechanism = one_answer_mechanism(bench, _open(engine, model_store, "base"), PretrainedAdLlm)
     yield _one_answer(bench, Contender("pretrained"), mechanism)
 
 
 def _trained(arm: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     for iteration in evaluated_iterations(model_store, "ad_llm", arm):
-        model = model_store.resolve("ad_llm", f"{arm}/{iteration}")
-        yield _one_answer(bench, Contender(arm, iteration), one_answer_mechanism(bench, engine.open(model.path)))
+        opened = _open(engine, model_store, f"{arm}/{iteration}")
+        yield _one_answer(bench, Contender(arm, iteration), one_answer_mechanism(bench, opened))
 
 
 def _one_answer(bench: Bench, contender: Contender, mechanism: LlmAuction) -> pl.DataFrame:
@@ -64,7 +65,7 @@ def _one_answer(bench: Bench, contender: Contender, mechanism: LlmAuction) -> pl
 def _rag_auction(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """k winners for the whole answer, then the answer's segments sold one by one, without and with replacement."""
     profile, evaluation = bench.profile, bench.profile.evaluation
-    opened = engine.open(model_store.resolve("ad_llm", "base").path)
+    opened = _open(engine, model_store, "base")
     relevance, clicks = relevance_by_retrieval(bench.ads), clicks_from_user(bench.user)
     variants: dict[str, RagAuction | RagSegmentAuction] = {
         f"k={winners}": RagAuction(
@@ -101,7 +102,7 @@ def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> It
     profile = bench.profile
     last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC_REWARD)[-1]
     mosaic = MosaicAuction(
-        engine.open(model_store.resolve("ad_llm", "base").path),
+        _open(engine, model_store, "base"),
         load_reward_model(model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path),
         profile.sampling,
         penalty_of(profile),
@@ -118,12 +119,17 @@ def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> It
         yield bench.score(Contender("mosaic", None, variant), outcomes)
 
 
+def _open(engine: EngineResource, model_store: ModelStore, pointer: str) -> GenerationEngine:
+    """The engine of a model whose answers are judged: nobody reads their log-probabilities."""
+    return engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False)
+
+
 def _best_of_n(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """One set of answers a query, of which each N takes its blocks; the largest N may show fewer than others."""
     profile = bench.profile
     most = max(profile.evaluation.best_of)
     mechanism = BestOfN(
-        engine.open(model_store.resolve("ad_llm", "base").path),
+        _open(engine, model_store, "base"),
         clicks_from_user(bench.user),
         profile.sampling,
         penalty_of(profile),

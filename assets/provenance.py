@@ -8,7 +8,8 @@ from llm_auction.profiles.schema import Profile
 from resources.lake import Lake
 
 MARKET_TABLES = ("ad_catalog", "user_profiles", "user_queries", "ad_candidates")
-# How many iterations and arms there are, how they are evaluated, and real logs change no single iteration.
+# How many iterations and arms there are, how they are evaluated, and real logs change no single iteration; which engine
+# draws the answers changes no distribution.
 NOT_OF_AN_ITERATION = {
     "name",
     "iterations",
@@ -19,6 +20,7 @@ NOT_OF_AN_ITERATION = {
     "click_log_guards",
     "nightly",
     "off_policy",
+    "engine",
 }
 
 

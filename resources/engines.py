@@ -1,39 +1,160 @@
-"""Generation engines as a resource: what samples answers from a model directory."""
+"""Generation engines as a resource: what samples answers from a model directory, here or on a server."""
 
-from __future__ import annotations
-
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from dagster import ConfigurableResource
-from pydantic import Field
+from dagster import ConfigurableResource, InitResourceContext, ResourceDependency, get_dagster_logger
+from pydantic import Field, PrivateAttr
+
+from llm_auction.profiles.schema import EngineConfig, ServerConfig
+from resources.profile import ProfileResource
 
 if TYPE_CHECKING:
-    from llm_auction.generation.protocol import GenerationEngine
+    from llm_auction.generation.protocol import GenerationEngine, Messages
+    from llm_auction.serving import ChatClient
+    from resources.model_server import ModelServer
 
 
 class EngineResource(ConfigurableResource):
-    """Opens an engine on a model of the store."""
+    """Opens an engine on a model of the store, as the profile's section `engine` says.
 
-    device: str = Field(default="auto", description='"auto" (a GPU when there is one), "cpu", "cuda", "cuda:1", "mps".')
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="auto: float32 on a CPU, bfloat16 on a GPU."
+    With `engine.command` the checkpoint is served by a process of its own, one at a time: it ends when
+    log-probabilities are computed here (server and scorer never hold the GPU together), when another model is sampled,
+    and with the run.
+    """
+
+    profile: ResourceDependency[ProfileResource]
+    data_dir: str = Field(description="The data directory of the run: journals and the servers' logs lie in it.")
+    _server: "ModelServer | None" = PrivateAttr(default=None)
+
+    def open(self, model_dir: Path | str, *, log_probabilities: bool = True) -> "GenerationEngine":
+        """An engine that samples from the checkpoint of `model_dir`.
+
+        Args:
+            model_dir: a Hugging Face directory.
+            log_probabilities: False where nobody reads them: a server's answers need a pass of their own for them.
+        """
+        config = self.profile.get().engine
+        journals = Path(self.data_dir) / "sampling"
+        if not config.served:
+            from llm_auction.generation.transformers_engine import TransformersEngine
+
+            device, dtype = placement(config)
+            return TransformersEngine(model_dir, device=device, dtype=dtype, journals=journals)
+        from llm_auction.generation.server_engine import ServerEngine
+
+        log = get_dagster_logger()
+        folder = Path(model_dir)
+
+        def score(prompts: Sequence["Messages"], answers: Sequence[Sequence[Sequence[int]]]) -> list[list[float]]:
+            from llm_auction.generation.transformers_engine import TransformersEngine
+
+            self.close()
+            device, dtype = placement(config)
+            scores = TransformersEngine(folder, device=device, dtype=dtype).log_probabilities(prompts, answers)
+            _release_gpu_memory()  # the next server asks the device how much is free
+            return scores
+
+        return ServerEngine(
+            lambda: self._connect(config, folder),
+            folder,
+            score=score if log_probabilities else None,
+            journals=journals,
+            on_note=log.info,
+        )
+
+    def close(self) -> None:
+        """Stop the server of the model that was opened last, if one runs."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def teardown_after_execution(self, context: InitResourceContext) -> None:
+        self.close()
+
+    def _connect(self, config: EngineConfig, model_dir: Path) -> "ChatClient":
+        if config.url is not None:
+            return client_of(config, config.url, _listed_name(config, config.url, model_dir))
+        if self._server is not None and self._server.model != str(model_dir):
+            self.close()
+        if self._server is None:
+            from resources.model_server import ModelServer
+
+            log = get_dagster_logger()
+            log.info(f"starting a server for {model_dir}: {config.command}")
+            server = ModelServer(config, str(model_dir), Path(self.data_dir) / "logs" / "engine-server.log", log.debug)
+            server.start()
+            self._server = server
+        return client_of(config, self._server.url, str(model_dir), self._server)
+
+
+def placement(config: EngineConfig) -> tuple[str, str]:
+    """The torch device and dtype that `auto` stands for on this machine."""
+    import torch
+
+    device, dtype = config.device, str(config.dtype)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if dtype == "auto":
+        dtype = "bfloat16" if device.startswith("cuda") else "float32"
+    return device, dtype
+
+
+def _release_gpu_memory() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def client_of(config: ServerConfig, url: str, model: str, server: "ModelServer | None" = None) -> "ChatClient":
+    """A client with the limits of the configuration; `server` explains errors where the server is ours."""
+    from llm_auction.serving import ChatClient
+
+    return ChatClient(
+        url,
+        model,
+        dialect=config.dialect,
+        concurrency=config.concurrency,
+        timeout=config.timeout_seconds,
+        attempts=config.attempts,
+        api_key=api_key_of(config),
+        explain=None if server is None else server.explain,
     )
 
-    def open(self, model_dir: Path | str) -> GenerationEngine:
-        """Load the model of `model_dir`; the import of torch happens here, not at definition time."""
-        from llm_auction.generation.transformers_engine import TransformersEngine
 
-        device, dtype = self._placement()
-        return TransformersEngine(model_dir, device=device, dtype=dtype)
+def api_key_of(config: ServerConfig) -> str | None:
+    """The API key in the variable that the configuration names.
 
-    def _placement(self) -> tuple[str, str]:
-        import torch
+    Raises:
+        ValueError: it is not set.
+    """
+    if config.api_key_variable is None:
+        return None
+    key = os.environ.get(config.api_key_variable)
+    if not key:
+        raise ValueError(f"api_key_variable names {config.api_key_variable}, which is not set in the environment")
+    return key
 
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = self.dtype
-        if dtype == "auto":
-            dtype = "bfloat16" if device.startswith("cuda") else "float32"
-        return device, dtype
+
+def _listed_name(config: EngineConfig, url: str, model_dir: Path) -> str:
+    """The name under which a running server has this very checkpoint: its directory, or its version in the store.
+
+    Raises:
+        ValueError: it has other models only; sampling from one of them would train on a wrong policy.
+    """
+    from llm_auction.serving.models import served_models
+
+    if config.dialect == "transformers":
+        return str(model_dir)  # loads the directory that a request names
+    models = served_models(url, api_key_of(config))
+    for name in (str(model_dir), model_dir.name):
+        if name in models:
+            return name
+    raise ValueError(
+        f"engine.url: the server at {url} does not have the checkpoint {model_dir}: it must list it under that path or "
+        f"as {model_dir.name} (vLLM: --served-model-name {model_dir.name}), it lists {', '.join(models) or 'nothing'}. "
+        "With engine.command every checkpoint gets a server of its own"
+    )

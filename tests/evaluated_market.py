@@ -70,7 +70,7 @@ class RuleEngine:
 
 
 class RuleEngineResource(EngineResource):
-    def open(self, model_dir: Path | str) -> RuleEngine:
+    def open(self, model_dir: Path | str, *, log_probabilities: bool = True) -> RuleEngine:
         return RuleEngine(float((Path(model_dir) / "skill.json").read_text()))
 
 
@@ -144,7 +144,7 @@ def run(
             "lake": Lake(data_dir=str(data_dir)),
             "model_store": ModelStore(data_dir=str(data_dir)),
             "profile": ProfileResource(profile="smoke", overrides={**OVERRIDES, **(overrides or {})}),
-            "engine": RuleEngineResource(),
+            "engine": RuleEngineResource(data_dir=str(data_dir)),
             "user_model": UserModelResource(),
         },
     )

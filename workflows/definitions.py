@@ -61,12 +61,14 @@ MODULES = [
 def gather(**replacements: Any) -> Definitions:
     """All definitions; `replacements` take the place of resources by name, such as an engine of one's own."""
     data_dir = str(point_tools_at_data_dir())
+    # Configured at launch, so that what the launchpad overrides reaches the resources that read the profile too.
+    profile = replacements.get("profile", ProfileResource.configure_at_launch())
     resources = {
-        "profile": ProfileResource(),
+        "profile": profile,
         "lake": Lake(data_dir=data_dir),
         "model_store": ModelStore(data_dir=data_dir),
         "warehouse": Warehouse(data_dir=data_dir),
-        "engine": EngineResource(),
+        "engine": EngineResource(profile=profile, data_dir=data_dir),
         "user_model": UserModelResource(),
         "launcher": TrainingLauncher(),
         "dbt": dbt_resource(),

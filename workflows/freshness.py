@@ -47,7 +47,7 @@ def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> d
     if stage.job != "evaluation":
         return {}
     inputs = {
-        "profile": profile.model_dump(mode="json", exclude={"iterations", "arms", "name", "properties"}),
+        "profile": profile.model_dump(mode="json", exclude={"iterations", "arms", "name", "properties", "engine"}),
         "columns": list(OUTCOME_SCHEMA),
         "market": market_versions(lake) if all(map(lake.exists, MARKET_TABLES)) else None,
         "models": _models(store, MODELS_OF.get(str(stage.partition), ())),

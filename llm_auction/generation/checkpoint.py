@@ -101,9 +101,23 @@ def load_model(model: str | Path, dtype: str = "float32", device: str = "cpu") -
 
 def eos_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """Every token that ends an answer: those of the generation config and the tokenizer's own."""
-    configured = model.generation_config.eos_token_id
-    ids = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
-    ids.discard(None)
+    return _end_tokens(model.generation_config.eos_token_id, tokenizer, model.name_or_path)
+
+
+def checkpoint_eos(model_dir: Path, tokenizer: Any) -> tuple[int, ...]:
+    """`eos_token_ids` of a directory whose weights are not loaded here."""
+    from transformers import AutoConfig, GenerationConfig
+
+    if (model_dir / "generation_config.json").exists():
+        configured = GenerationConfig.from_pretrained(str(model_dir)).eos_token_id
+    else:
+        configured = getattr(AutoConfig.from_pretrained(str(model_dir)), "eos_token_id", None)
+    return _end_tokens(configured, tokenizer, str(model_dir))
+
+
+def _end_tokens(configured: int | list[int] | None, tokenizer: Any, name: str) -> tuple[int, ...]:
+    named: list[int | None] = [*configured] if isinstance(configured, list) else [configured]
+    ids = {token for token in (*named, tokenizer.eos_token_id) if token is not None}
     if not ids:
-        raise ModelDirectoryError(f"neither model nor tokenizer of {model.name_or_path} names an end-of-sequence token")
+        raise ModelDirectoryError(f"neither model nor tokenizer of {name} names an end-of-sequence token")
     return tuple(sorted(ids))

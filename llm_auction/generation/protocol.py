@@ -18,17 +18,21 @@ class GeneratedAnswer:
 
     `token_ids` is the completion without the prompt, end-of-sequence token included when the model wrote one.
     `logprob` is log pi(y | prompt) in nats, summed over those tokens, at temperature 1 and without truncation: the
-    model's own probability, not that of the sampling settings. `finished` is False when the token limit cut it.
+    model's own probability, not that of the sampling settings; None where an engine was told to leave it out.
+    `finished` is False when the token limit cut it.
     """
 
     text: str
     token_ids: tuple[int, ...]
-    logprob: float
+    logprob: float | None
     finished: bool
 
 
 class GenerationEngine(Protocol):
-    """Draws answers. The answers to a prompt depend on the seed and the prompt's index, not on the batch around it."""
+    """Draws answers. The answers to a prompt depend on the seed and the prompt's index, not on the batch around it.
+
+    A server may break that rule by itself: not every one keeps a request's seed apart from its neighbours'.
+    """
 
     def sample(
         self,

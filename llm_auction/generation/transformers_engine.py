@@ -2,28 +2,39 @@
 
 Prompts are sorted by length, each batch is prefilled once and its keys and values serve all M answers; rows that have
 ended leave the batch. Noise belongs to the answer (`noise`), so results don't depend on batching, up to the float
-noise of the logits.
+noise of the logits. With a journal a killed sampling goes on with the prompts that it had not finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from llm_auction.generation.checkpoint import eos_token_ids, load_model, load_tokenizer
 from llm_auction.generation.choice import choose_tokens, sampling_log_probabilities
 from llm_auction.generation.decoders import CacheDecoder, Decoder, SharedPrefixDecoder
+from llm_auction.generation.journal import Journal, journal_path
 from llm_auction.generation.noise import answer_uniforms
-from llm_auction.generation.packed import answer_logits, pack, sum_by_answer, token_log_probabilities
+from llm_auction.generation.packed import (
+    answer_logits,
+    micro_batches,
+    pack,
+    sum_by_answer,
+    token_log_probabilities,
+)
+from llm_auction.generation.prompting import check_context, encode_prompts
 from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.profiles.schema import SamplingConfig
 
 # Live rows are moved together once at least this share of them has ended: moving costs about two steps.
 COMPACT_SHARE = 0.15
+# Answer tokens scored in one forward pass: their logits over a vocabulary of 150,000 take 2.4 GB in float32.
+SCORED_TOKENS = 4096
 
 
 class TransformersEngine:
@@ -34,13 +45,20 @@ class TransformersEngine:
         device: a torch device, "cpu" or "cuda".
         dtype: "float32" or "bfloat16".
         share_prefix: False decodes with the model's own cache, as is done anyway for models that need it.
+        journals: folder for the journals of unfinished samplings; None keeps none.
 
     Raises:
         ModelDirectoryError: see `llm_auction.generation.checkpoint`.
     """
 
     def __init__(
-        self, model_dir: Path | str, device: str = "cpu", dtype: str = "float32", *, share_prefix: bool = True
+        self,
+        model_dir: Path | str,
+        device: str = "cpu",
+        dtype: str = "float32",
+        *,
+        share_prefix: bool = True,
+        journals: Path | None = None,
     ) -> None:
         self.model = load_model(model_dir, dtype, device)
         self.tokenizer = load_tokenizer(model_dir)
@@ -48,18 +66,12 @@ class TransformersEngine:
         self._shared = share_prefix and supports_shared_prefix(self.model)
         if self._shared:
             use_shared_prefix(self.model)
+        self._model_dir = Path(model_dir)
+        self._journals = journals
 
     def encode(self, prompts: Sequence[Messages]) -> list[list[int]]:
         """Token ids of the chat prompts and what their answers begin with, ready for the answer's next token."""
-        if not prompts:
-            return []
-        texts = []
-        for messages in prompts:
-            begun = messages[-1]["role"] == "assistant"
-            asked = messages[:-1] if begun else messages
-            prompt = self.tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
-            texts.append(prompt + messages[-1]["content"] if begun else prompt)
-        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return encode_prompts(self.tokenizer, prompts)
 
     def tokens_of(self, answer: str, *, finished: bool = True) -> list[int]:
         """The tokens of an answer's text as the tokenizer splits it, with the end of sequence unless it was cut."""
@@ -79,22 +91,40 @@ class TransformersEngine:
         answer that they never give. Without it, of the model itself, as `GeneratedAnswer.logprob` is.
 
         Raises:
-            ValueError: the model's attention can't share prefixes, or an answer has no tokens.
+            ValueError: an answer has no tokens.
         """
-        if not self._shared:
-            raise ValueError(
-                f"{type(self.model).__name__} can't share prefixes: its log-probabilities need plain forwards"
-            )
         if not all(tokens for group in answers for tokens in group):
             raise ValueError("an answer has no tokens: even an empty answer ends with an end-of-sequence token")
-        values = []
-        for prompt, group in zip(self.encode(prompts), answers, strict=True):
-            batch = pack([(prompt, group)], self.model.device)
+        score = self._score_packed if self._shared else self._score_plainly
+        return [score(prompt, group, sampling) for prompt, group in zip(self.encode(prompts), answers, strict=True)]
+
+    def _score_packed(
+        self, prompt: Sequence[int], answers: Sequence[Sequence[int]], sampling: SamplingConfig | None
+    ) -> list[float]:
+        values: list[float] = []
+        rows = [_Scored(answer) for answer in answers]
+        for part in micro_batches(rows, SCORED_TOKENS):
+            batch = pack([(prompt, [row.answer for row in part])], self.model.device)
             if sampling is None:
                 chosen = token_log_probabilities(self.model, batch)
             else:
                 chosen = sampling_log_probabilities(answer_logits(self.model, batch), batch.target_token_N, sampling)
-            values.append(sum_by_answer(batch, chosen).tolist())
+            values += sum_by_answer(batch, chosen).tolist()
+        return values
+
+    def _score_plainly(
+        self, prompt: Sequence[int], answers: Sequence[Sequence[int]], sampling: SamplingConfig | None
+    ) -> list[float]:
+        """One forward pass an answer: for models whose attention can't share a prefix."""
+        values = []
+        for answer in answers:
+            tokens = torch.tensor([[*prompt, *answer]], device=self.model.device)
+            logits = self.model(tokens, use_cache=False, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
+            targets = tokens[0, len(prompt) :]
+            if sampling is None:
+                values.append(-cross_entropy(logits, targets, reduction="sum").item())
+            else:
+                values.append(sampling_log_probabilities(logits, targets, sampling).sum().item())
         return values
 
     def sample(
@@ -109,21 +139,45 @@ class TransformersEngine:
         if answers_per_prompt < 1:
             raise ValueError(f"answers_per_prompt must be >= 1, got {answers_per_prompt}")
         encoded = self.encode(prompts)
-        self._check_context(encoded, sampling.max_new_tokens)
+        check_context(self.model.config, encoded, sampling.max_new_tokens)
+        if self._journals is None or not prompts:
+            return self._sample(encoded, answers_per_prompt, sampling, seed, {}, None, on_progress)
+        path = journal_path(self._journals, "transformers", self._model_dir, prompts, sampling, seed)
+        with Journal(path) as journal:
+            known = dict(journal.answers)
+            answers = self._sample(encoded, answers_per_prompt, sampling, seed, known, journal, on_progress)
+            journal.discard()
+        return answers
+
+    def _sample(
+        self,
+        encoded: Sequence[Sequence[int]],
+        copies: int,
+        sampling: SamplingConfig,
+        seed: int,
+        known: Mapping[tuple[int, int], GeneratedAnswer],
+        journal: Journal | None,
+        on_progress: Progress | None,
+    ) -> list[list[GeneratedAnswer]]:
+        """Answers to every prompt: those of a prompt whose answers are all `known`, else drawn."""
+        answers = [[known.get((index, copy)) for copy in range(copies)] for index in range(len(encoded))]
+        missing = [index for index, group in enumerate(answers) if None in group]
+        done = len(encoded) - len(missing)
         # Long prompts first: if memory is short it shows at once.
-        order = sorted(range(len(encoded)), key=lambda index: -len(encoded[index]))
-        prompts_per_batch = max(1, sampling.rows_per_batch // answers_per_prompt)
-        answers: list[list[GeneratedAnswer]] = [[] for _ in encoded]
+        order = sorted(missing, key=lambda index: -len(encoded[index]))
+        prompts_per_batch = max(1, sampling.rows_per_batch // copies)
         for start in range(0, len(order), prompts_per_batch):
             batch = order[start : start + prompts_per_batch]
-            rows = self._sample_batch([encoded[index] for index in batch], batch, answers_per_prompt, sampling, seed)
-            for position, index in enumerate(batch):
-                answers[index] = rows[position * answers_per_prompt : (position + 1) * answers_per_prompt]
+            drawn = iter(self._sample_batch([encoded[index] for index in batch], batch, copies, sampling, seed))
+            for index in batch:
+                for copy in range(copies):
+                    answers[index][copy] = answer = next(drawn)
+                    if journal is not None:
+                        journal.add(index, copy, answer)
+            done += len(batch)
             if on_progress:
-                on_progress(
-                    min(start + prompts_per_batch, len(order)) * answers_per_prompt, len(order) * answers_per_prompt
-                )
-        return answers
+                on_progress(done * copies, len(encoded) * copies)
+        return [[answer for answer in group if answer is not None] for group in answers]
 
     @torch.inference_mode()
     def _sample_batch(
@@ -174,12 +228,13 @@ class TransformersEngine:
             for text, completion, logprob, done in zip(texts, completions, logprobs, finished, strict=True)
         ]
 
-    def _check_context(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> None:
-        context: Any = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        longest = max(map(len, prompts), default=0)
-        if context is not None and longest + new_tokens > context:
-            raise ValueError(
-                f"the model's context of {context} tokens is {longest + new_tokens - context} tokens too short: the "
-                f"longest prompt has {longest} and max_new_tokens is {new_tokens}. Use fewer candidates "
-                "(candidates.per_query), fewer new tokens (sampling.max_new_tokens) or a model with a longer context"
-            )
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """An answer that knows its size, for `micro_batches`."""
+
+    answer: Sequence[int]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.answer)

@@ -68,6 +68,48 @@ class SamplingConfig(_Section):
     rows_per_batch: Positive = Field(160, description="Answers decoded together.")
 
 
+class ServerConfig(_Section):
+    """An OpenAI-compatible server, and how we talk to it."""
+
+    command: str | None = Field(
+        None,
+        description="Starts a server of our own: `{model}`, `{host}` and `{port}` are filled in; no shell reads it.",
+    )
+    environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of that command.")
+    start_seconds: Annotated[float, Field(gt=0.0)] = Field(900.0, description="How long it may take to get ready.")
+    url: str | None = Field(None, description="A running server, such as http://127.0.0.1:8000, in place of a command.")
+    api_key_variable: str | None = Field(None, description="Environment variable that holds the server's API key.")
+    dialect: Literal["vllm", "transformers", "openai"] = Field(
+        "vllm", description="Request fields that the server knows; vllm is that of SGLang and Ray Serve LLM too."
+    )
+    concurrency: Positive = Field(64, description="Requests under way at a time.")
+    timeout_seconds: Annotated[float, Field(gt=0.0)] = Field(600.0, description="Of one request.")
+    attempts: Positive = Field(6, description="Tries of a request before the step fails.")
+
+    @model_validator(mode="after")
+    def _one_server(self) -> ServerConfig:
+        if self.command is not None and self.url is not None:
+            raise ValueError("command and url can't go together: start a server or name a running one")
+        for place in ("{model}", "{host}", "{port}"):
+            if self.command is not None and place not in self.command:
+                raise ValueError(f"command must contain {place}, such as in `vllm serve {{model}} --host {{host}} ...`")
+        return self
+
+    @property
+    def served(self) -> bool:
+        """Whether a server is configured at all."""
+        return self.command is not None or self.url is not None
+
+
+class EngineConfig(ServerConfig):
+    """Where the Ad-LLM's answers are drawn: in this process, or by a server when `command` or `url` is set."""
+
+    device: str = Field("auto", description='"auto" (a GPU when there is one), "cpu", "cuda", "cuda:1" or "mps".')
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: float32 on a CPU, bfloat16 on a GPU."
+    )
+
+
 class BiddingConfig(_Section):
     """Bids: uniform integers, drawn anew in each iteration and phase."""
 
@@ -278,6 +320,7 @@ class Profile(_Section):
     candidates: CandidatesConfig = CandidatesConfig()
     ad_llm: AdLlmConfig = AdLlmConfig()
     sampling: SamplingConfig = SamplingConfig()
+    engine: EngineConfig = EngineConfig()
     bidding: BiddingConfig = BiddingConfig()
     feedback: FeedbackConfig = FeedbackConfig()
     pctr: PctrConfig = PctrConfig()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from llm_auction.generation.protocol import GenerationEngine
+from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine
 from llm_auction.market import Auction
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages
@@ -55,4 +55,10 @@ class EnginePolicy:
     def answer(self, auctions: Sequence[Auction], seed: int) -> list[LoggedAnswer]:
         prompts = [render_messages(auction, self._template) for auction in auctions]
         groups = self._engine.sample(prompts, 1, self._sampling, seed)
-        return [LoggedAnswer(answer.text, answer.logprob) for (answer,) in groups]
+        return [_logged(answer) for (answer,) in groups]
+
+
+def _logged(answer: GeneratedAnswer) -> LoggedAnswer:
+    if answer.logprob is None:
+        raise ValueError("a log needs the log-probabilities of its answers: open the engine with them")
+    return LoggedAnswer(answer.text, answer.logprob)

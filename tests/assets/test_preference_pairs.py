@@ -83,7 +83,7 @@ def run(lake: Lake, arm: str, raise_on_error: bool = True) -> ExecuteInProcessRe
             "profile": ProfileResource(profile="smoke", overrides={"preferences.delta_th": "5"}),
             "lake": lake,
             "model_store": model_store(lake),
-            "engine": ScriptedEngine(),
+            "engine": ScriptedEngine(data_dir=lake.data_dir),
             "user_model": UserModelResource(),
         },
         raise_on_error=raise_on_error,

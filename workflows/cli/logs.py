@@ -106,7 +106,7 @@ def generate(
     console = open_console()
     console.print(f"{days} days of {answers_per_day:,} answers into {target}", highlight=False, soft_wrap=True)
     audience = make_audience(loaded, users)
-    answering = _policy(policy, loaded, audience, state)
+    answering = _policy(policy, loaded, changes, audience, state)
     with console.status("") as status:
         content = generate_log(
             target,
@@ -184,7 +184,7 @@ def _incidents(texts: Sequence[str], rates: FaultRates) -> dict[date, FaultRates
     return {day: rates.changed(changed) for day, changed in changes.items()}
 
 
-def _policy(name: str, profile: Profile, audience: Audience, state: Path) -> Policy:
+def _policy(name: str, profile: Profile, changes: dict[str, str], audience: Audience, state: Path) -> Policy:
     """The scripted policy, or an Ad-LLM of the model store of this state folder."""
     from llm_auction.traffic import EnginePolicy, ScriptedPolicy
 
@@ -192,9 +192,11 @@ def _policy(name: str, profile: Profile, audience: Audience, state: Path) -> Pol
         return ScriptedPolicy(audience.relevance_of)
     from resources.engines import EngineResource
     from resources.model_store import ModelStore
+    from resources.profile import ProfileResource
 
     model = ModelStore(data_dir=str(state)).resolve("ad_llm", name)
-    engine = EngineResource().open(model.path)
+    settings = ProfileResource(profile=profile.name, overrides=changes)
+    engine = EngineResource(profile=settings, data_dir=str(state)).open(model.path)
     return EnginePolicy(engine, model.version, profile.sampling, profile.ad_llm.prompt)
 
 

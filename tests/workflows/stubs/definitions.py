@@ -7,4 +7,6 @@ import os
 from tests.workflows.stubs.scripted_engine import ScriptedEngine, ScriptedLauncher
 from workflows.definitions import gather
 
-defs = gather(engine=ScriptedEngine(), launcher=ScriptedLauncher(data_dir=os.environ["DATA_DIR"]))
+defs = gather(
+    engine=ScriptedEngine(data_dir=os.environ["DATA_DIR"]), launcher=ScriptedLauncher(data_dir=os.environ["DATA_DIR"])
+)

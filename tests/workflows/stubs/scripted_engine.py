@@ -68,7 +68,7 @@ class ScriptedModel:
 class ScriptedEngine(EngineResource):
     """Opens the scripted model of a directory."""
 
-    def open(self, model_dir: Path | str) -> ScriptedModel:
+    def open(self, model_dir: Path | str, *, log_probabilities: bool = True) -> ScriptedModel:
         return ScriptedModel(level_of(Path(model_dir)))
 
 

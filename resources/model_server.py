@@ -1,0 +1,179 @@
+"""A model server of our own: a command from the configuration as a process on this machine, stopped for certain.
+
+vLLM and SGLang pin other versions of torch than we do, so they live in environments of their own (docs/scale.md) and
+are reached over HTTP, on the loopback address only. The server ends with the `with` block, with this process, and,
+through its guard, even when this process is killed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import httpx2
+
+from llm_auction.profiles.schema import ServerConfig
+from llm_auction.serving import ServerError
+
+HOST = "127.0.0.1"
+GUARD = Path(__file__).with_name("server_guard.py")
+_PLACE = re.compile(r"\{(model|host|port)\}")
+_LONGEST_LINE = 65536
+_POLL_SECONDS = 0.2
+_HEALTH_SECONDS = 5.0
+_TAIL = 20  # last lines of the log in an error
+_STOP_SECONDS = 30.0
+
+
+class ModelServer:
+    """Starts `config.command` for one model on a free port, and stops it.
+
+    Args:
+        config: command, environment, and how long it may take to get ready.
+        model: what `{model}` stands for: a checkpoint's directory, or a name that the server knows.
+        log_path: file that everything the server prints is appended to.
+        on_line: called with every line of it, from another thread.
+    """
+
+    def __init__(
+        self, config: ServerConfig, model: str, log_path: Path, on_line: Callable[[str], None] = lambda line: None
+    ) -> None:
+        if config.command is None:
+            raise ValueError("no command to start a server with")
+        self._config = config
+        self.model = model
+        self._log_path = log_path
+        self._on_line = on_line
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._tail: deque[str] = deque(maxlen=_TAIL)
+        self.url = ""
+
+    def __enter__(self) -> ModelServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until it is healthy.
+
+        Raises:
+            ServerError: it ended, or was not ready in time; with the last lines of its log.
+        """
+        port = _free_port()
+        self.url = f"http://{HOST}:{port}"
+        fields = {"model": self.model, "host": HOST, "port": str(port)}
+        # Split first, then filled in: a path with a space or a quote stays one argument.
+        command = [_fill(part, fields) for part in shlex.split(str(self._config.command))]
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(GUARD), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_environment(self._config),
+            start_new_session=True,  # Ctrl-C is for us; the guard ends the server when we do
+        )
+        atexit.register(self.stop)
+        self._reader = threading.Thread(target=self._follow_log, args=[self._process], daemon=True)
+        self._reader.start()
+        try:
+            self._wait_until_healthy()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and all its children; harmless when there is none."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        atexit.unregister(self.stop)
+        assert process.stdin is not None
+        process.stdin.close()  # the guard's sign
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
+        if self._reader is not None:
+            self._reader.join(_STOP_SECONDS)
+
+    def explain(self, error: ServerError) -> ServerError:
+        """An error of a request, together with what became of the server, where it has ended."""
+        ended = self._process is None or self._process.poll() is not None
+        return ServerError(f"{error}{self._last_words('the server has ended') if ended else ''}")
+
+    def _wait_until_healthy(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + self._config.start_seconds
+        with httpx2.Client(trust_env=False) as http:
+            while (left := deadline - time.monotonic()) > 0:
+                status = self._process.poll()
+                if status is not None:
+                    if self._reader is not None:
+                        self._reader.join(_STOP_SECONDS)
+                    raise ServerError(
+                        f"the model server ended with status {status} before it was ready"
+                        + self._last_words(f"command: {self._config.command}")
+                    )
+                if _healthy(http, self.url, min(left, _HEALTH_SECONDS)):
+                    return
+                time.sleep(_POLL_SECONDS)
+        raise ServerError(
+            f"the model server was not ready in {self._config.start_seconds:g} s (raise start_seconds if it loads that "
+            "long)" + self._last_words(f"command: {self._config.command}")
+        )
+
+    def _follow_log(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        with self._log_path.open("ab") as log:
+            while raw := process.stdout.readline(_LONGEST_LINE):
+                log.write(raw)
+                log.flush()
+                line = raw.decode("utf-8", "replace").rstrip()
+                self._tail.append(line)
+                self._on_line(line)
+
+    def _last_words(self, what: str) -> str:
+        lines = "\n".join(self._tail) or "(it printed nothing)"
+        return f"; {what}; its log is {self._log_path} and ends:\n{lines}"
+
+
+def _fill(part: str, fields: dict[str, str]) -> str:
+    return _PLACE.sub(lambda found: fields[found[1]], part)
+
+
+def _environment(config: ServerConfig) -> dict[str, str]:
+    """This process's variables and the configured ones, without the path of our modules: the server has its own."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return inherited | config.environment
+
+
+def _healthy(http: httpx2.Client, url: str, seconds: float) -> bool:
+    try:
+        status = http.get(f"{url}/health", timeout=seconds).status_code
+        return status == 200 or (status == 404 and http.get(f"{url}/v1/models", timeout=seconds).status_code == 200)
+    except httpx2.RequestError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
