@@ -19,6 +19,7 @@ from assets.frames import auctions_from_rows, load_ads, load_profiles, load_quer
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import deployed_pointer, irpo_key, irpo_partitions, next_iteration, partition_of
 from assets.provenance import iteration_settings, market_versions
+from llm_auction.profiles.schema import AdLlmConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.lake import Lake
@@ -55,11 +56,11 @@ def ad_llm(
     Also announces itself as the next iteration's `deployed_ad_llm`: after a re-run, what was built on the earlier
     version shows as stale. A training that was cut short goes on from its last checkpoint.
     """
-    config = profile.get()
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
+    config = profile.get().of_arm(arm)
     start = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
-    sets = preference_sets(lake, partition, config.ad_llm.prompt)
+    sets = preference_sets(lake, partition, config.ad_llm)
     data_version = lake.data_version("preference_pairs", partition)
     # The checkpoints belong to this start and these pairs only; another attempt with other ones starts afresh.
     training_dir = Path(lake.data_dir) / "training" / arm / iteration
@@ -75,6 +76,7 @@ def ad_llm(
     metrics = launcher.train(
         context,
         start_dir=start.path,
+        reference_dir=None if config.dpo.reference == "start" else model_store.resolve("ad_llm", "base").path,
         sets=sets,
         config=config.dpo,
         delta_th=config.preferences.delta_th,
@@ -111,7 +113,7 @@ def ad_llm(
     )
 
 
-def preference_sets(lake: Lake, partition: Mapping[str, str], template: str) -> "list[PreferenceSet]":
+def preference_sets(lake: Lake, partition: Mapping[str, str], config: AdLlmConfig) -> "list[PreferenceSet]":
     """The preference sets of a partition, with their prompts rendered as they were when the answers were drawn."""
     from llm_auction.irpo.preference_pairs import PreferenceSet
 
@@ -120,7 +122,7 @@ def preference_sets(lake: Lake, partition: Mapping[str, str], template: str) -> 
     return [
         PreferenceSet(
             query_id=row["query_id"],
-            messages=render_messages(auction, template),
+            messages=render_messages(auction, config.prompt, show_bids=config.show_bids),
             answers=tuple(row["answers"]),
             token_ids=tuple(tuple(ids) for ids in row["token_ids"]),
             rewards=tuple(row["rewards"]),

@@ -17,9 +17,10 @@ from dagster import (
     multi_asset_check,
 )
 
-from assets.frames import load_ads, load_auctions
+from assets.frames import load_auctions
 from assets.metadata import numbers_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
+from assets.preference_pairs import reward_clicks
 from llm_auction.irpo.scoring import rewards_of
 from llm_auction.objective import Penalty
 from llm_auction.prompts import render_messages
@@ -31,7 +32,7 @@ from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
 if TYPE_CHECKING:
-    from llm_auction.mechanisms.protocol import ClickEstimator
+    pass
 
 QUERIES = 20
 ANSWERS = 4
@@ -59,18 +60,19 @@ def ad_llm_tuning_checks(
     user_model: UserModelResource,
 ) -> Iterable[AssetCheckResult]:
     """Compare the tuned model with its start on a small held-out sample."""
-    config = profile.get()
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
+    config = profile.get().of_arm(arm)
     auctions = load_auctions(lake, "test", config.bidding, config.seed, arm, iteration, "check")[:QUERIES]
-    prompts = [render_messages(auction, config.ad_llm.prompt) for auction in auctions]
+    asked = config.ad_llm
+    prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
     answers = {}
     for name, pointer in (("start", deployed_pointer(arm, iteration)), ("tuned", f"{arm}/{iteration}")):
         opened = engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False)
         drawn = opened.sample(prompts, ANSWERS, config.sampling, derive_seed(config.seed, "check", arm, iteration))
         answers[name] = [[answer.text for answer in group] for group in drawn]
     penalty = Penalty(**config.reward.model_dump())
-    estimator = _estimator(arm, iteration, lake, model_store, user_model)
+    estimator = reward_clicks(config, arm, iteration, lake, model_store, user_model)
     means = {name: _mean(rewards_of(auctions, groups, estimator, penalty)) for name, groups in answers.items()}
     gain = means["tuned"] - means["start"]
     yield AssetCheckResult(
@@ -88,18 +90,6 @@ def ad_llm_tuning_checks(
         description=f"{shares['tuned']:.0%} of {ANSWERS} answers to a query differ ({shares['start']:.0%} before)",
         metadata=numbers_metadata({"distinct_share_start": shares["start"], "distinct_share_tuned": shares["tuned"]}),
     )
-
-
-def _estimator(
-    arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource
-) -> "ClickEstimator":
-    """What the arm's rewards come from: the iteration's pCTR model, or the user model in the arm `oracle`."""
-    from llm_auction.mechanisms.click_estimates import clicks_from_pctr, clicks_from_user
-    from llm_auction.pctr.model import PctrModel
-
-    if arm == "oracle":
-        return clicks_from_user(user_model.open(list(load_ads(lake).values())))
-    return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
 
 
 def _mean(groups: Sequence[Sequence[float]]) -> float:

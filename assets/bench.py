@@ -94,9 +94,21 @@ def evaluated_iterations(model_store: ModelStore, kind: str, arm: str) -> list[s
     return found
 
 
-def one_answer_mechanism(bench: Bench, engine: GenerationEngine, kind: type[LlmAuction] = LlmAuction) -> LlmAuction:
-    """An Ad-LLM as a mechanism on the bench; first price bills clicks, so its bill follows the users' own odds."""
-    return kind(engine, clicks_from_user(bench.user), bench.profile.sampling, template=bench.profile.ad_llm.prompt)
+def one_answer_mechanism(
+    bench: Bench, engine: GenerationEngine, kind: type[LlmAuction] = LlmAuction, *, arm: str | None = None
+) -> LlmAuction:
+    """An Ad-LLM as a mechanism on the bench; first price bills clicks, so its bill follows the users' own odds.
+
+    `arm` names the arm that trained it, whose prompt it gets.
+    """
+    ad_llm = (bench.profile if arm is None else bench.profile.of_arm(arm)).ad_llm
+    return kind(
+        engine,
+        clicks_from_user(bench.user),
+        bench.profile.sampling,
+        template=ad_llm.prompt,
+        show_bids=ad_llm.show_bids,
+    )
 
 
 def load_reward_model(folder: Path) -> ClickEstimator:

@@ -68,12 +68,13 @@ def ad_responses(
 
     One row an answer: the auction, the text, the inserted ads, format errors, and the log-probability of the sequence.
     """
-    config = profile.get()
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
+    config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
     auctions = load_auctions(lake, "train", config.bidding, config.seed, arm, iteration, "feedback")
-    prompts = [render_messages(auction, config.ad_llm.prompt) for auction in auctions]
+    asked = config.ad_llm
+    prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
     answers = engine.open(model.path).sample(
         prompts,
         config.feedback.answers_per_query,

@@ -54,7 +54,7 @@ def _pretrained(bench: Bench, model_store: ModelStore, engine: EngineResource) -
 def _trained(arm: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     for iteration in evaluated_iterations(model_store, "ad_llm", arm):
         opened = _open(engine, model_store, f"{arm}/{iteration}")
-        yield _one_answer(bench, Contender(arm, iteration), one_answer_mechanism(bench, opened))
+        yield _one_answer(bench, Contender(arm, iteration), one_answer_mechanism(bench, opened, arm=arm))
 
 
 def _one_answer(bench: Bench, contender: Contender, mechanism: LlmAuction) -> pl.DataFrame:

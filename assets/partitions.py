@@ -1,14 +1,17 @@
 """Partitions of the loop: arm x iteration. Those of the evaluation, one key a mechanism, stand in `mechanism_runs`.
 
-Keys are static: a profile decides how many iterations a run takes; more can be launched later, up to `MAX_ITERATIONS`.
+Keys are static: a profile decides which arms and how many iterations a run takes; more can be launched later, up to
+`MAX_ITERATIONS`.
 """
 
 from __future__ import annotations
 
 from dagster import MultiPartitionKey, MultiPartitionsDefinition, StaticPartitionsDefinition
 
+from llm_auction.profiles.arms import ARMS as ARM_OVERRIDES
+
 MAX_ITERATIONS = 20
-ARMS = ("llm_auction", "oracle")
+ARMS = tuple(ARM_OVERRIDES)
 ITERATIONS = tuple(f"{number:02d}" for number in range(1, MAX_ITERATIONS + 1))
 
 arm_partitions = StaticPartitionsDefinition(list(ARMS))

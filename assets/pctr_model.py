@@ -18,7 +18,7 @@ from dagster import (
 from assets.frames import load_ads
 from assets.impression_rows import impressions_from_rows
 from assets.metadata import numbers_metadata, plot_metadata
-from assets.partitions import irpo_partitions, partition_of, previous_iteration
+from assets.partitions import ITERATIONS, irpo_partitions, partition_of, previous_iteration
 from llm_auction.market import Ad
 from llm_auction.pctr.impressions import Impression
 from resources.lake import Lake
@@ -26,8 +26,6 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
-# Trained without the answer's features: the ablation "pCTR without the answer".
-ARM_WITHOUT_ANSWER = "no_answer_features"
 # The refit may rank worse than the model before by this much AUC before it warns: the sampling noise of the difference
 # on the few hundred impressions of held-out users that an iteration of the laptop profile gives.
 AUC_TOLERANCE = 0.02
@@ -97,16 +95,17 @@ def pctr_model(
     """The reward model, fitted on the modelled feedback of this arm: all iterations so far, or only the newest.
 
     Held-out users judge it beside the model of the iteration before: `before/*` is the old model on the newest
-    feedback, `after/*` the refit on the same rows. Rejected feedback never reaches the tables that it reads.
+    feedback, `after/*` the refit on the same rows. Rejected feedback never reaches the tables that it reads. Without
+    refits (`pctr.refit`) the first iteration's model stays, and is judged on the newest feedback all the same.
     """
-    from llm_auction.pctr.fit import evaluate_pctr, fit_pctr
+    from llm_auction.pctr.fit import evaluate_pctr, fit_pctr, keep_pctr
     from llm_auction.pctr.metrics import reliability_bins
     from llm_auction.pctr.model import CorruptPctrModel, PctrModel
     from llm_auction.pctr.plots import loss_chart, reliability_chart
 
-    config = profile.get()
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
+    config = profile.get().of_arm(arm)
     old = None
     previous = previous_iteration(iteration)
     if previous is not None and model_store.exists("pctr", f"{arm}/{previous}"):
@@ -118,20 +117,24 @@ def pctr_model(
             # A fit on all feedback needs no earlier model; only the comparison falls away.
             context.log.warning(f"no comparison with iteration {previous}: {error}")
     feedback = load_feedback(warehouse, load_ads(lake), arm, "00" if config.pctr.accumulate else iteration, iteration)
-    result = fit_pctr(
-        feedback.impressions,
-        feedback.clicked,
-        config.pctr,
-        config.seed,
-        true_probabilities=feedback.probabilities,
-        start=None if config.pctr.accumulate else old,
-        use_answer_features=arm != ARM_WITHOUT_ANSWER,
-        encoder=config.pctr.encoder,
-        on_epoch=lambda record: context.log.info(
-            f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
-            f"held out {record['validation_loss']:.4f}"
-        ),
-    )
+    if previous is None or config.pctr.refit:
+        result = fit_pctr(
+            feedback.impressions,
+            feedback.clicked,
+            config.pctr,
+            config.seed,
+            true_probabilities=feedback.probabilities,
+            start=None if config.pctr.accumulate else old,
+            use_answer_features=config.pctr.answer_features,
+            encoder=config.pctr.encoder,
+            on_epoch=lambda record: context.log.info(
+                f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
+                f"held out {record['validation_loss']:.4f}"
+            ),
+        )
+    else:
+        first = PctrModel.load(model_store.resolve("pctr", f"{arm}/{ITERATIONS[0]}").path)
+        result = keep_pctr(first, feedback.impressions, config.pctr, config.seed)
     judged = result.test[feedback.newest[result.test]]
     impressions = [feedback.impressions[row] for row in judged]
     clicked = feedback.clicked[judged]
@@ -159,7 +162,7 @@ def pctr_model(
             "model_version": version.version,
             "path": MetadataValue.path(str(version.path)),
             "reliability": plot_metadata(reliability_chart(curves)),
-            "loss": plot_metadata(loss_chart(result.history)),
+            **({"loss": plot_metadata(loss_chart(result.history))} if result.history else {}),
         },
         check_results=[_better_than_before(figures), _calibrated(figures)],
     )

@@ -37,8 +37,6 @@ from resources.user_model import UserModelResource
 if TYPE_CHECKING:
     from llm_auction.mechanisms.protocol import ClickEstimator
 
-# The arm whose rewards come from the user model's own probabilities: what a perfect reward model would give.
-ORACLE = "oracle"
 # Below the first, training would learn from a handful of prompts; below the second, most answers are alike.
 LEAST_USABLE_SHARE = 0.05
 EXPECTED_USABLE_SHARE = 0.25
@@ -88,18 +86,18 @@ def preference_pairs(
 ) -> MaterializeResult:
     """M answers of the deployed Ad-LLM to every training query, scored by the reward (Eq. 5), winner and losers.
 
-    Bids are drawn anew for this phase. Rewards use the iteration's own pCTR model; in the arm `oracle`, the user
-    model's own click probabilities.
+    Bids are drawn anew for this phase. Rewards use the iteration's own pCTR model, or the user model's own click
+    probabilities (`preferences.rewards_from`).
     """
-    config = profile.get()
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
+    config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
-    estimator = _estimator(arm, iteration, lake, model_store, user_model)
+    estimator = reward_clicks(config, arm, iteration, lake, model_store, user_model)
     auctions = load_auctions(lake, "train", config.bidding, config.seed, arm, iteration, "preferences")
     started = time.perf_counter()
     answers = engine.open(model.path).sample(
-        [render_messages(auction, config.ad_llm.prompt) for auction in auctions],
+        [render_messages(auction, config.ad_llm.prompt, show_bids=config.ad_llm.show_bids) for auction in auctions],
         config.preferences.answers_per_query,
         exploration(config),
         derive_seed(config.seed, "preferences", arm, iteration),
@@ -131,13 +129,14 @@ def preference_pairs(
     )
 
 
-def _estimator(
-    arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource
+def reward_clicks(
+    config: Profile, arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource
 ) -> "ClickEstimator":
+    """The click probabilities behind an arm's rewards: its own pCTR model's, or what a perfect one would say."""
     from llm_auction.mechanisms.click_estimates import clicks_from_pctr, clicks_from_user
     from llm_auction.pctr.model import PctrModel
 
-    if arm == ORACLE:
+    if config.preferences.rewards_from == "user":
         return clicks_from_user(user_model.open(list(load_ads(lake).values())))
     return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
 

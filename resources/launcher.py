@@ -42,6 +42,7 @@ class TrainingLauncher(ConfigurableResource):
         context: AssetExecutionContext,
         *,
         start_dir: Path,
+        reference_dir: Path | None = None,
         sets: Sequence[PreferenceSet],
         config: DpoConfig,
         delta_th: float,
@@ -52,12 +53,15 @@ class TrainingLauncher(ConfigurableResource):
     ) -> dict[str, Any]:
         """Tune the model of `start_dir` on `sets` into `output_dir`; returns the metrics of the training.
 
-        Resumes from `checkpoint_dir` when an earlier attempt was cut short there. `on_log` gets every logged step.
+        The reference is the model of `reference_dir`, without it the one that the training starts from. Resumes from
+        `checkpoint_dir` when an earlier attempt was cut short there. `on_log` gets every logged step.
         """
         if self.mode == "inline":
             from llm_auction.irpo.training import train_dpo
 
-            result = train_dpo(start_dir, sets, config, delta_th, output_dir, seed, checkpoint_dir, on_log)
+            result = train_dpo(
+                start_dir, sets, config, delta_th, output_dir, seed, checkpoint_dir, on_log, reference_dir
+            )
             return dict(result.metrics)
         from llm_auction.irpo.preference_pairs import write_sets
 
@@ -67,6 +71,7 @@ class TrainingLauncher(ConfigurableResource):
         write_sets(pairs, sets)
         fields = {
             "start_dir": str(start_dir),
+            "reference_dir": str(reference_dir) if reference_dir else None,
             "pairs": str(pairs),
             "config": config.model_dump(),
             "delta_th": delta_th,

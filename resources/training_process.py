@@ -45,6 +45,7 @@ def _train(job_path: Path, on_log: Any) -> dict[str, Any]:
         job["seed"],
         Path(job["checkpoint_dir"]),
         on_log,
+        Path(job["reference_dir"]) if job["reference_dir"] else None,
     )
     return dict(result.metrics)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from assets.partitions import ITERATIONS, deployed_pointer, partition_of
+from assets.partitions import ARMS, ITERATIONS, deployed_pointer, partition_of
 from assets.provenance import MARKET_TABLES, iteration_settings, market_versions
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles import Profile
@@ -23,11 +23,7 @@ from workflows.execution import FINGERPRINT_TAG
 from workflows.stages import Stage
 
 # The models on which a mechanism's outcomes depend, beside the base model: (kind, arm).
-MODELS_OF = {
-    "mosaic": (("pctr", "llm_auction"),),
-    "llm_auction": (("ad_llm", "llm_auction"),),
-    "oracle": (("ad_llm", "oracle"),),
-}
+MODELS_OF = {"mosaic": (("pctr", "llm_auction"),), **{arm: (("ad_llm", arm),) for arm in ARMS}}
 
 
 def stands(
@@ -67,7 +63,7 @@ def _iteration_stands(partition: Mapping[str, str], profile: Profile, lake: Lake
         all(lake.exists(table, partition) for table in ("ad_responses", "click_feedback", "preference_pairs"))
         and all(map(lake.exists, MARKET_TABLES))
         and metadata.get("parent") == start.version
-        and metadata.get("settings") == iteration_settings(profile)
+        and metadata.get("settings") == iteration_settings(profile.of_arm(arm))
         and metadata.get("data_versions")
         == {**market_versions(lake), "preference_pairs": lake.data_version("preference_pairs", partition)}
     )

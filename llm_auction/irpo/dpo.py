@@ -54,10 +54,11 @@ class PrefixSharedDPOTrainer(DPOTrainer):
     """TRL's trainer over rows of one prompt and many answers.
 
     Args:
-        model: a causal language model with plain causal attention; at construction it IS the reference.
+        model: a causal language model with plain causal attention.
         args: TRL's configuration; `beta`, batch size (prompts a step), schedule and checkpoints are honoured.
         train_dataset: columns `prompt_ids`, `answers` (winner first), `counts`; see `Row`.
         processing_class: its tokenizer.
+        reference: pi_ref; without it, `model` as it is at construction.
         sft_weight: weight of the winner's negative log-likelihood per token; 0 switches it off.
         micro_batch_tokens: most tokens in one forward pass; bounds the memory, doesn't change the gradients.
 
@@ -72,6 +73,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         train_dataset: Dataset,
         processing_class: Any,
         *,
+        reference: Any | None = None,
         sft_weight: float = 0.0,
         micro_batch_tokens: int = 4096,
         callbacks: list[Any] | None = None,
@@ -82,10 +84,13 @@ class PrefixSharedDPOTrainer(DPOTrainer):
                 "layers or soft-capped scores), which prefix-shared DPO can't compute: choose another base model"
             )
         use_shared_prefix(model)
+        if reference is not None:
+            use_shared_prefix(reference)
+        self._reference = reference
         self._sft_weight = sft_weight
         self._micro_batch_tokens = micro_batch_tokens
-        # The reference is the model as it is now: TRL would load it from `config._name_or_path` instead. Rows are
-        # never cut (TRL's default cuts at 1,024 tokens), and every column of ours is used.
+        # The reference is computed here: TRL would load it from `config._name_or_path`. Rows are never cut (TRL's
+        # default cuts at 1,024 tokens), and every column of ours is used.
         args.precompute_ref_log_probs = True
         args.max_length = None
         args.remove_unused_columns = False
@@ -104,12 +109,14 @@ class PrefixSharedDPOTrainer(DPOTrainer):
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """log ref of every answer token, once, by the same packed forward pass as in training."""
         rows = collate(dataset.to_list())["rows"]
-        self.model.to(self.accelerator.device)
+        reference = self.model if self._reference is None else self._reference.eval()
+        reference.to(self.accelerator.device)
         values: list[list[float]] = []
         with torch.inference_mode():
             for batch in micro_batches(rows, self._micro_batch_tokens):
-                logprobs_N = token_log_probabilities(self.model, self._pack(batch))
+                logprobs_N = token_log_probabilities(reference, self._pack(batch))
                 values += [part.tolist() for part in logprobs_N.split([sum(map(len, row.answers)) for row in batch])]
+        self._reference = None  # its memory is the training's
         return dataset.add_column("ref_logps", values)
 
     def _pack(self, rows: Sequence[Row]) -> PackedBatch:

@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and train; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m llm_auction.irpo.train", description=__doc__)
     parser.add_argument("--start", type=Path, required=True, help="model directory of the iteration's start")
+    parser.add_argument("--reference", type=Path, help="model directory of the reference; default: the start")
     parser.add_argument("--pairs", type=Path, required=True, help="Parquet file of preference sets")
     parser.add_argument("--output", type=Path, required=True, help="directory to make for the tuned model")
     parser.add_argument("--config", type=Path, required=True, help="JSON: the dpo section, delta_th and seed")
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
             config.seed,
             checkpoints,
             lambda figures: emit("step", **figures),
+            options.reference,
         )
     except (ValueError, OSError) as error:
         emit("error", message=str(error))

@@ -43,8 +43,9 @@ def train_dpo(
     seed: int,
     checkpoint_dir: Path,
     on_log: OnLog | None = None,
+    reference_dir: Path | None = None,
 ) -> DpoResult:
-    """Tune the model of `start_dir`, which is also the reference, on preference sets (Eq. 6).
+    """Tune the model of `start_dir` on preference sets (Eq. 6).
 
     Args:
         start_dir: Hugging Face directory of the deployed Ad-LLM; it is only read.
@@ -54,11 +55,13 @@ def train_dpo(
         output_dir: made by this function; must not exist, or be empty.
         seed: of the order of the prompts.
         checkpoint_dir: state of an unfinished training; removed by the caller once the result is safe.
+        reference_dir: Hugging Face directory of pi_ref; without it the start is the reference.
         on_log: called after every step with `step`, `steps`, `loss`, `kl`, `learning_rate` and more.
 
     Raises:
-        ValueError: no set has a loser, the output exists, or the training diverged.
-        ModelDirectoryError: `start_dir` is not a usable model directory.
+        ValueError: no set has a loser, the output exists, the reference that `config` asks for is not given, or the
+            training diverged.
+        ModelDirectoryError: `start_dir` or `reference_dir` is not a usable model directory.
     """
     started = time.perf_counter()
     usable = [row for row in sets if row.usable(delta_th)]
@@ -69,13 +72,16 @@ def train_dpo(
         )
     if output_dir.exists() and any(output_dir.iterdir()):
         raise ValueError(f"output directory {output_dir} is not empty: remove it or choose another")
+    if config.reference == "base" and reference_dir is None:
+        raise ValueError("dpo.reference is base: name the pretrained model's directory as the reference")
     model = load_model(start_dir)
+    reference = load_model(reference_dir) if reference_dir else None
     tokenizer = load_tokenizer(start_dir)
     uses_cache = model.config.use_cache
     rows = _rows(usable, delta_th, tokenizer)
-    trainer = _trainer(model, tokenizer, rows, config, seed, checkpoint_dir, on_log)
+    trainer = _trainer(model, reference, tokenizer, rows, config, seed, checkpoint_dir, on_log)
     with trainer.accelerator.main_process_first():
-        checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, rows, config, seed))
+        checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     if trainer.accelerator.is_main_process:
@@ -103,6 +109,7 @@ def _rows(sets: Sequence[PreferenceSet], delta_th: float, tokenizer: Any) -> lis
 
 def _trainer(
     model: Any,
+    reference: Any | None,
     tokenizer: Any,
     rows: list[dict[str, Any]],
     config: DpoConfig,
@@ -147,18 +154,27 @@ def _trainer(
     if config.max_kl is not None:
         callbacks.append(StopOnKl(config.max_kl))
     trainer = PrefixSharedDPOTrainer(
-        model, arguments, Dataset.from_list(rows), tokenizer, sft_weight=config.sft_weight, callbacks=callbacks
+        model,
+        arguments,
+        Dataset.from_list(rows),
+        tokenizer,
+        reference=reference,
+        sft_weight=config.sft_weight,
+        callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _fingerprint(start_dir: Path, rows: list[dict[str, Any]], config: DpoConfig, seed: int) -> str:
-    """Names the job: a checkpoint counts only for the same start, data, configuration and seed."""
+def _fingerprint(
+    start_dir: Path, reference_dir: Path | None, rows: list[dict[str, Any]], config: DpoConfig, seed: int
+) -> str:
+    """Names the job: a checkpoint counts only for the same start, reference, data, configuration and seed."""
     digest = hashlib.blake2b(digest_size=16)
-    for weights in sorted(start_dir.glob("*.safetensors")):
-        with weights.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for folder in [start_dir] if reference_dir is None else [start_dir, reference_dir]:
+        for weights in sorted(folder.glob("*.safetensors")):
+            with weights.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     digest.update(json.dumps([rows, config.model_dump(), seed]).encode())
     return digest.hexdigest()
 

@@ -137,6 +137,16 @@ def fit_pctr(
     return FitResult(model, timed, reliability_bins(probabilities, clicked[test]), tuple(history), test)
 
 
+def keep_pctr(model: PctrModel, impressions: Sequence[Impression], config: PctrConfig, seed: int) -> FitResult:
+    """The result of not fitting: an older model beside new feedback, with the rows of the users it never saw.
+
+    Raises:
+        ValueError: too few questions to hold any out.
+    """
+    split = split_impressions(impressions, config.validation_share, seed)
+    return FitResult(model, {"split": split.kind, "impressions": len(impressions)}, (), (), split.test)
+
+
 def evaluate_pctr(
     model: PctrModel,
     impressions: Sequence[Impression],

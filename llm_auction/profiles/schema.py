@@ -8,10 +8,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from llm_auction.profiles.arms import ARMS, check_arm
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+Arm = Annotated[str, AfterValidator(check_arm)]
 
 
 class _Section(BaseModel):
@@ -56,6 +59,7 @@ class AdLlmConfig(_Section):
     base: str = Field("embedded", description='"embedded", a local directory, or a Hugging Face model name.')
     revision: str | None = Field(None, description="Pinned revision of a Hugging Face model.")
     prompt: str = Field("ad_llm_v1", description="Name of the versioned prompt template.")
+    show_bids: bool = Field(True, description="Whether the model reads the bids; False for an ablation.")
 
 
 class SamplingConfig(_Section):
@@ -149,6 +153,8 @@ class PctrConfig(_Section):
     patience: Positive = 4
     validation_share: Share = 0.1
     accumulate: bool = Field(True, description="Fit on the feedback of all iterations so far, not only the newest.")
+    answer_features: bool = Field(True, description="Whether the model reads the answer; False for an ablation.")
+    refit: bool = Field(True, description="False keeps the model of iteration 01 for all later ones (an ablation).")
 
 
 class RewardConfig(_Section):
@@ -166,6 +172,9 @@ class PreferenceConfig(_Section):
     temperature: float | None = Field(None, gt=0.0, description="Of these answers only; None takes sampling's.")
     top_p: float | None = Field(None, gt=0.0, le=1.0, description="Of these answers only; None takes sampling's.")
     delta_th: Annotated[float, Field(ge=0.0)] = Field(10.0, description="Least reward gap of a loser to the winner.")
+    rewards_from: Literal["pctr", "user"] = Field(
+        "pctr", description="Whose click probabilities the rewards take: the reward model's, or the user model's own."
+    )
 
 
 class DpoConfig(_Section):
@@ -178,6 +187,9 @@ class DpoConfig(_Section):
     warmup_share: Share = 0.1
     sft_weight: Annotated[float, Field(ge=0.0)] = Field(
         40.0, description="Weight of the winner's negative log-likelihood per token; 0 switches it off."
+    )
+    reference: Literal["start", "base"] = Field(
+        "start", description="pi_ref of Eq. 6: the model at the iteration's start, or the pretrained one throughout."
     )
     max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
     checkpoint_steps: Positive = 50
@@ -314,7 +326,9 @@ class Profile(_Section):
     name: str
     seed: Annotated[int, Field(ge=0)] = 0
     iterations: Annotated[int, Field(ge=1, le=99)] = 3
-    arms: tuple[Literal["llm_auction", "oracle"], ...] = ("llm_auction", "oracle")
+    arms: tuple[Arm, ...] = Field(
+        ("llm_auction", "oracle"), description="What a run trains (`llm_auction/profiles/arms.py`)."
+    )
     catalog: CatalogConfig = CatalogConfig()
     population: PopulationConfig = PopulationConfig()
     candidates: CandidatesConfig = CandidatesConfig()
@@ -333,6 +347,18 @@ class Profile(_Section):
     click_log_guards: ClickLogGuardsConfig = ClickLogGuardsConfig()
     nightly: NightlyConfig = NightlyConfig()
     off_policy: OffPolicyConfig = OffPolicyConfig()
+
+    def of_arm(self, arm: str) -> Profile:
+        """The configuration under which an arm is trained: this one, with the arm's overrides.
+
+        Raises:
+            ValueError: there is no such arm.
+        """
+        values = self.model_dump()
+        for path, value in ARMS[check_arm(arm)].items():
+            section, field = path.split(".")
+            values[section][field] = value
+        return Profile.model_validate(values)
 
     def iteration_keys(self) -> tuple[str, ...]:
         """Partition keys of the iterations: "01", "02", ... (zero-padded, so that text order is loop order)."""

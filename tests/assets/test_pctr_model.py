@@ -156,3 +156,32 @@ def test_real_users_have_no_known_probabilities(data_dir: Path) -> None:
     feedback = load_feedback(Warehouse(data_dir=str(data_dir)), ads, "llm_auction", "00", "01")
     assert feedback.probabilities is None
     assert all(impression.n_ads == len(impression.shown) for impression in feedback.impressions)
+
+
+def test_an_arm_without_refits_keeps_its_first_model(data_dir: Path) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        assert run(data_dir, "01", instance).success
+        kept = run(data_dir, "02", instance, {"pctr.refit": "false"})
+        assert kept.success
+    store = ModelStore(data_dir=str(data_dir))
+    versions = [store.resolve("pctr", f"llm_auction/{iteration}") for iteration in ("01", "02")]
+    assert versions[0].version == versions[1].version
+    metadata = kept.asset_materializations_for_node("pctr_model")[0].metadata
+    assert metadata["before/auc"].value == metadata["after/auc"].value
+    assert versions[0].metadata["metrics"]["after/auc"] != versions[1].metadata["metrics"]["after/auc"]
+    assert "loss" not in metadata
+
+
+def test_an_arm_without_refits_needs_its_first_model(data_dir: Path) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        failed = run(data_dir, "02", instance, {"pctr.refit": "false"})
+    assert not failed.success
+    (failure,) = [event for event in failed.all_events if event.event_type_value == "STEP_FAILURE"]
+    assert "pctr_model[llm_auction|01]" in str(failure.event_specific_data)
+
+
+def test_the_model_may_be_kept_from_the_answer(data_dir: Path) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        assert run(data_dir, "01", instance, {"pctr.answer_features": "false"}).success
+    model = PctrModel.load(ModelStore(data_dir=str(data_dir)).resolve("pctr", "llm_auction/01").path)
+    assert not model.settings.use_answer_features

@@ -29,6 +29,12 @@ def test_one_arm_only() -> None:
     assert names == ["market and base", "oracle 01", "evaluate pretrained", "evaluate oracle", "report"]
 
 
+def test_an_ablation_is_an_arm_like_any_other() -> None:
+    stages = {stage.name: stage for stage in plan_study(load_profile("smoke"), arms=["llm_auction", "no_iteration"])}
+    assert stages["no_iteration 02"].after == ("no_iteration 01",)
+    assert stages["evaluate no_iteration"].after == ("no_iteration 02",)
+
+
 @pytest.mark.parametrize(
     ("arms", "iterations", "message"), [(["x"], None, "unknown arm x"), (None, 21, "21 asked for")]
 )

@@ -30,7 +30,11 @@ def run(
     ] = None,
     arms: Annotated[
         str | None,
-        typer.Option(help="Arms to train: llm_auction, oracle or both, separated by commas.", show_default=False),
+        typer.Option(
+            help="Arms to train, separated by commas: llm_auction, oracle, or ablations such as no_iteration (see "
+            "docs/configuration.md).",
+            show_default=False,
+        ),
     ] = None,
     catalog: Annotated[
         str | None,

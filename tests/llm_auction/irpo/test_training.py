@@ -144,3 +144,23 @@ def test_checkpoints_of_another_job_are_not_used(model_dir: Path, tmp_path: Path
     (folder / "out").rename(folder / "first")
     result = _weights(_train(model_dir, folder, seed=1).model_dir)
     assert all(torch.equal(result[name], expected[name]) for name in expected)
+
+
+def test_the_reference_may_be_another_model(model_dir: Path, tmp_path: Path) -> None:
+    """Eq. 6 against pi_0: a tuned start is away from the reference, so the KL is not 0 before the first step."""
+    tuned = _train(model_dir, tmp_path / "one", sets=4).model_dir
+    config = CONFIG.model_copy(update={"reference": "base", "epochs": 1})
+    first_kl = []
+    for reference in (model_dir, tuned):
+        logs: list[dict[str, float]] = []
+        folder = tmp_path / str(len(first_kl))
+        train_dpo(
+            tuned, random_sets(4), config, 10.0, folder / "out", 0, folder / "ck", logs.append, reference_dir=reference
+        )
+        first_kl.append(logs[0]["kl"])
+    assert first_kl[0] > 0.01 > first_kl[1] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_a_reference_that_is_not_named(model_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"dpo\.reference is base"):
+        _train(model_dir, tmp_path, CONFIG.model_copy(update={"reference": "base"}))

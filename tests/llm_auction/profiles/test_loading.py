@@ -79,7 +79,7 @@ def test_values_are_converted(field: str, text: object, value: object) -> None:
         ({"seed": "1.5"}, ["seed", "integer", "'1.5'"]),
         ({"catalog.long_titles": "cut"}, ["catalog.long_titles", "'reject' or 'shorten'"]),
         ({"catalog.columns": "{title"}, ["catalog.columns", "dictionary"]),
-        ({"arms": "oracle,prophet"}, ["arms.1", "'llm_auction' or 'oracle'", "'prophet'"]),
+        ({"arms": "oracle,prophet"}, ["arms.1", "choose among llm_auction, oracle, no_answer_features", "'prophet'"]),
         ({"bidding.low": "200"}, ["bidding.low (200)", "bidding.high (100)", "the overrides"]),
         ({"seed": "x", "dpo.beta": "y"}, ["seed", "dpo.beta"]),
     ],

@@ -82,6 +82,7 @@ class ScriptedLauncher(TrainingLauncher):
         context: AssetExecutionContext,
         *,
         start_dir: Path,
+        reference_dir: Path | None = None,
         sets: Sequence[Any],
         config: DpoConfig,
         delta_th: float,

@@ -1,0 +1,38 @@
+"""The arms: each is a valid change of how a model is trained, and of nothing that it is judged by."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_auction.profiles import load_profile
+from llm_auction.profiles.arms import ARMS
+from llm_auction.profiles.builtin import BUILTIN
+
+TRAINING = ("ad_llm", "pctr", "reward", "preferences", "dpo")
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("name", BUILTIN)
+def test_every_arm_differs_from_the_mechanism_itself_by_what_it_says(arm: str, name: str) -> None:
+    profile = BUILTIN[name]()
+    changed = profile.of_arm(arm)
+    assert (changed == profile.of_arm("llm_auction")) is (arm == "llm_auction")
+    for path, value in ARMS[arm].items():
+        section, field = path.split(".")
+        assert getattr(getattr(changed, section), field) == value
+    assert changed.model_dump(exclude=set(TRAINING)) == profile.model_dump(exclude=set(TRAINING))
+
+
+def test_no_two_arms_are_the_same() -> None:
+    settings = [str(sorted(changes.items())) for changes in ARMS.values()]
+    assert len(set(settings)) == len(settings)
+
+
+def test_names_are_folder_and_partition_names() -> None:
+    assert all(arm.replace("_", "").isalnum() and arm.islower() for arm in ARMS)
+
+
+def test_arms_are_chosen_by_name() -> None:
+    assert load_profile("smoke", {"arms": "no_iteration,delta_th_20"}).arms == ("no_iteration", "delta_th_20")
+    with pytest.raises(ValueError, match="unknown arm prophet: choose among llm_auction, oracle"):
+        load_profile("smoke").of_arm("prophet")
