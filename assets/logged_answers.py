@@ -16,7 +16,7 @@ from llm_auction.profiles.schema import Profile, SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
-from resources.model_store import ModelStore, ModelVersion
+from resources.model_store import ModelStore
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def score_log(
     finished: list[bool | None] = [None] * len(rows)
     log_mu = np.full(len(rows), np.nan)
     for version in sorted({row["policy_version"] for row in rows}):
-        opened = scoring_engine(engine, store.version("ad_llm", version))
+        opened = engine.scorer(store.version("ad_llm", version).path)
         own = [index for index, row in enumerate(rows) if row["policy_version"] == version]
         log(f"policy {version}: scoring {len(own)} logged answers")
         for index, ending in zip(own, reproduce(opened, [answers[index] for index in own]), strict=True):
@@ -170,15 +170,3 @@ def auction_of(row: Mapping[str, Any], ads: Mapping[str, Ad]) -> Auction:
         tuple(ads[ad_id] for ad_id in row["candidate_ad_ids"]),
         tuple(int(bid) if float(bid).is_integer() else bid for bid in row["bids"]),
     )
-
-
-def scoring_engine(engine: EngineResource, model: ModelVersion) -> TransformersEngine:
-    """The engine on a model, where it can score given answers.
-
-    Raises:
-        ValueError: the engine only samples.
-    """
-    opened = engine.open(model.path)
-    if not hasattr(opened, "log_probabilities"):
-        raise ValueError(f"{type(opened).__name__} can't score given answers: off-policy estimates need transformers")
-    return opened  # type: ignore[return-value]

@@ -18,7 +18,7 @@ from dagster import (
 from pydantic import Field
 
 from assets.frames import load_ads
-from assets.logged_answers import LoggedAnswers, read_log, score_log, scoring_engine
+from assets.logged_answers import LoggedAnswers, read_log, score_log
 from assets.metadata import numbers_metadata, table_metadata
 from llm_auction.answers import parse_answer
 from llm_auction.evaluation.off_policy import (
@@ -103,7 +103,7 @@ def off_policy_report(
     candidate = _candidate(model_store, config.candidate)
     frame = read_log(warehouse, settings, config.last_day)
     log = score_log(frame, load_ads(lake), model_store, engine, settings, context.log.info)
-    opened = scoring_engine(engine, candidate)
+    opened = engine.scorer(candidate.path)
     log_weights = score(opened, log.answers, log.finished, settings.sampling) - log.log_mu
     # Before the candidate's own answers are drawn, which takes longer than all the rest.
     require_effective_samples(log_weights, log.users, settings.off_policy.min_effective_samples)

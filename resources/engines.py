@@ -13,6 +13,7 @@ from resources.profile import ProfileResource
 
 if TYPE_CHECKING:
     from llm_auction.generation.protocol import GenerationEngine, Messages
+    from llm_auction.generation.transformers_engine import TransformersEngine
     from llm_auction.serving import ChatClient
     from resources.model_server import ModelServer
 
@@ -39,21 +40,14 @@ class EngineResource(ConfigurableResource):
         config = self.profile.get().engine
         journals = Path(self.data_dir) / "sampling"
         if not config.served:
-            from llm_auction.generation.transformers_engine import TransformersEngine
-
-            device, dtype = placement(config)
-            return TransformersEngine(model_dir, device=device, dtype=dtype, journals=journals)
+            return self._here(model_dir, journals)
         from llm_auction.generation.server_engine import ServerEngine
 
         log = get_dagster_logger()
         folder = Path(model_dir)
 
         def score(prompts: Sequence["Messages"], answers: Sequence[Sequence[Sequence[int]]]) -> list[list[float]]:
-            from llm_auction.generation.transformers_engine import TransformersEngine
-
-            self.close()
-            device, dtype = placement(config)
-            scores = TransformersEngine(folder, device=device, dtype=dtype).log_probabilities(prompts, answers)
+            scores = self.scorer(folder).log_probabilities(prompts, answers)
             _release_gpu_memory()  # the next server asks the device how much is free
             return scores
 
@@ -64,6 +58,20 @@ class EngineResource(ConfigurableResource):
             journals=journals,
             on_note=log.info,
         )
+
+    def scorer(self, model_dir: Path | str) -> "TransformersEngine":
+        """The checkpoint in this process, to score given answers with, whichever engine draws them.
+
+        A server of ours ends first: it would hold the memory that the scorer needs.
+        """
+        self.close()
+        return self._here(model_dir, None)
+
+    def _here(self, model_dir: Path | str, journals: Path | None) -> "TransformersEngine":
+        from llm_auction.generation.transformers_engine import TransformersEngine
+
+        device, dtype = placement(self.profile.get().engine)
+        return TransformersEngine(model_dir, device=device, dtype=dtype, journals=journals)
 
     def close(self) -> None:
         """Stop the server of the model that was opened last, if one runs."""

@@ -64,7 +64,7 @@ class KnownPolicy:
 
 
 class KnownPolicyEngine(EngineResource):
-    def open(self, model_dir: Path | str) -> KnownPolicy:  # type: ignore[override]
+    def scorer(self, model_dir: Path | str) -> KnownPolicy:  # type: ignore[override]
         return KnownPolicy(json.loads((Path(model_dir) / "config.json").read_text()))
 
 
@@ -137,7 +137,7 @@ def report(data_dir: Path, candidate: str, instance: DagsterInstance) -> Execute
             "lake": Lake(data_dir=directory),
             "warehouse": Warehouse(data_dir=directory),
             "model_store": ModelStore(data_dir=directory),
-            "engine": KnownPolicyEngine(),
+            "engine": KnownPolicyEngine(data_dir=directory),
             "profile": ProfileResource(profile="smoke"),
         },
         raise_on_error=False,
