@@ -1,6 +1,8 @@
-"""The property checks by the names of the command line: what theory promises, each an asset of its own."""
+"""The property checks by the names of the command line, each an asset of its own."""
 
 PROPERTIES = {
     "monotonicity": "bid_monotonicity",
     "continuity": "bid_continuity",
+    "reserve": "reserve_prices",
+    "reward_model": "reward_model_ablation",
 }

@@ -23,6 +23,8 @@ from assets import (
     off_policy_report,
     pctr_model,
     preference_pairs,
+    reserve_prices,
+    reward_model_ablation,
     reward_model_champion,
 )
 from resources.dbt import dbt_resource
@@ -51,6 +53,8 @@ MODULES = [
     evaluation,
     bid_curves,
     bid_continuity,
+    reserve_prices,
+    reward_model_ablation,
     click_log,
     nightly_pctr_model,
     reward_model_champion,

@@ -208,6 +208,9 @@ class EvaluationConfig(_Section):
     reserve_price: Annotated[float, Field(ge=0.0)] = Field(
         0.0, description="Least price a click when serving; ads that bid less are no candidates. 0: none."
     )
+    reserve_prices: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
+        (20.0, 40.0, 60.0, 80.0), description="What the asset reserve_prices compares with no reserve."
+    )
     bootstrap_resamples: Positive = 2000
 
 

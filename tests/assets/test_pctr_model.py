@@ -15,6 +15,7 @@ from dagster import DagsterInstance, ExecuteInProcessResult, materialize
 from assets.frames import ads_to_frame
 from assets.partitions import irpo_key
 from assets.pctr_model import load_feedback, pctr_model
+from assets.reward_model_ablation import reward_model_ablation
 from llm_auction.pctr.model import PctrModel
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -185,3 +186,23 @@ def test_the_model_may_be_kept_from_the_answer(data_dir: Path) -> None:
         assert run(data_dir, "01", instance, {"pctr.answer_features": "false"}).success
     model = PctrModel.load(ModelStore(data_dir=str(data_dir)).resolve("pctr", "llm_auction/01").path)
     assert not model.settings.use_answer_features
+
+
+@pytest.mark.slow
+def test_the_ablation_takes_the_feedback_of_every_iteration(data_dir: Path) -> None:
+    store, lake = ModelStore(data_dir=str(data_dir)), Lake(data_dir=str(data_dir))
+    for iteration in ("01", "02"):
+        store.publish("pctr", f"llm_auction/{iteration}", lambda aside: (aside / "a.json").write_text("{}"), {})
+    result = materialize(
+        [reward_model_ablation],
+        instance=DagsterInstance.ephemeral(),
+        resources={
+            "lake": lake,
+            "warehouse": Warehouse(data_dir=str(data_dir)),
+            "model_store": store,
+            "profile": ProfileResource(profile="smoke", overrides={"pctr.max_epochs": "1"}),
+        },
+    )
+    assert lake.read("reward_model_ablation").height == 2 * 4
+    metadata = result.asset_materializations_for_node("reward_model_ablation")[0].metadata
+    assert "without the answer" in metadata["summary"].value

@@ -1,0 +1,74 @@
+"""Property check: what the reward model owes to the answer and to being fitted anew, on the same feedback."""
+
+from dagster import (
+    AllPartitionMapping,
+    AssetDep,
+    AssetExecutionContext,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from assets.bench import evaluated_iterations
+from assets.frames import load_ads
+from assets.metadata import plot_metadata, table_metadata
+from assets.pctr_model import load_feedback
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.warehouse import Warehouse
+
+ARM = "llm_auction"
+COLUMN_DESCRIPTIONS = {
+    "iteration": "Whose newest feedback of held-out users the model is judged on.",
+    "reads_answer": "Whether the answer's text is an input of the model.",
+    "refreshed": "Fitted on the feedback up to this iteration, or once, on the first.",
+    "ece": "Expected calibration error; ece_noise is what sampling alone would show.",
+    "bayes_auc": "AUC of the users' own click probabilities, where they are known.",
+    "n": "Impressions it is judged on.",
+}
+
+
+@asset(
+    group_name="evaluation",
+    deps=[
+        "ad_catalog",
+        # The feedback of every iteration is used.
+        AssetDep("pctr_model", partition_mapping=AllPartitionMapping()),
+    ],
+    kinds={"python", "pytorch", "duckdb", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+)
+def reward_model_ablation(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    warehouse: Warehouse,
+    model_store: ModelStore,
+) -> MaterializeResult:
+    """AUC, log loss and calibration of pCTR with and without the answer, fitted once or refreshed, per iteration.
+
+    All four are fitted on the feedback of the arm llm_auction and judged on the same held-out users. The arms
+    no_answer_features and no_iteration show what these reward models do to the Ad-LLM.
+    """
+    from llm_auction.pctr.ablation import IterationFeedback
+    from llm_auction.pctr.ablation import reward_model_ablation as ablation
+    from llm_auction.pctr.ablation_summary import ablation_chart, ablation_markdown
+
+    config, ads = profile.get(), load_ads(lake)
+    parts = []
+    for iteration in evaluated_iterations(model_store, "pctr", ARM):
+        found = load_feedback(warehouse, ads, ARM, iteration, iteration)
+        parts.append(IterationFeedback(iteration, found.impressions, found.clicked, found.probabilities))
+    frame = ablation(parts, config.pctr, config.seed, context.log.info)
+    lake.write("reward_model_ablation", frame)
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("reward_model_ablation")),
+        metadata={
+            **table_metadata(frame, COLUMN_DESCRIPTIONS),
+            "summary": MetadataValue.md(ablation_markdown(frame)),
+            "auc": plot_metadata(ablation_chart(frame)),
+        },
+    )

@@ -1,0 +1,77 @@
+"""What a reserve price does, as a Markdown table and a plot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.metrics import metric
+from llm_auction.evaluation.outcomes import CONTENDER_COLUMNS, Contender
+from llm_auction.report.palette import PALETTE
+from llm_auction.report.wording import name_of, number, with_interval
+
+if TYPE_CHECKING:
+    import altair as alt
+
+WIDTH, HEIGHT = 220, 190
+_PANELS = ("revenue_per_query", "payment_per_query", "welfare_per_query")
+_STYLES = {
+    "llm_auction": ("llm-auction", "circle"),
+    "mosaic": ("mosaic", "square"),
+    "rag_auction": ("pretrained", "triangle-up"),
+}
+
+
+def reserve_markdown(table: pl.DataFrame) -> str:
+    """Revenue, payment, welfare and utility a query of every contender and reserve; changes with 95 % intervals."""
+    shown = (*_PANELS, "utility_per_query")
+    lines = [
+        "| | reserve | " + " | ".join(metric(name).label for name in shown) + " | change of revenue |",
+        "| --- | ---: |" + " ---: |" * (len(shown) + 1),
+    ]
+    for keys, rows in table.group_by(*CONTENDER_COLUMNS, "reserve", maintain_order=True):
+        *contender, reserve = keys
+        by_name = {row["metric"]: row for row in rows.iter_rows(named=True)}
+        gain = by_name["revenue_per_query"]
+        change = with_interval(Interval(gain["change"], gain["change_low"], gain["change_high"])) if reserve else ""
+        cells = [number(by_name[name]["value"]) for name in shown]
+        lines.append(f"| {name_of(Contender(*contender))} | {reserve:g} | " + " | ".join(cells) + f" | {change} |")
+    return "\n".join(lines)
+
+
+def reserve_chart(table: pl.DataFrame) -> alt.HConcatChart:
+    """Three panels over the reserve price, one line a mechanism: the variant or iteration that earns most without."""
+    import altair as alt
+
+    earned = table.filter(metric="revenue_per_query", reserve=0.0).sort("value", descending=True)
+    best = earned.unique("mechanism", keep="first").select(CONTENDER_COLUMNS)
+    points = table.join(best, on=CONTENDER_COLUMNS, how="semi", nulls_equal=True).with_columns(
+        name=pl.struct(CONTENDER_COLUMNS).map_elements(lambda row: name_of(Contender(**row)), return_dtype=pl.String)
+    )
+    names = dict(points.select("mechanism", "name").unique(maintain_order=True).iter_rows())
+    styles = [_STYLES[mechanism] for mechanism in names]
+    panels = []
+    for panel in _PANELS:
+        base = alt.Chart(points.filter(metric=panel)).encode(
+            x=alt.X("reserve:Q", title="Reserve price a click"),
+            color=alt.Color(
+                "name:N",
+                title=None,
+                scale=alt.Scale(domain=list(names.values()), range=[PALETTE[colour] for colour, _ in styles]),
+            ),
+        )
+        y = alt.Y("value:Q", title=f"{metric(panel).label}, 95 % interval", scale=alt.Scale(zero=True))
+        shape = alt.Shape(
+            "name:N",
+            title=None,
+            scale=alt.Scale(domain=list(names.values()), range=[sign for _, sign in styles]),
+        )
+        layers = [
+            base.mark_rule(strokeWidth=1.5).encode(y="ci_low:Q", y2="ci_high:Q"),
+            base.mark_line(strokeWidth=2).encode(y=y),
+            base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=shape),
+        ]
+        panels.append(alt.layer(*layers).properties(width=WIDTH, height=HEIGHT))
+    return alt.hconcat(*panels)
