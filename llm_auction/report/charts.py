@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from llm_auction.evaluation.metrics import metric
+from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.bid_plot import bid_chart, mean_curves
 from llm_auction.report.continuity import continuity_chart
+from llm_auction.report.cost_plot import cost_chart, cost_points
 from llm_auction.report.drawing import specification
 from llm_auction.report.palette import PALETTE, SERIES, SHAPES
 from llm_auction.report.records import fits_frame
@@ -51,7 +53,10 @@ class Plot:
 def plots(study: Study) -> list[Plot]:
     """Every plot that the study has figures for."""
     found = [plot for name in _ITERATION_METRICS if (plot := _iteration_plot(study, name)) is not None]
-    fits = fits_frame(study)
+    costs = cost_points(study.comparison)
+    if costs.height:
+        found.append(_cost_plot(costs))
+    fits = fits_frame(study).filter(pl.col("arm").is_in(list(SERIES)))
     if fits.filter(pl.col("metric") == "auc").height:
         found.append(_auc_plot(fits))
     if fits.filter(pl.col("metric") == "ece").height:
@@ -63,6 +68,16 @@ def plots(study: Study) -> list[Plot]:
     if close_looks:
         found.append(_continuity_plot(study, close_looks[0]))
     return found
+
+
+def _cost_plot(points: pl.DataFrame) -> Plot:
+    values = "; ".join(
+        f"{name_of(Contender(row['mechanism'], None, row['variant']))}: {number(row['revenue'])} at "
+        f"{number(row['seconds'], 's')} s"
+        for row in points.iter_rows(named=True)
+    )
+    note = "Every setting of a mechanism; trained ones at their last iteration. Time on a logarithmic axis."
+    return Plot("cost_revenue", "Revenue against cost", note, f"{note} {values}.", specification(cost_chart(points)))
 
 
 def _bid_plot(curves: pl.DataFrame) -> Plot:

@@ -17,7 +17,9 @@ from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.efficiency import PRETRAINED
 from llm_auction.report.charts import Plot
 from llm_auction.report.drawing import inline_svg
+from llm_auction.report.economics import economics_sections
 from llm_auction.report.examples import examples
+from llm_auction.report.palette import SERIES
 from llm_auction.report.property_sections import property_sections
 from llm_auction.report.results_table import definitions, results_table
 from llm_auction.report.study import Study
@@ -54,11 +56,11 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
         tiles=_tiles(study),
         table=results_table(study),
         definitions=definitions(),
-        iteration_plots=[plot for plot in plots if not plot.name.startswith(("pctr_", "bid_"))],
-        properties=property_sections(study, plots),
+        iteration_plots=[plot for plot in plots if not plot.name.startswith(("pctr_", "bid_", "cost_"))],
+        properties=[*economics_sections(study, plots), *property_sections(study, plots)],
         reward_model_plots=[plot for plot in plots if plot.name.startswith("pctr_")],
         drawn=drawn,
-        arms=list(dict.fromkeys(one.mechanism for one in study.comparison.contenders if one.iteration is not None)),
+        arms=[arm for arm in SERIES if study.comparison.last(arm) is not None],
         fits=[(run.seed, fit) for run in study.runs for fit in run.fits],
         examples=examples(study),
         final_name=name_of(final) if final else "",

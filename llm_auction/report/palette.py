@@ -14,6 +14,7 @@ PALETTE = {
     "llm-auction": "#0a5fc2",
     "oracle": "#8a3ab9",
     "mosaic": "#b3541e",
+    "rag-auction": "#8a6d00",
     "pretrained": "#6b7680",
     "clairvoyant": "#117a5b",
 }

@@ -9,6 +9,7 @@ from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.clairvoyant_outcomes import CLAIRVOYANT
 from llm_auction.evaluation.metrics import metric
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.report.palette import SERIES
 from llm_auction.report.study import Study
 from llm_auction.report.wording import interval, name_of, number
 
@@ -68,7 +69,8 @@ def results_table(study: Study) -> ResultsTable:
     columns = [
         one for one in _COLUMNS if any(name == one[0] and f.value is not None for (_, name), f in figures.items())
     ]
-    contenders: list[Contender] = [*study.comparison.contenders]
+    # Ablations have a section of their own.
+    contenders = [one for one in study.comparison.contenders if one.iteration is None or one.mechanism in SERIES]
     if study.comparison.has_bound and CLAIRVOYANT not in contenders:
         contenders.append(CLAIRVOYANT)
     best = {name: _best(figures, contenders, name, better) for name, _, _, better in columns}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from llm_auction.evaluation.efficiency import PRETRAINED
+from llm_auction.report.palette import SERIES
 from llm_auction.report.study import Study
 
 POINT_SCHEMA = {
@@ -17,7 +18,7 @@ POINT_SCHEMA = {
 
 
 def over_iterations(study: Study, metric: str) -> pl.DataFrame:
-    """A metric of each trained arm by iteration, with its interval; iteration 0 is the pretrained model."""
+    """A metric of LLM-Auction and the Oracle by iteration, with its interval; iteration 0 is the pretrained model."""
     return _with_start(study.table, metric).select(list(POINT_SCHEMA))
 
 
@@ -49,7 +50,7 @@ def references(study: Study, metric: str) -> pl.DataFrame:
 
 def _with_start(table: pl.DataFrame, metric: str) -> pl.DataFrame:
     rows = table.filter(pl.col("metric") == metric, pl.col("value").is_not_null())
-    trained = rows.filter(pl.col("iteration").is_not_null()).with_columns(
+    trained = rows.filter(pl.col("mechanism").is_in(list(SERIES)), pl.col("iteration").is_not_null()).with_columns(
         pl.col("mechanism").alias("arm"), pl.col("iteration").cast(pl.Int64)
     )
     start = rows.filter(pl.col("mechanism") == PRETRAINED.mechanism)

@@ -1,0 +1,68 @@
+"""The sections on cost, welfare and ablations: who is in them, and what the plot shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.report.charts import plots
+from llm_auction.report.cost_plot import cost_chart, cost_points
+from llm_auction.report.economics import economics_sections
+from llm_auction.report.results_table import results_table
+from llm_auction.report.study import Study
+from tests.synthetic_study import FINAL, synthetic_run
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    """The usual contenders, best-of-N in two settings, and one ablation of two iterations."""
+    run = synthetic_run(0, 10)
+    final = run.outcomes.filter(mechanism="llm_auction", iteration="03")
+    searched = [
+        final.with_columns(
+            mechanism=pl.lit("best_of_n"), iteration=pl.lit(None, pl.String), variant=pl.lit(f"N={n}")
+        ).with_columns(pl.col("seconds") * n)
+        for n in (1, 20)
+    ]
+    ablation = run.outcomes.filter(pl.col("mechanism") == "llm_auction", pl.col("iteration") != "03")
+    ablation = ablation.with_columns(pl.lit("no_iteration").alias("mechanism"), pl.col("reward") - 2.5)
+    return Study.of([replace(run, outcomes=pl.concat([run.outcomes, *searched, ablation]))], 100)
+
+
+def test_cost_has_every_setting_and_the_last_iterations(study: Study) -> None:
+    section = economics_sections(study, plots(study))[0]
+    names = [name for name, _ in section.tables[0].rows]
+    assert {"Pretrained", "MOSAIC, argmax", "Best of N, N=1", "Best of N, N=20"} <= set(names)
+    assert [name for name in names if name.startswith("LLM-Auction")] == ["LLM-Auction, iteration 3"]
+    assert section.plots[0].name == "cost_revenue"
+
+
+def test_the_plot_has_a_point_a_setting_and_a_label_a_mechanism(study: Study) -> None:
+    points = cost_points(study.comparison)
+    assert points.height == 1 + 2 + 2 + 1 + 1
+    assert points.filter(mechanism="no_iteration").is_empty()
+    drawn = cost_chart(points).to_dict()
+    labels = [row["label"] for rows in drawn["datasets"].values() for row in rows if "label" in row]
+    assert sorted(labels) == ["Best of N", "LLM-Auction", "MOSAIC", "Oracle", "Pretrained"]
+
+
+def test_ablations_are_compared_with_the_same_iteration(study: Study) -> None:
+    section = economics_sections(study, plots(study))[1]
+    ((name, cells),) = section.tables[0].rows
+    assert name == "No iteration, iteration 2"
+    assert cells[0].text == "pctr.refit = false"
+    assert cells[4].text == "\N{MINUS SIGN}2.50"
+    rows = [row.kind for row in results_table(study).rows]
+    assert "no_iteration" not in rows and "best_of_n" in rows
+
+
+def test_an_ablation_alone_has_nothing_to_be_compared_with(study: Study) -> None:
+    run = study.runs[0]
+    alone = replace(run, outcomes=run.outcomes.filter(pl.col("mechanism") == "no_iteration"))
+    lonely = Study.of([alone], 50)
+    assert FINAL not in lonely.comparison and Contender("no_iteration", "02") in lonely.comparison
+    ((_, cells),) = economics_sections(lonely, plots(lonely))[1].tables[0].rows
+    assert cells[2].text == cells[4].text == "\N{EN DASH}"
