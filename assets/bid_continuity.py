@@ -23,6 +23,7 @@ from llm_auction.evaluation.continuity import (
     SLOT_AUCTION,
     Probe,
     central_probe,
+    continuity_figures,
     ladder,
     slot_probe,
 )
@@ -65,7 +66,7 @@ def bid_continuity(
     iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies nearest to
     the middle. Not part of the main run: it is the longest of the property checks.
     """
-    from llm_auction.report.continuity import continuity_chart, continuity_markdown
+    from llm_auction.report.continuity import continuity_chart, continuity_table
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info)
@@ -78,6 +79,7 @@ def bid_continuity(
     frame = pl.concat(_points(scopes, ladder(config.properties.continuity_step), bench, model_store, engine))
     lake.write("bid_continuity", frame)
     resamples = config.evaluation.bootstrap_resamples
+    figures = continuity_figures(frame, resamples, config.seed)
     return MaterializeResult(
         data_version=DataVersion(lake.data_version("bid_continuity")),
         metadata={
@@ -85,7 +87,7 @@ def bid_continuity(
             "query": one[0].auction.query.text,
             "ad": next(ad.title for ad in one[0].auction.candidates if ad.ad_id == one[0].ad_id),
             "slot_threshold": f"{one[0].threshold:.1f}",
-            "summary": MetadataValue.md(continuity_markdown(frame, resamples, config.seed)),
+            "summary": MetadataValue.md(continuity_table({config.seed: figures}).markdown()),
             "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
         },
     )

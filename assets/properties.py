@@ -3,6 +3,7 @@
 PROPERTIES = {
     "monotonicity": "bid_monotonicity",
     "continuity": "bid_continuity",
+    "incentives": "incentive_report",
     "reserve": "reserve_prices",
     "reward_model": "reward_model_ablation",
 }

@@ -40,6 +40,7 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         runs=dict(runs or {}),
         bid_curves=_property_table(lake, "bid_monotonicity"),
         continuity=_property_table(lake, "bid_continuity"),
+        incentives=_property_table(lake, "incentive_report"),
     )
 
 

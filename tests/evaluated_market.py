@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from dagster import DagsterInstance, ExecuteInProcessResult, materialize
 
+import assets.bid_baselines
 import assets.mechanism_runs
 from assets.frames import ads_to_frame
 from llm_auction.generation.protocol import GeneratedAnswer, Messages
@@ -35,6 +36,8 @@ OVERRIDES = {
     "evaluation.bootstrap_resamples": "100",
     "properties.bid_answers": "6",
     "properties.continuity_answers": "6",
+    "properties.best_response_answers": "3",
+    "properties.best_response_queries": "8",
 }
 
 
@@ -121,7 +124,8 @@ def build_market(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             {"metrics": {**metrics, "before/auc": 0.75, "split": "users"}},
         )
     perfect = clicks_from_user(ParametricUser(catalog()))
-    monkeypatch.setattr(assets.mechanism_runs, "load_reward_model", lambda path: perfect)
+    for module in (assets.mechanism_runs, assets.bid_baselines):
+        monkeypatch.setattr(module, "load_reward_model", lambda path: perfect)
 
 
 def publish(store: ModelStore, pointer: str, skill: float) -> None:

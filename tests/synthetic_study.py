@@ -9,10 +9,13 @@ import polars as pl
 
 from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.bidding import draw_bids
-from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, computed_points
+from llm_auction.evaluation.best_response import play
+from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, computed_points, curves_of
 from llm_auction.evaluation.continuity import SLOT_AUCTION, ladder, slot_probe
+from llm_auction.evaluation.incentive_table import best_response_rows, first_price_rows, truth_rows
 from llm_auction.evaluation.monotonicity import LADDER
 from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
+from llm_auction.evaluation.truthfulness import TruthRegret
 from llm_auction.market import Ad, Auction, Query, UserProfile
 from llm_auction.profiles.schema import EvaluationConfig, PopulationConfig, Profile
 from llm_auction.report.study import RewardModelFit, SeedRun
@@ -111,6 +114,7 @@ def synthetic_run(seed: int = 0, queries: int = 40) -> SeedRun:
         runs={"pretrained": "run-pretrained", "mosaic": "run-mosaic"},
         bid_curves=synthetic_bid_curves(profile),
         continuity=synthetic_continuity(profile),
+        incentives=synthetic_incentives(profile),
     )
 
 
@@ -182,3 +186,19 @@ def synthetic_continuity(profile: Profile) -> pl.DataFrame:
             slot = computed_points(SLOT_AUCTION, *names, bids, probe.slot_itctr(np.array(bids)), 0)
             frames += [points.with_columns(scope=pl.lit(scope)) for points in (*computed, slot)]
     return pl.concat(frames)
+
+
+def synthetic_incentives(profile: Profile) -> pl.DataFrame:
+    """Regrets on the synthetic bid curves, best responses to clicks that rise with the bid, and an exact zero."""
+
+    def clicks(auctions: Sequence[Auction], seed: int) -> list[np.ndarray]:
+        return [np.tile(np.array(one.bids) / 1000, (4, 1)) for one in auctions]
+
+    rounds = play(synthetic_auctions(profile)[:2], clicks, 2, 100, profile.seed)
+    return pl.concat(
+        [
+            first_price_rows(curves_of(synthetic_bid_curves(profile)), (1, 100), 100, profile.seed),
+            best_response_rows(FINAL, rounds),
+            truth_rows(Contender("mosaic", None, "tau=10"), TruthRegret(3e-14, 0.0, 20)),
+        ]
+    )

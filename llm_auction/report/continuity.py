@@ -12,7 +12,6 @@ from llm_auction.evaluation.continuity import (
     ONE_QUERY,
     SLOT_AUCTION,
     ContinuityFigures,
-    continuity_figures,
     point_intervals,
 )
 from llm_auction.evaluation.outcomes import Contender
@@ -27,7 +26,8 @@ from llm_auction.report.curve_drawing import (
     model_lines,
 )
 from llm_auction.report.palette import PALETTE
-from llm_auction.report.wording import interval, name_of, number
+from llm_auction.report.property_table import PropertyCell, PropertyTable, property_table
+from llm_auction.report.wording import MISSING
 
 if TYPE_CHECKING:
     import altair as alt
@@ -57,43 +57,23 @@ def continuity_chart(table: pl.DataFrame, resamples: int, seed: int) -> alt.Laye
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
 
 
-def continuity_rows(figures: Mapping[Contender, ContinuityFigures]) -> list[tuple[str, str, str, str, str, str, str]]:
-    """One row a contender: name, largest jump and its bounds, the bid below it, steps beyond noise, mean over queries.
-
-    Shares are of the curve's own range.
-    """
-    rows = []
-    for contender, found in figures.items():
-        jump, share = found.jump, found.mean_share
-        rows.append(
-            (
-                name_of(contender),
-                number(jump.share.value, "%"),
-                interval(jump.share, "%"),
-                str(jump.bid) if jump.range else "",
-                str(jump.steps_beyond_noise),
-                number(share.value, "%"),
-                interval(share, "%"),
-            )
-        )
-    return rows
+def continuity_table(figures: Mapping[int, Mapping[Contender, ContinuityFigures]]) -> PropertyTable:
+    """One row a contender (and seed): the largest jump as a share of the curve's own range, and over many queries."""
+    return property_table(
+        "Largest jump",
+        ("Largest jump, of the range", "At bid", "Jumps beyond noise", "Largest jump, mean over queries"),
+        {seed: [(one, _cells(found)) for one, found in by_name.items()] for seed, by_name in figures.items()},
+    )
 
 
-def continuity_markdown(table: pl.DataFrame, resamples: int, seed: int) -> str:
-    """The figures as a Markdown table, for the metadata of an asset."""
-    lines = [
-        "| | largest jump, share of the range | at bid | steps beyond noise | the same, mean over queries (95 % CI) |",
-        "| --- | ---: | ---: | ---: | ---: |",
+def _cells(found: ContinuityFigures) -> list[PropertyCell]:
+    jump = found.jump
+    return [
+        PropertyCell.of(jump.share, "%"),
+        PropertyCell(str(jump.bid) if jump.range else MISSING),
+        PropertyCell(str(jump.steps_beyond_noise)),
+        PropertyCell.of(found.mean_share, "%"),
     ]
-    for name, share, bounds, bid, steps, mean, mean_bounds in continuity_rows(
-        continuity_figures(table, resamples, seed)
-    ):
-        lines.append(f"| {name} | {_joined(share, bounds)} | {bid} | {steps} | {_joined(mean, mean_bounds)} |")
-    return "\n".join(lines)
-
-
-def _joined(value: str, bounds: str) -> str:
-    return f"{value} ({bounds})" if bounds else value
 
 
 def _points(bids: np.ndarray, itctr: np.ndarray) -> pl.DataFrame:

@@ -15,7 +15,7 @@ _Figure = tuple[str, Interval, int]
 
 def property_records(study: Study, run: SeedRun) -> list[dict[str, Any]]:
     """The records of one seed's run, keys as in `llm_auction.report.records.records`."""
-    tables = {"bid_monotonicity": _monotonicity, "bid_continuity": _continuity}
+    tables = {"bid_monotonicity": _monotonicity, "bid_continuity": _continuity, "incentive_report": _incentives}
     return [
         {
             "profile": study.profile,
@@ -53,6 +53,16 @@ def _continuity(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
         yield contender, ("largest_jump_share", found.jump.share, 1)
         yield contender, ("jumps_beyond_noise", _single(found.jump.steps_beyond_noise), 1)
         yield contender, ("largest_jump_share_mean", found.mean_share, found.queries)
+
+
+def _incentives(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
+    """The setting of a figure joins its name, such as `value_regret[target_roi=1.5]`."""
+    if seed not in study.incentives:
+        return
+    for row in study.incentives[seed].iter_rows(named=True):
+        contender = Contender(row["mechanism"], row["iteration"], row["variant"])
+        name = row["metric"] if row["setting"] is None else f"{row['metric']}[{row['setting']}]"
+        yield contender, (name, Interval(row["value"], row["ci_low"], row["ci_high"]), row["n"])
 
 
 def _single(value: float | None) -> Interval:

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from llm_auction.evaluation.bootstrap import Interval
-from llm_auction.evaluation.continuity import ContinuityFigures
-from llm_auction.evaluation.monotonicity import BidResponse
-from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.charts import Plot
+from llm_auction.report.continuity import continuity_table
+from llm_auction.report.incentives import incentive_tables
+from llm_auction.report.monotonicity import monotonicity_table
+from llm_auction.report.property_table import PropertyTable
 from llm_auction.report.study import Study
-from llm_auction.report.wording import MISSING, interval, name_of, number
-
-Figures = TypeVar("Figures")
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyCell:
-    """One figure as text, with its interval as text (may be empty)."""
-
-    text: str
-    interval: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyTable:
-    """A table: its first heading is that of the row names; `label` names it for screen readers."""
-
-    label: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[PropertyCell, ...]], ...]
+from llm_auction.report.wording import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +33,19 @@ def property_sections(study: Study, plots: Iterable[Plot]) -> list[PropertySecti
         found.append(_monotonicity(study, drawn["bid_curve"]))
     if study.continuity:
         found.append(_continuity(study, drawn["bid_continuity"]))
+    if study.incentives:
+        found.append(_incentives(study))
     return found
 
 
 def _monotonicity(study: Study, plot: Plot) -> PropertySection:
-    def cells(found: BidResponse) -> tuple[PropertyCell, ...]:
-        return (
-            PropertyCell(number(found.pooled_spearman)),
-            _cell(found.query_spearman),
-            _cell(found.violation_share, "%"),
-            PropertyCell(number(found.confirmed_share, "%")),
-            PropertyCell(str(found.falls_of_mean)),
-        )
-
     answers = max(found.answers for by_name in study.bid_responses.values() for found in by_name.values())
     return PropertySection(
         title="Bids and clicks",
         intro="Raising a bid must not cost an advertiser clicks (monotonicity, Theorem 4.2 of the paper). "
         "A model that ignores bids draws a flat line.",
         plots=(plot,),
-        tables=(
-            PropertyTable(
-                "Bid response",
-                (
-                    _first_heading(study),
-                    "Spearman, mean curve",
-                    "Spearman, a query",
-                    "Falling steps",
-                    "Beyond noise",
-                    "Falls of the mean",
-                ),
-                _rows(study, study.bid_responses, cells),
-            ),
-        ),
+        tables=(monotonicity_table(study.bid_responses),),
         note=f"Falling steps: of a query's own curve, measured with {answers} answers a bid. Beyond noise: those that "
         "sign tests over the answers confirm, false discovery rate 5 % over all steps and queries (an en dash where so "
         "few answers could confirm none). Falls of the mean: steps at which the mean curve falls, t tests over queries "
@@ -94,34 +54,13 @@ def _monotonicity(study: Study, plot: Plot) -> PropertySection:
 
 
 def _continuity(study: Study, plot: Plot) -> PropertySection:
-    def cells(found: ContinuityFigures) -> tuple[PropertyCell, ...]:
-        jump = found.jump
-        return (
-            _cell(jump.share, "%"),
-            PropertyCell(str(jump.bid) if jump.range else MISSING),
-            PropertyCell(str(jump.steps_beyond_noise)),
-            _cell(found.mean_share, "%"),
-        )
-
     first = next(iter(next(iter(study.continuity.values())).values()))
     return PropertySection(
         title="Continuity",
         intro="A small change of a bid must not change clicks by much (continuity, Theorem 4.3 of the paper). A slot "
         "auction jumps: below one bid the ad has nothing, from it on everything.",
         plots=(plot,),
-        tables=(
-            PropertyTable(
-                "Largest jump",
-                (
-                    _first_heading(study),
-                    "Largest jump, of the range",
-                    "At bid",
-                    "Jumps beyond noise",
-                    "Largest jump, mean over queries",
-                ),
-                _rows(study, study.continuity, cells),
-            ),
-        ),
+        tables=(continuity_table(study.continuity),),
         note=f"One query, {first.answers} answers a bid: the bounds (95 %, conservative, for all steps at once) say "
         "how large the largest true jump may be. Jumps beyond noise: steps larger than the largest that sampling error "
         f"explains. Mean over queries: each query's own largest jump from {first.answers_of_many} answers a bid, so "
@@ -129,22 +68,18 @@ def _continuity(study: Study, plot: Plot) -> PropertySection:
     )
 
 
-def _rows(
-    study: Study,
-    by_seed: Mapping[int, Mapping[Contender, Figures]],
-    cells: Callable[[Figures], tuple[PropertyCell, ...]],
-) -> tuple[tuple[str, tuple[PropertyCell, ...]], ...]:
-    several = len(study.runs) > 1
-    return tuple(
-        (f"{seed}, {name_of(contender)}" if several else name_of(contender), cells(figures))
-        for seed, by_contender in by_seed.items()
-        for contender, figures in by_contender.items()
+def _incentives(study: Study) -> PropertySection:
+    return PropertySection(
+        title="Incentives",
+        intro="First price asks for shading: an advertiser that bids its value keeps nothing. What it could gain is "
+        "measured; where theory says that nobody can gain (MOSAIC, the segment auction), it is computed.",
+        plots=(),
+        tables=incentive_tables(study.incentives),
+        note="First price: gain per query of the best bid of the ladder for utility maximisers, chosen by half of the "
+        "answers and measured by the other (on average a lower bound); “at most” lets the same answers choose and "
+        "measure. Value maximisers: itctr that another feasible bid would add to value / target ROI, held out as well: "
+        "an interval that holds zero finds no better bid. Least utility: of any bid up to the value; not negative "
+        "means individually rational. Best responses: all advertisers of a few queries, each moving only for a gain "
+        "beyond two standard errors, under the newest Ad-LLM. Truthful by design: exact arithmetic, what is left is "
+        "rounding. Gains, revenue and utilities in bid units.",
     )
-
-
-def _first_heading(study: Study) -> str:
-    return "Seed and model" if len(study.runs) > 1 else "Model"
-
-
-def _cell(figure: Interval, unit: str = "") -> PropertyCell:
-    return PropertyCell(number(figure.value, unit), interval(figure, unit))

@@ -35,8 +35,9 @@ class SeedRun:
     """One run of a profile under one seed.
 
     `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
-    `runs`: the id of the run that made each mechanism's outcomes. `bid_curves`: as in `CURVE_SCHEMA`, and `continuity`,
-    with a column `scope` besides, where measured.
+    `runs`: the id of the run that made each mechanism's outcomes. The property checks where they were measured:
+    `bid_curves` as in `CURVE_SCHEMA`, `continuity` with a column `scope` besides, `incentives` as in
+    `INCENTIVE_SCHEMA`.
     """
 
     outcomes: pl.DataFrame
@@ -47,6 +48,7 @@ class SeedRun:
     runs: Mapping[str, str] = field(default_factory=dict)
     bid_curves: pl.DataFrame | None = None
     continuity: pl.DataFrame | None = None
+    incentives: pl.DataFrame | None = None
 
     @property
     def seed(self) -> int:
@@ -66,6 +68,7 @@ class Study:
     left_out: Sequence[Contender]
     bid_responses: Mapping[int, Mapping[Contender, BidResponse]]
     continuity: Mapping[int, Mapping[Contender, ContinuityFigures]]
+    incentives: Mapping[int, pl.DataFrame]
 
     @classmethod
     def of(cls, runs: Sequence[SeedRun], resamples: int) -> Study:
@@ -99,6 +102,7 @@ class Study:
                 for run in ordered
                 if run.continuity is not None
             },
+            incentives={run.seed: run.incentives for run in ordered if run.incentives is not None},
         )
 
     @property

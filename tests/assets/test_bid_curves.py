@@ -19,10 +19,14 @@ def test_curves_of_every_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with DagsterInstance.ephemeral() as instance:
         result = run(tmp_path, bid_monotonicity, instance)
     frame = Lake(data_dir=str(tmp_path)).read("bid_monotonicity")
-    assert frame.height == 3 * len(LADDER) * 10
+    # Three Ad-LLMs, RAG-Auction and MOSAIC at three temperatures.
+    assert frame.height == (3 + 1 + 3) * len(LADDER) * 10
     found = bid_responses(frame, 100, seed=0)
     follows, ignores = found[Contender("llm_auction", "02")], found[Contender("pretrained")]
     assert follows.pooled_spearman > 0.5 and follows.violation_share.value == 0.0
     assert ignores.query_spearman.value is None
+    for contender in (Contender("rag_auction", None, "k=1"), Contender("mosaic", None, "tau=10")):
+        # The reward model of this market is the user itself, so that no bid can cost clicks.
+        assert found[contender].violation_share.value == 0.0 and found[contender].answers == 0
     metadata = result.asset_materializations_for_node("bid_monotonicity")[0].metadata
-    assert "llm_auction iteration 02" in metadata["summary"].value and "base64" in metadata["curves"].value
+    assert "LLM-Auction, iteration 2" in metadata["summary"].value and "base64" in metadata["curves"].value

@@ -29,8 +29,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--property",
-            help="monotonicity, continuity, reserve, reward_model; repeat it for more. Mechanisms are then measured "
-            "only where they are named.",
+            help="monotonicity, continuity, incentives (after monotonicity), quality, reserve, reward_model; repeat it for "
+            "more. Mechanisms are then measured only where they are named.",
             show_default=False,
         ),
     ] = None,
@@ -70,7 +70,7 @@ def evaluate(
     if not chosen and not properties:
         chosen = ["pretrained", "mosaic", *environment.profile.arms]
     stages = [Stage(f"evaluate {name}", "evaluation", name) for name in chosen]
-    stages += [Stage(name, property_job(name)) for name in dict.fromkeys(properties or ())]
+    stages += [Stage(name, property_job(name)) for name in PROPERTIES if name in (properties or ())]
     console = open_console()
     with LoopDisplay(console) as display:
         _run([*stages, Stage(REPORT, "study")], environment, display)

@@ -1,0 +1,113 @@
+"""The baselines of the property checks: MOSAIC and RAG-Auction on the bench, from answers that depend on no bid."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from assets.bench import Bench, evaluated_iterations, load_reward_model, penalty_of
+from llm_auction.evaluation.baseline_curves import mosaic_curve, segment_curve
+from llm_auction.evaluation.bid_curves import computed_points
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.market import Auction
+from llm_auction.mechanisms import MosaicAuction, relevance_by_retrieval
+from llm_auction.mechanisms.mosaic import CandidateSet
+from llm_auction.prompts import render_messages
+from llm_auction.seeds import derive_seed
+from resources.engines import EngineResource
+from resources.model_store import ModelStore
+
+ARM_OF_MOSAIC_REWARD = "llm_auction"
+
+
+@dataclass(frozen=True)
+class BidFreeAnswers:
+    """MOSAIC's candidate answers of one auction: `clicks` (M, n) as its reward model expects them, `costs` (M,)."""
+
+    auction: Auction
+    texts: Sequence[str]
+    clicks: np.ndarray
+    costs: np.ndarray
+
+
+def mosaic_candidates(
+    bench: Bench, auctions: Sequence[Auction], model_store: ModelStore, engine: EngineResource
+) -> list[BidFreeAnswers]:
+    """The candidate answers of each auction, scored by the arm's newest reward model.
+
+    Raises:
+        ValueError: the arm has no reward model yet; says what to materialize.
+    """
+    profile = bench.profile
+    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC_REWARD)[-1]
+    mosaic = MosaicAuction(
+        engine.open(model_store.resolve("ad_llm", "base").path),
+        load_reward_model(model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path),
+        profile.sampling,
+        penalty_of(profile),
+        tau=0.0,
+        candidates=profile.evaluation.mosaic_candidates,
+        template=profile.ad_llm.prompt,
+        on_progress=lambda done, total: bench.log(f"mosaic: {done} of {total} candidate answers"),
+    )
+    # With bids of one currency unit a candidate's rewards are its expected clicks.
+    unit = [replace(auction, bids=(1,) * len(auction.bids)) for auction in auctions]
+    proposals = mosaic.propose(unit, bench.answer_seed)
+    return [_bid_free(auction, proposal) for auction, proposal in zip(auctions, proposals, strict=True)]
+
+
+def mosaic_curves(
+    bench: Bench,
+    probes: Sequence[tuple[Auction, str]],
+    ladder: Sequence[int],
+    model_store: ModelStore,
+    engine: EngineResource,
+) -> Iterator[pl.DataFrame]:
+    """The curve of every probe under MOSAIC, at every tau of the profile and in the limit of tau -> 0."""
+    candidates = mosaic_candidates(bench, [auction for auction, _ in probes], model_store, engine)
+    for tau in (0.0, *bench.profile.evaluation.mosaic_taus):
+        contender = Contender("mosaic", None, f"tau={tau:g}" if tau else "argmax")
+        for (auction, ad_id), found in zip(probes, candidates, strict=True):
+            clicks = [bench.user.click_probabilities(auction, text).get(ad_id, 0.0) for text in found.texts]
+            itctr = mosaic_curve(
+                found.clicks, found.costs, auction.bids, _place(auction, ad_id), ladder, tau, np.array(clicks)
+            )
+            yield computed_points(contender, auction.query.query_id, ad_id, ladder, itctr, len(clicks))
+
+
+def rag_curves(
+    bench: Bench,
+    probes: Sequence[tuple[Auction, str]],
+    ladder: Sequence[int],
+    model_store: ModelStore,
+    engine: EngineResource,
+) -> Iterator[pl.DataFrame]:
+    """The curve of every probe under RAG-Auction with one winner for the whole answer."""
+    profile, relevance = bench.profile, relevance_by_retrieval(bench.ads)
+    alone = [_alone(auction, ad_id) for auction, ad_id in probes]
+    bench.log(f"rag_auction k=1: {profile.properties.bid_answers} answers about each probed ad")
+    answers = engine.open(model_store.resolve("ad_llm", "base").path).sample(
+        [render_messages(auction, profile.ad_llm.prompt, show_bids=False) for auction in alone],
+        profile.properties.bid_answers,
+        profile.sampling,
+        derive_seed(profile.seed, "bid-curve", "rag-auction"),
+    )
+    contender = Contender("rag_auction", None, "k=1")
+    for (auction, ad_id), winner, of_probe in zip(probes, alone, answers, strict=True):
+        clicks = [bench.user.click_probabilities(winner, answer.text).get(ad_id, 0.0) for answer in of_probe]
+        itctr = segment_curve(relevance(auction), auction.bids, _place(auction, ad_id), ladder, float(np.mean(clicks)))
+        yield computed_points(contender, auction.query.query_id, ad_id, ladder, itctr, len(clicks))
+
+
+def _bid_free(auction: Auction, proposal: CandidateSet) -> BidFreeAnswers:
+    return BidFreeAnswers(auction, [answer.text for answer in proposal.answers], proposal.rewards, proposal.costs)
+
+
+def _alone(auction: Auction, ad_id: str) -> Auction:
+    place = _place(auction, ad_id)
+    return replace(auction, candidates=(auction.candidates[place],), bids=(auction.bids[place],))
+
+
+def _place(auction: Auction, ad_id: str) -> int:
+    return [ad.ad_id for ad in auction.candidates].index(ad_id)

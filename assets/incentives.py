@@ -1,0 +1,141 @@
+"""Property check: what advertisers could gain by not telling the truth, and what that leaves of the revenue."""
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+
+import numpy as np
+import polars as pl
+from dagster import (
+    AllPartitionMapping,
+    AssetDep,
+    AssetExecutionContext,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
+from assets.bid_baselines import mosaic_candidates
+from assets.bid_sampling import ARM
+from assets.metadata import table_metadata
+from llm_auction.evaluation.best_response import Round, SampleClicks, play
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.truthfulness import TruthRegret, mosaic_regret, segment_regret
+from llm_auction.market import Auction
+from llm_auction.mechanisms import LlmAuction, relevance_by_retrieval
+from resources.engines import EngineResource
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+
+MISREPORTS = tuple(range(0, 101, 5))
+COLUMN_DESCRIPTIONS = {
+    "variant": "Setting of the mechanism, such as tau=10; null when it has none.",
+    "setting": "What the figure is for: the target ROI of value maximisers, or the round of best responses.",
+    "metric": "utility_regret: gain of utility maximisers over the truth, held out; value_regret: gain in itctr of "
+    "value maximisers over value / target; *_optimistic: on the answers that chose the bid; bid_shading: best bid over "
+    "value; misreport_gain: the largest gain of any misreport where theory allows none.",
+    "ci_low": "95 % interval over queries; null for exact arithmetic.",
+    "n": "Queries; advertisers for misreport_gain.",
+}
+
+
+@asset(
+    group_name="evaluation",
+    deps=[
+        "bid_monotonicity",
+        "ad_candidates",
+        "pretrained_ad_llm",
+        AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
+        AssetDep("pctr_model", partition_mapping=AllPartitionMapping()),
+    ],
+    kinds={"python", "pytorch", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+    pool="gpu",
+)
+def incentive_report(
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    model_store: ModelStore,
+    engine: EngineResource,
+    user_model: UserModelResource,
+) -> MaterializeResult:
+    """Incentives: regret of the truth under first price, best responses, value maximisers, and IR.
+
+    From the curves of `bid_monotonicity`, and a run of best responses on a few queries under the newest Ad-LLM. MOSAIC
+    and the segment auction, where no misreport should gain, are computed exactly.
+    """
+    from llm_auction.evaluation.bid_curves import curves_of
+    from llm_auction.evaluation.incentive_table import best_response_rows, first_price_rows, truth_rows
+    from llm_auction.report.incentives import incentive_markdown
+
+    config = profile.get()
+    bench = Bench.of(config, lake, user_model, context.log.info)
+    resamples, bid_range = config.evaluation.bootstrap_resamples, (config.bidding.low, config.bidding.high)
+    curves = curves_of(lake.read("bid_monotonicity"))
+    few = bench.auctions[: config.properties.best_response_queries]
+    last = evaluated_iterations(model_store, "ad_llm", ARM)[-1]
+    newest = one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", f"{ARM}/{last}").path))
+    frame = pl.concat(
+        [
+            first_price_rows(curves, bid_range, resamples, config.seed),
+            best_response_rows(Contender(ARM, last), _best_responses(bench, few, newest)),
+            *(truth_rows(one, found) for one, found in _truthful(bench, few, model_store, engine)),
+        ]
+    )
+    lake.write("incentive_report", frame)
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("incentive_report")),
+        metadata={
+            **table_metadata(frame, COLUMN_DESCRIPTIONS),
+            "summary": MetadataValue.md(incentive_markdown(frame)),
+        },
+    )
+
+
+def _best_responses(bench: Bench, auctions: Sequence[Auction], mechanism: LlmAuction) -> list[Round]:
+    config = bench.profile.properties
+    resamples, seed = bench.profile.evaluation.bootstrap_resamples, bench.profile.seed
+    bench.log(f"best responses in {len(auctions)} queries, at most {config.best_response_rounds} rounds")
+    return play(auctions, _sampler(bench, mechanism), config.best_response_rounds, resamples, seed)
+
+
+def _sampler(bench: Bench, mechanism: LlmAuction) -> SampleClicks:
+    """Click probabilities of all candidates in fresh answers; every 20th call is told of."""
+    calls = 0
+
+    def sample(auctions: Sequence[Auction], seed: int) -> list[np.ndarray]:
+        nonlocal calls
+        calls += 1
+        if calls % 20 == 0:
+            bench.log(f"best responses: {calls} bids tried")
+        outcomes = mechanism.repeat(auctions, bench.profile.properties.best_response_answers, seed)
+        return [
+            _clicks(bench, auction, [one.answer for one in of_auction])
+            for auction, of_auction in zip(auctions, outcomes, strict=True)
+        ]
+
+    return sample
+
+
+def _clicks(bench: Bench, auction: Auction, texts: Sequence[str]) -> np.ndarray:
+    """(answers, candidates) click probabilities, 0 where an ad is not shown."""
+    found = [bench.user.click_probabilities(auction, text) for text in texts]
+    return np.array([[clicks.get(ad.ad_id, 0.0) for ad in auction.candidates] for clicks in found])
+
+
+def _truthful(
+    bench: Bench, auctions: Sequence[Auction], model_store: ModelStore, engine: EngineResource
+) -> Iterator[tuple[Contender, TruthRegret]]:
+    """The regret of truth under MOSAIC at every tau and in the segment auction; the test bids are the values."""
+    candidates = mosaic_candidates(bench, auctions, model_store, engine)
+    for tau in (0.0, *bench.profile.evaluation.mosaic_taus):
+        found = [mosaic_regret(one.clicks, one.costs, one.auction.bids, MISREPORTS, tau) for one in candidates]
+        yield Contender("mosaic", None, f"tau={tau:g}" if tau else "argmax"), reduce(TruthRegret.joined, found)
+    relevance = relevance_by_retrieval(bench.ads)
+    found = [segment_regret(relevance(auction), auction.bids, MISREPORTS) for auction in auctions]
+    yield Contender("rag_auction", None, "k=1"), reduce(TruthRegret.joined, found)

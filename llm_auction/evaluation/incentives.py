@@ -1,0 +1,170 @@
+"""Incentives under first price (arXiv 2512.10551, section 4.3), read off measured bid curves itctr(b).
+
+- A utility maximiser with value v a click has utility (v - b) * itctr(b). Bidding the truth always leaves it nothing,
+  so first price is not truthful for it; its regret is what the best bid would leave.
+- A value maximiser wants as much itctr as it can have at v * itctr >= tau * b * itctr. Every bid up to v / tau is
+  feasible, click by click; the highest of them is best if itctr rises with the bid.
+- Individual rationality (IR): a bid up to the value never leaves less than nothing.
+
+The best bid of a MEASURED curve looks better than it is, because the best of several noisy points is taken. So the
+answers of each curve are split in two: one half chooses the bid, the other says what it brings, and the other way
+round. That is an unbiased estimate for the bid chosen, and a lower bound on average for the truly best one. What the
+same answers say of the bid they chose themselves is reported beside it as the upper end; no curve is smoothed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm_auction.evaluation.bid_curves import BidCurve
+from llm_auction.evaluation.bootstrap import Interval, resample_means
+from llm_auction.seeds import generator
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPriceRegret:
+    """What utility maximisers could gain over the truth, per query, over `n` queries; currency units.
+
+    `regret`: the gain of bids chosen by one half of the answers, as the other half measures it (on average a lower
+    bound). `optimistic`: measured by the same answers that chose (on average an upper bound over the ladder's bids).
+    `shading`: chosen bid over value, of the advertisers that would gain something; `shading_n` counts them.
+    `least_utility`: the lowest utility that any bid up to the value left anywhere; IR holds when it is not negative.
+    """
+
+    regret: Interval
+    optimistic: Interval
+    shading: Interval
+    n: int
+    shading_n: int
+    least_utility: float
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMaximiserRegret:
+    """What value maximisers with one target ROI could gain over bidding value / target, over `n` queries.
+
+    `regret` and `optimistic` as in `FirstPriceRegret`, in itctr. `least_roi`: the lowest value over payment that the
+    bid value / target left, as a multiple of the target; at least 1 means feasible.
+    """
+
+    target_roi: float
+    regret: Interval
+    optimistic: Interval
+    n: int
+    least_roi: float
+
+
+def draw_values(curves: Sequence[BidCurve], low: int, high: int, seed: int) -> np.ndarray:
+    """A private value a click for the advertiser of each curve: a uniform integer, as bids are drawn."""
+    draws = [generator(seed, "value", curve.query_id).integers(low, high, endpoint=True) for curve in curves]
+    return np.array(draws, dtype=np.float64)
+
+
+def first_price_regret(curves: Sequence[BidCurve], values: np.ndarray, resamples: int, seed: int) -> FirstPriceRegret:
+    """The regret of truthful utility maximisers, one for each curve.
+
+    Args:
+        curves: sampled curves of one contender, at least two answers a bid.
+        values: value a click of each curve's advertiser, currency units.
+
+    Raises:
+        ValueError: no curve, a computed curve, or one answer a bid.
+    """
+    held_out, optimistic, shading, least = [], [], [], np.inf
+    for curve, value in zip(curves, values, strict=True):
+        margins = value - curve.bids
+        held, same, chosen = _best_of_halves(curve, margins[:, None], allowed=margins >= 0)
+        held_out.append(held)
+        optimistic.append(same)
+        if same > 0:
+            shading.append(float(np.mean(curve.bids[chosen])) / value)
+        least = min(least, *(margins * curve.itctr)[margins >= 0], np.inf)
+    return FirstPriceRegret(
+        regret=_mean(held_out, resamples, seed),
+        optimistic=_mean(optimistic, resamples, seed),
+        shading=_mean(shading, resamples, seed),
+        n=len(held_out),
+        shading_n=len(shading),
+        least_utility=float(least) if np.isfinite(least) else 0.0,
+    )
+
+
+def value_maximiser_regret(
+    curves: Sequence[BidCurve], values: np.ndarray, target_roi: float, resamples: int, seed: int
+) -> ValueMaximiserRegret:
+    """The regret of value maximisers that bid value / target: the highest bid of the ladder that is no higher.
+
+    Curves whose lowest bid is above that are left out: their advertiser stays away.
+
+    Raises:
+        ValueError: as for `first_price_regret`, or a target below 1.
+    """
+    if target_roi < 1:
+        raise ValueError(f"a target ROI must be >= 1, got {target_roi}")
+    held_out, optimistic, least_roi = [], [], np.inf
+    for curve, value in zip(curves, values, strict=True):
+        allowed = curve.bids <= value / target_roi
+        if not allowed.any():
+            continue
+        top = int(np.flatnonzero(allowed)[-1])
+        own = np.zeros((len(curve.bids), 1)) + curve_values(curve)[top]
+        held, same, _ = _best_of_halves(curve, np.ones((len(curve.bids), 1)), allowed, baseline=own)
+        held_out.append(held)
+        optimistic.append(same)
+        if curve.bids[top] > 0:
+            least_roi = min(least_roi, value / curve.bids[top] / target_roi)
+    return ValueMaximiserRegret(
+        target_roi,
+        _mean(held_out, resamples, seed),
+        _mean(optimistic, resamples, seed),
+        len(held_out),
+        float(least_roi) if np.isfinite(least_roi) else 1.0,
+    )
+
+
+def curve_values(curve: BidCurve) -> np.ndarray:
+    """The curve's answers (B, K).
+
+    Raises:
+        ValueError: it was computed, or has a single answer a bid, so that nothing says how far to trust it.
+    """
+    if curve.values is None or curve.answers < 2:
+        raise ValueError(
+            f"the bid curve of query {curve.query_id} has {curve.answers} answers a bid; incentives need at least 2: "
+            "raise properties.bid_answers and materialize bid_monotonicity again"
+        )
+    return curve.values
+
+
+def _best_of_halves(
+    curve: BidCurve, weights: np.ndarray, allowed: np.ndarray, baseline: np.ndarray | float = 0.0
+) -> tuple[float, float, list[int]]:
+    """The gain over the baseline of the best allowed bid: held out, by the same answers, and the bids that were chosen.
+
+    Where no bid seems better than the baseline, the baseline is kept: the gain is 0.
+    """
+    gains = weights * curve_values(curve) - baseline
+    gains[~allowed] = -np.inf
+    held_out, chosen = [], []
+    for choosing, measuring in _halves(gains.shape[1]):
+        best = int(gains[:, choosing].mean(axis=1).argmax())
+        better = gains[best, choosing].mean() > 0
+        held_out.append(float(gains[best, measuring].mean()) if better else 0.0)
+        if better:
+            chosen.append(best)
+    return float(np.mean(held_out)), max(float(gains.mean(axis=1).max()), 0.0), chosen
+
+
+def _halves(answers: int) -> Iterator[tuple[slice, slice]]:
+    even, odd = slice(0, answers, 2), slice(1, answers, 2)
+    yield even, odd
+    yield odd, even
+
+
+def _mean(values: Sequence[float], resamples: int, seed: int) -> Interval:
+    if not len(values):
+        return Interval(None, None, None)
+    return resample_means(np.array(values)[:, None], [0] * len(values), resamples, seed).mean(0)

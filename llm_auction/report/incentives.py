@@ -1,0 +1,113 @@
+"""Incentives in the report: what the truth costs an advertiser, where bids settle, and who is truthful by design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.incentive_table import TARGETS
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.report.property_table import PropertyCell, PropertyTable, property_table
+from llm_auction.report.wording import MISSING
+
+_Figures = Mapping[tuple[str | None, str], Interval]
+
+
+def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[PropertyTable, ...]:
+    """First price by contender, best responses by round, and the mechanisms that theory calls truthful.
+
+    Args:
+        tables: `INCENTIVE_SCHEMA`, by seed.
+    """
+    first_price = {
+        seed: [(one, _first_price(f)) for one, f in _with(table, "utility_regret")] for seed, table in tables.items()
+    }
+    truthful = {
+        seed: [(one, _truthful(f)) for one, f in _with(table, "misreport_gain")] for seed, table in tables.items()
+    }
+    return (
+        property_table(
+            "First price",
+            (
+                "Regret of the truth",
+                "At most",
+                "Best bid, of the value",
+                *(f"Value maximiser, ROI {target:g}" for target in TARGETS),
+                "Least utility",
+            ),
+            first_price,
+        ),
+        property_table(
+            "Best responses",
+            ("Moved", "Bids, of the values", "Revenue", "Of truthful revenue", "Advertisers keep"),
+            {seed: list(_rounds(table)) for seed, table in tables.items()},
+        ),
+        property_table("Truthful by design", ("Largest gain of a misreport", "Least utility"), truthful),
+    )
+
+
+def incentive_markdown(table: pl.DataFrame) -> str:
+    """The tables of one run, for the metadata of its asset."""
+    return "\n\n".join(f"**{one.label}**\n\n{one.markdown()}" for one in incentive_tables({0: table}))
+
+
+def _with(table: pl.DataFrame, metric: str) -> Iterator[tuple[Contender, _Figures]]:
+    """The figures of every contender that has the metric, by (setting, metric)."""
+    for (mechanism, iteration, variant), part in table.group_by(
+        "mechanism", "iteration", "variant", maintain_order=True
+    ):
+        figures = {
+            (setting, name): Interval(value, low, high)
+            for setting, name, value, low, high in part.select(
+                "setting", "metric", "value", "ci_low", "ci_high"
+            ).iter_rows()
+        }
+        if (None, metric) in figures:
+            yield Contender(str(mechanism), _text(iteration), _text(variant)), figures
+
+
+def _first_price(figures: _Figures) -> list[PropertyCell]:
+    return [
+        PropertyCell.of(figures[None, "utility_regret"]),
+        PropertyCell.of(figures[None, "utility_regret_optimistic"]),
+        PropertyCell.of(figures[None, "bid_shading"], "%"),
+        *(PropertyCell.of(figures[f"target_roi={target:g}", "value_regret"], "points") for target in TARGETS),
+        _exact(figures[None, "least_utility"]),
+    ]
+
+
+def _rounds(table: pl.DataFrame) -> Iterator[tuple[str, list[PropertyCell]]]:
+    played = table.filter(pl.col("setting").str.starts_with("round="))
+    for (setting,), part in played.group_by("setting", maintain_order=True):
+        figures = {
+            name: Interval(value, low, high)
+            for name, value, low, high in part.select("metric", "value", "ci_low", "ci_high").iter_rows()
+        }
+        number = str(setting).removeprefix("round=")
+        yield (
+            "the truth" if number == "0" else f"round {number}",
+            [
+                PropertyCell.of(figures["moved"], "%"),
+                PropertyCell.of(figures["bid_share_of_value"], "%"),
+                PropertyCell.of(figures["revenue_per_query"]),
+                PropertyCell.of(figures["revenue_share_of_truth"], "%"),
+                PropertyCell.of(figures["utility_per_query"]),
+            ],
+        )
+
+
+def _truthful(figures: _Figures) -> list[PropertyCell]:
+    return [_exact(figures[None, "misreport_gain"]), _exact(figures[None, "least_utility"])]
+
+
+def _exact(figure: Interval) -> PropertyCell:
+    """A figure of exact arithmetic: rounding of the order of 1e-14 must not read as 0.00 or as a gain."""
+    if figure.value is None:
+        return PropertyCell(MISSING)
+    return PropertyCell("0" if figure.value == 0 else f"{figure.value:.2g}".replace("-", "\N{MINUS SIGN}"))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
