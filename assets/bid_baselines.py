@@ -11,7 +11,7 @@ from llm_auction.evaluation.baseline_curves import mosaic_curve, segment_curve
 from llm_auction.evaluation.bid_curves import computed_points
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
-from llm_auction.mechanisms import MosaicAuction, relevance_by_retrieval
+from llm_auction.mechanisms import MosaicAuction, clicks_from_user, relevance_by_retrieval
 from llm_auction.mechanisms.mosaic import CandidateSet
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -69,10 +69,8 @@ def mosaic_curves(
     for tau in (0.0, *bench.profile.evaluation.mosaic_taus):
         contender = Contender("mosaic", None, f"tau={tau:g}" if tau else "argmax")
         for (auction, ad_id), found in zip(probes, candidates, strict=True):
-            clicks = [bench.user.click_probabilities(auction, text).get(ad_id, 0.0) for text in found.texts]
-            itctr = mosaic_curve(
-                found.clicks, found.costs, auction.bids, _place(auction, ad_id), ladder, tau, np.array(clicks)
-            )
+            clicks = _clicks_on(ad_id, auction, found.texts, bench)
+            itctr = mosaic_curve(found.clicks, found.costs, auction.bids, _place(auction, ad_id), ladder, tau, clicks)
             yield computed_points(contender, auction.query.query_id, ad_id, ladder, itctr, len(clicks))
 
 
@@ -95,13 +93,19 @@ def rag_curves(
     )
     contender = Contender("rag_auction", None, "k=1")
     for (auction, ad_id), winner, of_probe in zip(probes, alone, answers, strict=True):
-        clicks = [bench.user.click_probabilities(winner, answer.text).get(ad_id, 0.0) for answer in of_probe]
-        itctr = segment_curve(relevance(auction), auction.bids, _place(auction, ad_id), ladder, float(np.mean(clicks)))
+        clicks = _clicks_on(ad_id, winner, [answer.text for answer in of_probe], bench)
+        itctr = segment_curve(relevance(auction), auction.bids, _place(auction, ad_id), ladder, float(clicks.mean()))
         yield computed_points(contender, auction.query.query_id, ad_id, ladder, itctr, len(clicks))
 
 
 def _bid_free(auction: Auction, proposal: CandidateSet) -> BidFreeAnswers:
     return BidFreeAnswers(auction, [answer.text for answer in proposal.answers], proposal.rewards, proposal.costs)
+
+
+def _clicks_on(ad_id: str, auction: Auction, texts: Sequence[str], bench: Bench) -> np.ndarray:
+    """The user's click probability of one ad in each answer, 0 where it is not shown."""
+    found = clicks_from_user(bench.user)([auction] * len(texts), texts)
+    return np.array([clicks.get(ad_id, 0.0) for clicks in found])
 
 
 def _alone(auction: Auction, ad_id: str) -> Auction:

@@ -23,7 +23,7 @@ from llm_auction.evaluation.best_response import Round, SampleClicks, play
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.truthfulness import TruthRegret, mosaic_regret, segment_regret
 from llm_auction.market import Auction
-from llm_auction.mechanisms import LlmAuction, relevance_by_retrieval
+from llm_auction.mechanisms import LlmAuction, clicks_from_user, relevance_by_retrieval
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -124,7 +124,7 @@ def _sampler(bench: Bench, mechanism: LlmAuction) -> SampleClicks:
 
 def _clicks(bench: Bench, auction: Auction, texts: Sequence[str]) -> np.ndarray:
     """(answers, candidates) click probabilities, 0 where an ad is not shown."""
-    found = [bench.user.click_probabilities(auction, text) for text in texts]
+    found = clicks_from_user(bench.user)([auction] * len(texts), texts)
     return np.array([[clicks.get(ad.ad_id, 0.0) for ad in auction.candidates] for clicks in found])
 
 

@@ -4,6 +4,7 @@ PROPERTIES = {
     "monotonicity": "bid_monotonicity",
     "continuity": "bid_continuity",
     "incentives": "incentive_report",
+    "quality": "answer_quality",
     "reserve": "reserve_prices",
     "reward_model": "reward_model_ablation",
 }

@@ -41,6 +41,7 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         bid_curves=_property_table(lake, "bid_monotonicity"),
         continuity=_property_table(lake, "bid_continuity"),
         incentives=_property_table(lake, "incentive_report"),
+        quality=_property_table(lake, "answer_quality"),
     )
 
 

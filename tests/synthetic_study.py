@@ -15,8 +15,10 @@ from llm_auction.evaluation.continuity import SLOT_AUCTION, ladder, slot_probe
 from llm_auction.evaluation.incentive_table import best_response_rows, first_price_rows, truth_rows
 from llm_auction.evaluation.monotonicity import LADDER
 from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
+from llm_auction.evaluation.quality import answer_quality
 from llm_auction.evaluation.truthfulness import TruthRegret
 from llm_auction.market import Ad, Auction, Query, UserProfile
+from llm_auction.pctr.encoders import HashingEncoder
 from llm_auction.profiles.schema import EvaluationConfig, PopulationConfig, Profile
 from llm_auction.report.study import RewardModelFit, SeedRun
 from llm_auction.seeds import derive_seed, generator
@@ -115,6 +117,7 @@ def synthetic_run(seed: int = 0, queries: int = 40) -> SeedRun:
         bid_curves=synthetic_bid_curves(profile),
         continuity=synthetic_continuity(profile),
         incentives=synthetic_incentives(profile),
+        quality=answer_quality(synthetic_outcomes(profile), {ad.ad_id: ad for ad in catalog()}, HashingEncoder(64)),
     )
 
 

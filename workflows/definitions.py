@@ -9,6 +9,7 @@ from dagster import Definitions, in_process_executor, load_asset_checks_from_mod
 from assets import (
     ad_llm,
     ad_llm_checks,
+    answer_quality,
     base,
     bid_continuity,
     bid_curves,
@@ -55,6 +56,7 @@ MODULES = [
     bid_curves,
     bid_continuity,
     incentives,
+    answer_quality,
     reserve_prices,
     reward_model_ablation,
     click_log,

@@ -15,7 +15,12 @@ _Figure = tuple[str, Interval, int]
 
 def property_records(study: Study, run: SeedRun) -> list[dict[str, Any]]:
     """The records of one seed's run, keys as in `llm_auction.report.records.records`."""
-    tables = {"bid_monotonicity": _monotonicity, "bid_continuity": _continuity, "incentive_report": _incentives}
+    tables = {
+        "bid_monotonicity": _monotonicity,
+        "bid_continuity": _continuity,
+        "incentive_report": _incentives,
+        "answer_quality": _quality,
+    }
     return [
         {
             "profile": study.profile,
@@ -63,6 +68,12 @@ def _incentives(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
         contender = Contender(row["mechanism"], row["iteration"], row["variant"])
         name = row["metric"] if row["setting"] is None else f"{row['metric']}[{row['setting']}]"
         yield contender, (name, Interval(row["value"], row["ci_low"], row["ci_high"]), row["n"])
+
+
+def _quality(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
+    for contender, figures in study.quality.get(seed, {}).items():
+        for name, found in figures.items():
+            yield contender, (f"quality_{name}", found.mean, found.n)
 
 
 def _single(value: float | None) -> Interval:

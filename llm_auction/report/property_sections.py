@@ -10,6 +10,7 @@ from llm_auction.report.continuity import continuity_table
 from llm_auction.report.incentives import incentive_tables
 from llm_auction.report.monotonicity import monotonicity_table
 from llm_auction.report.property_table import PropertyTable
+from llm_auction.report.quality import quality_tables
 from llm_auction.report.study import Study
 from llm_auction.report.wording import number
 
@@ -35,6 +36,8 @@ def property_sections(study: Study, plots: Iterable[Plot]) -> list[PropertySecti
         found.append(_continuity(study, drawn["bid_continuity"]))
     if study.incentives:
         found.append(_incentives(study))
+    if study.quality:
+        found.append(_quality(study))
     return found
 
 
@@ -82,4 +85,18 @@ def _incentives(study: Study) -> PropertySection:
         "means individually rational. Best responses: all advertisers of a few queries, each moving only for a gain "
         "beyond two standard errors, under the newest Ad-LLM. Truthful by design: exact arithmetic, what is left is "
         "rounding. Gains, revenue and utilities in bid units.",
+    )
+
+
+def _quality(study: Study) -> PropertySection:
+    return PropertySection(
+        title="Answer quality",
+        intro="How well the answers read, from their text alone (GEM-Bench, arXiv 2509.14221), and whether they say "
+        "that they carry ads.",
+        plots=(),
+        tables=quality_tables(study.quality),
+        note="Cosines of sentence embeddings by the reward model's text encoder: flow, of neighbouring sentences; "
+        "coherence, to the mean of all; transition, of an ad's sentence to its neighbours; alignment, to the sentences "
+        "without ads. Comparable within this report only. Repetition: word triples that stood in the answer before. "
+        "Disclosed: answers with ads that say so in their own words.",
     )

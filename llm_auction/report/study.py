@@ -12,6 +12,7 @@ from llm_auction.evaluation.continuity import ContinuityFigures, continuity_figu
 from llm_auction.evaluation.efficiency import Comparison, efficiency_table
 from llm_auction.evaluation.monotonicity import BidResponse, bid_responses
 from llm_auction.evaluation.outcomes import Contender, pool_seeds
+from llm_auction.evaluation.quality_summary import QualityFigure, quality_figures
 from llm_auction.market import Ad, Query, UserProfile
 
 
@@ -37,7 +38,7 @@ class SeedRun:
     `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
     `runs`: the id of the run that made each mechanism's outcomes. The property checks where they were measured:
     `bid_curves` as in `CURVE_SCHEMA`, `continuity` with a column `scope` besides, `incentives` as in
-    `INCENTIVE_SCHEMA`.
+    `INCENTIVE_SCHEMA`, `quality` as in `QUALITY_SCHEMA`.
     """
 
     outcomes: pl.DataFrame
@@ -49,6 +50,7 @@ class SeedRun:
     bid_curves: pl.DataFrame | None = None
     continuity: pl.DataFrame | None = None
     incentives: pl.DataFrame | None = None
+    quality: pl.DataFrame | None = None
 
     @property
     def seed(self) -> int:
@@ -69,6 +71,7 @@ class Study:
     bid_responses: Mapping[int, Mapping[Contender, BidResponse]]
     continuity: Mapping[int, Mapping[Contender, ContinuityFigures]]
     incentives: Mapping[int, pl.DataFrame]
+    quality: Mapping[int, Mapping[Contender, Mapping[str, QualityFigure]]]
 
     @classmethod
     def of(cls, runs: Sequence[SeedRun], resamples: int) -> Study:
@@ -103,6 +106,11 @@ class Study:
                 if run.continuity is not None
             },
             incentives={run.seed: run.incentives for run in ordered if run.incentives is not None},
+            quality={
+                run.seed: quality_figures(run.quality, resamples, run.seed)
+                for run in ordered
+                if run.quality is not None
+            },
         )
 
     @property

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from workflows.loop import LoopEvent
 
 # How long stages take relative to an iteration of an arm, by the first word of their names; the pace is measured.
-WEIGHTS = {"market": 0.15, "evaluate": 0.7, "report": 0.1, "monotonicity": 4.0, "continuity": 10.0, "incentives": 2.0}
+WEIGHTS = {
+    "market": 0.15,
+    "evaluate": 0.7,
+    "report": 0.1,
+    "monotonicity": 4.0,
+    "continuity": 10.0,
+    "incentives": 2.0,
+    "quality": 0.2,
+}
 ITERATION = 1.0
 # Figures of a finished stage that are worth a line: (asset, figure, label, format).
 NOTES = (

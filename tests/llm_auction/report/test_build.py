@@ -18,7 +18,7 @@ from tests.synthetic_study import FINAL, synthetic_run
 
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 # Nothing but outcomes: neither fits nor properties.
-BARE: dict[str, object] = {"fits": (), "bid_curves": None, "continuity": None, "incentives": None}
+BARE: dict[str, object] = {"fits": (), "bid_curves": None, "continuity": None, "incentives": None, "quality": None}
 ATTACK = '<script>alert(1)</script><img src="https://example.com/x">'
 
 
@@ -100,6 +100,8 @@ def test_records(report: ReportFiles) -> None:
     assert [one["seed"] for one in find(mechanism="pretrained", metric="bid_violation_share")] == [0, 1]
     slot = find(seed=0, mechanism="slot_auction", metric="largest_jump_share")[0]
     assert (slot["value"], slot["table"], slot["run"]) == (1.0, "bid_continuity", None)
+    disclosure = find(seed=0, mechanism="pretrained", metric="quality_disclosure")[0]
+    assert (disclosure["value"], disclosure["table"]) == (0.0, "answer_quality")
     gain = find(seed=1, mechanism="mosaic", variant="tau=10", metric="misreport_gain")[0]
     assert (gain["value"], gain["n"], gain["table"]) == (3e-14, 20, "incentive_report")
     assert find(seed=0, mechanism="llm_auction", iteration="03", metric="value_regret[target_roi=1.5]")
@@ -113,7 +115,7 @@ def test_figures_are_reproducible(report: ReportFiles, tmp_path: Path) -> None:
 
 def test_properties_have_their_sections(report: ReportFiles, tmp_path: Path) -> None:
     html = report.html.read_text(encoding="utf-8")
-    titles = ["Bids and clicks", "Continuity", "Incentives"]
+    titles = ["Bids and clicks", "Continuity", "Incentives", "Answer quality"]
     assert [one for one in re.findall(r"<h2>([^<]*)</h2>", html) if one in titles] == titles
     assert "Slot auction" in html and "seed 0" in html.lower()
     run = replace(synthetic_run(0, 6), **BARE)
