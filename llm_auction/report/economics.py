@@ -12,7 +12,8 @@ from llm_auction.profiles.arms import ARMS
 from llm_auction.report.charts import Plot
 from llm_auction.report.cost_plot import shown_contenders
 from llm_auction.report.palette import SERIES
-from llm_auction.report.property_sections import PropertyCell, PropertySection, PropertyTable
+from llm_auction.report.property_sections import PropertySection
+from llm_auction.report.property_table import PropertyCell, PropertyTable
 from llm_auction.report.study import Study
 from llm_auction.report.wording import interval, name_of, number
 
