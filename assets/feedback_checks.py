@@ -165,6 +165,8 @@ def _parameters(config: Profile, partition: Mapping[str, str]) -> dict[str, obje
         "iterations": [partition["iteration"]],
         "min_ctr": bounds.min_ctr,
         "max_ctr": bounds.max_ctr,
+        # The parametric user judges every ad; an LLM may fail on a few.
+        "min_judged_share": 1.0 - config.user.max_missing_share if config.user.is_llm else 1.0,
         "max_format_error_rate": bounds.max_format_error_rate,
         "min_volume_share": bounds.min_volume_share,
     }

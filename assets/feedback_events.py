@@ -75,8 +75,8 @@ CLICK_COLUMNS = Columns(
         "arm": (pl.String, "Arm of the experiment."),
         "iteration": (pl.String, "Iteration, zero-padded."),
         "ad_id": (pl.String, "The inserted ad."),
-        "clicked": (pl.Boolean, "Whether it was clicked."),
-        "click_probability": (pl.Float64, "The user model's own probability; null for real users."),
+        "clicked": (pl.Boolean, "Whether it was clicked; null where the user model gave no usable verdict."),
+        "click_probability": (pl.Float64, "The user model's own probability; null where it knows none."),
         "reason": (pl.String, "Why, in the user model's words."),
     }
 )
@@ -136,9 +136,13 @@ def click_rows(
 ) -> list[dict[str, Any]]:
     """One row of `click_feedback` for each inserted ad of each answer; `auctions` belong to the responses in order."""
     rows = []
-    for response, auction in zip(responses, auctions, strict=True):
+    judged = user.judge_all(
+        auctions,
+        [response["answer"] for response in responses],
+        [generator(seed, "clicks", response["response_id"]) for response in responses],
+    )
+    for response, judgements in zip(responses, judged, strict=True):
         response_id = response["response_id"]
-        judgements = user.judge(auction, response["answer"], generator(seed, "clicks", response_id))
         for position, judgement in enumerate(judgements):
             rows.append(
                 {

@@ -45,8 +45,8 @@ def click_figures(clicks: pl.DataFrame, responses: pl.DataFrame, ads: pl.DataFra
     inserted = inserted_pairs(responses)
     answered = responses.select("response_id", answered_at="ts")
     return {
-        "judged_ads": clicks.height,
-        **_rate("ctr", clicks["clicked"]),
+        "judged_ads": clicks["clicked"].count(),
+        **_rate("ctr", clicks["clicked"].drop_nulls()),
         "unknown_responses": clicks.join(responses, on="response_id", how="anti").height,
         "unknown_ads": clicks.join(ads, on="ad_id", how="anti").height,
         "judged_but_not_inserted": clicks.join(inserted, on=PAIR, how="anti").height,
@@ -76,6 +76,7 @@ def impression_figures(
         "lost_insertions": inserted_pairs(responses)
         .join(impressions, on=PAIR, how="anti")
         .join(rejected_answers, on="response_id", how="anti")
+        .join(rejected_clicks.filter(pl.col("rejection_reason") == "missing_judgement"), on=PAIR, how="anti")
         .height,
         "lost_clicks": landed_clicks.join(modelled_clicks, on=PAIR, how="anti")
         .join(rejected_clicks, on=PAIR, how="anti", nulls_equal=True)

@@ -5,21 +5,29 @@ modelled feedback (`feedback_models`), the reward model (`pctr_model`), the pref
 the tuned `ad_llm`, which the next iteration deploys (arXiv 2512.10551, Algorithm 1).
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import polars as pl
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
 
 from assets.feedback_events import CLICK_COLUMNS, RESPONSE_COLUMNS, click_rows, response_rows
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.gate import refuse_out_of_order
-from assets.metadata import mean_of, rounded, table_metadata
+from assets.metadata import mean_of, numbers_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
+from llm_auction.market import Ad, Auction
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
+from llm_auction.users.protocol import UserModel
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
+
+# Answers on which the agreement of an LLM with itself and with the parametric user is measured: 200 replies at most.
+AGREEMENT_ANSWERS = 100
 
 
 @asset(
@@ -111,12 +119,18 @@ def ad_responses(
 def click_feedback(
     context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
 ) -> MaterializeResult:
-    """What the user model did with those answers: one row for every inserted ad it judged, clicked or not, and why."""
+    """What the user model did with those answers: one row for every inserted ad, clicked or not, and why.
+
+    An ad for which an LLM gave no usable verdict has null in place of a click: modelling leaves it out, and more of
+    them than `user.max_missing_share` stop the iteration.
+    """
     config = profile.get()
     partition = partition_of(context.partition_key)
     responses = lake.read("ad_responses", partition)
     ads = load_ads(lake)
-    user = user_model.open(list(ads.values()))
+    user = user_model.open(
+        list(ads.values()), lambda done, total: context.log.info(f"answers judged: {done} of {total}")
+    )
     rows = list(responses.iter_rows(named=True))
     auctions = auctions_from_rows(rows, ads, load_profiles(lake), load_queries(lake))
     frame = pl.DataFrame(click_rows(rows, auctions, user, config.seed), schema=CLICK_COLUMNS.schema)
@@ -126,6 +140,30 @@ def click_feedback(
         metadata={
             **table_metadata(frame, CLICK_COLUMNS.descriptions),
             "clicks": int(frame["clicked"].sum()),
+            "unjudged_ads": frame["clicked"].null_count(),
             "click_through_rate": rounded(mean_of(frame["clicked"])),
+            **(_agreement(user, ads, rows, auctions, config.seed) if config.user.is_llm else {}),
         },
+    )
+
+
+def _agreement(
+    user: UserModel, ads: Mapping[str, Ad], rows: Sequence[Mapping[str, Any]], auctions: Sequence[Auction], seed: int
+) -> dict[str, Any]:
+    """How far an LLM agrees with itself, asked twice, and with the parametric user, on the first answers with ads."""
+    from llm_auction.users import ParametricUser
+    from llm_auction.users.agreement import agreement_of, retest_agreement
+
+    with_ads = [index for index, row in enumerate(rows) if row["inserted_ad_ids"]][:AGREEMENT_ANSWERS]
+    showings = ([auctions[index] for index in with_ads], [str(rows[index]["answer"]) for index in with_ads], seed)
+    itself = retest_agreement(user, *showings)
+    formula = agreement_of(user, ParametricUser(list(ads.values())), *showings)
+    return numbers_metadata(
+        {
+            "agreement_ads": itself.ads,
+            "retest_agreement": itself.agreed,
+            "retest_kappa": itself.kappa,
+            "agreement_with_parametric": formula.agreed,
+            "kappa_with_parametric": formula.kappa,
+        }
     )

@@ -20,6 +20,7 @@ from llm_auction.profiles.schema import Profile
 from llm_auction.relevance_labels import read_relevance_labels, retrieval_quality
 from resources.lake import Lake
 from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
 
 TEXT = pl.String()
 REJECTED_SCHEMA = pl.Schema(
@@ -98,13 +99,14 @@ def ad_catalog(context: AssetExecutionContext, profile: ProfileResource, lake: L
     ]
 )
 def users_and_queries(
-    context: AssetExecutionContext, profile: ProfileResource, lake: Lake
+    context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
 ) -> Iterator[MaterializeResult]:
-    """The population: drawn from the seed, or read from `population.queries_source`.
+    """The population: drawn from the seed, written by the User-LLM, or read from `population.queries_source`.
 
-    Rows that are no valid query go to `rejected_queries` with their reason.
+    Rows that are no valid query go to `rejected_queries` with their reason, as do users for whom the User-LLM wrote
+    no usable questions.
     """
-    population = _population(profile.get(), ads_from_frame(lake.read("ad_catalog")), lake)
+    population = _population(profile.get(), ads_from_frame(lake.read("ad_catalog")), lake, user_model)
     profiles, queries = profiles_frame(population), queries_frame(population)
     rejected = rejected_frame(population.rejected, "query_id")
     lake.write("rejected_queries", rejected)
@@ -205,8 +207,13 @@ def candidates_frame(candidates: Iterable[Candidates], queries: pl.DataFrame) ->
     )
 
 
-def _population(settings: Profile, ads: list[Ad], lake: Lake) -> Population:
+def _population(settings: Profile, ads: list[Ad], lake: Lake, user_model: UserModelResource) -> Population:
     topics = market_topics(ads)
+    if settings.population.queries_source is None and settings.population.query_writer == "user_llm":
+        from llm_auction.population.llm_queries import write_population
+
+        model = user_model.user_llm()
+        return write_population(settings.population, topics, model, settings.user.query_prompt, settings.seed)
     if settings.population.queries_source is None:
         return generate_population(settings.population, topics, settings.seed)
     try:

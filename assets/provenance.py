@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_auction.profiles.schema import Profile
+from llm_auction.profiles.schema import Profile, UserConfig
 from resources.lake import Lake
 
 MARKET_TABLES = ("ad_catalog", "user_profiles", "user_queries", "ad_candidates")
@@ -22,6 +22,8 @@ NOT_OF_AN_ITERATION = {
     "off_policy",
     "engine",
 }
+# Where a User-LLM is served, and how it is asked, changes none of its judgements.
+HOW_A_USER_IS_REACHED = {"user": UserConfig.transport()}
 
 
 def market_versions(lake: Lake) -> dict[str, str]:
@@ -31,4 +33,6 @@ def market_versions(lake: Lake) -> dict[str, str]:
 
 def iteration_settings(profile: Profile) -> dict[str, Any]:
     """The part of a profile that shapes an iteration, as plain values."""
-    return profile.model_dump(mode="json", exclude=NOT_OF_AN_ITERATION)
+    return profile.model_dump(
+        mode="json", exclude={**dict.fromkeys(NOT_OF_AN_ITERATION, True), **HOW_A_USER_IS_REACHED}
+    )

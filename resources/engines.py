@@ -1,6 +1,5 @@
 """Generation engines as a resource: what samples answers from a model directory, here or on a server."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING
 from dagster import ConfigurableResource, InitResourceContext, ResourceDependency, get_dagster_logger
 from pydantic import Field, PrivateAttr
 
-from llm_auction.profiles.schema import EngineConfig, ServerConfig
+from llm_auction.profiles.schema import EngineConfig
+from resources.clients import api_key_of, client_of
 from resources.profile import ProfileResource
 
 if TYPE_CHECKING:
@@ -115,36 +115,6 @@ def _release_gpu_memory() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def client_of(config: ServerConfig, url: str, model: str, server: "ModelServer | None" = None) -> "ChatClient":
-    """A client with the limits of the configuration; `server` explains errors where the server is ours."""
-    from llm_auction.serving import ChatClient
-
-    return ChatClient(
-        url,
-        model,
-        dialect=config.dialect,
-        concurrency=config.concurrency,
-        timeout=config.timeout_seconds,
-        attempts=config.attempts,
-        api_key=api_key_of(config),
-        explain=None if server is None else server.explain,
-    )
-
-
-def api_key_of(config: ServerConfig) -> str | None:
-    """The API key in the variable that the configuration names.
-
-    Raises:
-        ValueError: it is not set.
-    """
-    if config.api_key_variable is None:
-        return None
-    key = os.environ.get(config.api_key_variable)
-    if not key:
-        raise ValueError(f"api_key_variable names {config.api_key_variable}, which is not set in the environment")
-    return key
 
 
 def _listed_name(config: EngineConfig, url: str, model_dir: Path) -> str:

@@ -149,6 +149,6 @@ def run(
             "model_store": ModelStore(data_dir=str(data_dir)),
             "profile": ProfileResource(profile="smoke", overrides={**OVERRIDES, **(overrides or {})}),
             "engine": RuleEngineResource(data_dir=str(data_dir)),
-            "user_model": UserModelResource(),
+            "user_model": UserModelResource(profile=ProfileResource(profile="smoke"), data_dir=str(data_dir)),
         },
     )

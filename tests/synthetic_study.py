@@ -53,6 +53,11 @@ class StubUser:
         probabilities = self.click_probabilities(auction, answer)
         return [Judgement(ad_id, bool(rng.random() < p), p, "stub") for ad_id, p in probabilities.items()]
 
+    def judge_all(
+        self, auctions: Sequence[Auction], answers: Sequence[str], rngs: Sequence[np.random.Generator]
+    ) -> list[list[Judgement]]:
+        return [self.judge(*showing) for showing in zip(auctions, answers, rngs, strict=True)]
+
 
 def catalog() -> list[Ad]:
     return [Ad(f"{1000 + index}", title, category) for index, (title, category) in enumerate(TITLES)]

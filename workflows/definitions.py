@@ -77,7 +77,7 @@ def gather(**replacements: Any) -> Definitions:
         "model_store": ModelStore(data_dir=data_dir),
         "warehouse": Warehouse(data_dir=data_dir),
         "engine": EngineResource(profile=profile, data_dir=data_dir),
-        "user_model": UserModelResource(),
+        "user_model": UserModelResource(profile=profile, data_dir=data_dir),
         "launcher": TrainingLauncher(),
         "dbt": dbt_resource(),
     }

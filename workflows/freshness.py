@@ -14,7 +14,7 @@ from typing import Any
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from assets.partitions import ARMS, ITERATIONS, deployed_pointer, partition_of
-from assets.provenance import MARKET_TABLES, iteration_settings, market_versions
+from assets.provenance import HOW_A_USER_IS_REACHED, MARKET_TABLES, iteration_settings, market_versions
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles import Profile
 from resources.lake import Lake
@@ -24,6 +24,7 @@ from workflows.stages import Stage
 
 # The models on which a mechanism's outcomes depend, beside the base model: (kind, arm).
 MODELS_OF = {"mosaic": (("pctr", "llm_auction"),), **{arm: (("ad_llm", arm),) for arm in ARMS}}
+NOT_OF_AN_EVALUATION = dict.fromkeys(("iterations", "arms", "name", "properties", "engine"), True)
 
 
 def stands(
@@ -43,7 +44,7 @@ def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> d
     if stage.job != "evaluation":
         return {}
     inputs = {
-        "profile": profile.model_dump(mode="json", exclude={"iterations", "arms", "name", "properties", "engine"}),
+        "profile": profile.model_dump(mode="json", exclude={**NOT_OF_AN_EVALUATION, **HOW_A_USER_IS_REACHED}),
         "columns": list(OUTCOME_SCHEMA),
         "market": market_versions(lake) if all(map(lake.exists, MARKET_TABLES)) else None,
         "models": _models(store, MODELS_OF.get(str(stage.partition), ())),

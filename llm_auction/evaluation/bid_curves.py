@@ -15,7 +15,7 @@ import polars as pl
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
 from llm_auction.seeds import generator
-from llm_auction.users.protocol import UserModel
+from llm_auction.users.protocol import Judgement, UserModel
 
 CURVE_SCHEMA: dict[str, pl.DataType] = {
     "mechanism": pl.String(),
@@ -81,11 +81,11 @@ def curve_points(
     rows = []
     for auction, ad_id, texts in zip(probes, ad_ids, answers, strict=True):
         query_id = auction.query.query_id
-        probability_of = {text: user.click_probabilities(auction, text).get(ad_id) for text in set(texts)}
-        probabilities = [probability_of[text] for text in texts]
-        judgements = [
-            user.judge(auction, text, generator(seed, "test-clicks", query_id, sample))
-            for sample, text in enumerate(texts)
+        luck = [generator(seed, "test-clicks", query_id, sample) for sample in range(len(texts))]
+        judgements = user.judge_all([auction] * len(texts), texts, luck)
+        probability_of = {text: user.click_probabilities(auction, text) for text in set(texts)}
+        probabilities = [
+            _chance(ad_id, probability_of[text], judged) for text, judged in zip(texts, judgements, strict=True)
         ]
         values = [probability or 0.0 for probability in probabilities]
         rows.append(
@@ -96,12 +96,19 @@ def curve_points(
                 "bid": auction.bid_of(ad_id),
                 "answers": len(texts),
                 "shown": sum(probability is not None for probability in probabilities),
-                "clicks": sum(one.clicked and one.ad_id == ad_id for of_answer in judgements for one in of_answer),
+                "clicks": sum(bool(one.clicked) and one.ad_id == ad_id for judged in judgements for one in judged),
                 "itctr": float(np.mean(values)),
                 "answer_itctr": values,
             }
         )
     return pl.DataFrame(rows, schema=CURVE_SCHEMA)
+
+
+def _chance(ad_id: str, probabilities: dict[str, float] | None, judged: Sequence[Judgement]) -> float | None:
+    """P(click) on an ad that is shown; where the user model knows none, the click itself. None when it isn't shown."""
+    if probabilities is not None:
+        return probabilities.get(ad_id)
+    return next((float(one.clicked or False) for one in judged if one.ad_id == ad_id), None)
 
 
 def computed_points(

@@ -23,6 +23,7 @@ from llm_auction.evaluation.bid_curves import BidCurve, curves_of
 from llm_auction.evaluation.bootstrap import Interval, resample_means
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
+from llm_auction.mechanisms.click_estimates import clicks_from_user
 from llm_auction.seeds import generator
 from llm_auction.users.protocol import UserModel
 
@@ -91,7 +92,9 @@ def slot_probe(auction: Auction, user: UserModel) -> Probe:
     A rule that looks at no model's answers, and puts the slot auction's step where it can be seen. Click probabilities
     are those of each ad alone, in no text; an ad that nobody would ever click is not chosen unless all are such.
     """
-    quality = [user.click_probabilities(auction, render_insertion(ad)).get(ad.ad_id, 0.0) for ad in auction.candidates]
+    alone = [render_insertion(ad) for ad in auction.candidates]
+    clicks = clicks_from_user(user)([auction] * len(alone), alone)
+    quality = [chances.get(ad.ad_id, 0.0) for ad, chances in zip(auction.candidates, clicks, strict=True)]
     scores = [bid * clicks for bid, clicks in zip(auction.bids, quality, strict=True)]
     probes = []
     for index, ad in enumerate(auction.candidates):

@@ -111,15 +111,29 @@ def score_answers(
     and `utility` what the advertisers keep of it after paying. The clicks of a query and sample are drawn from the
     stream ("test-clicks", query, sample) whatever the mechanism, so that all face the same user randomness. `bounds`
     are the clairvoyant bounds by query id; a query without one (a user model that isn't parametric) keeps nulls.
+
+    Where the user model knows no probabilities (an LLM), the sampled clicks stand in their place, as the paper counts
+    them: the figures are right on average and noisier. An ad that it did not judge earns nothing, and its entry in
+    `clicks` is null.
     """
+    showings = list(shown)
+    judgements = user.judge_all(
+        [one.auction for one in showings],
+        [one.answer for one in showings],
+        [generator(profile.seed, "test-clicks", one.auction.query.query_id, one.sample_index) for one in showings],
+    )
     rows = []
-    for one in shown:
-        query_id = one.auction.query.query_id
+    for one, judged in zip(showings, judgements, strict=True):
         parsed = parse_answer(one.answer, one.auction.candidates)
+        clicked = {verdict.ad_id for verdict in judged if verdict.clicked}
         probabilities = user.click_probabilities(one.auction, one.answer)
-        luck = generator(profile.seed, "test-clicks", query_id, one.sample_index)
-        clicked = {judged.ad_id for judged in user.judge(one.auction, one.answer, luck) if judged.clicked}
-        rows.append(outcome_row(contender, one, parsed, probabilities, clicked, profile, bounds.get(query_id)))
+        chances = (
+            {ad_id: float(ad_id in clicked) for ad_id in parsed.ad_ids} if probabilities is None else probabilities
+        )
+        row = outcome_row(contender, one, parsed, chances, clicked, profile, bounds.get(one.auction.query.query_id))
+        if any(verdict.clicked is None for verdict in judged):
+            row["clicks"] = [verdict.clicked for verdict in judged]
+        rows.append(row)
     return pl.DataFrame(rows, schema=OUTCOME_SCHEMA)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from llm_auction.market import Auction
 from llm_auction.mechanisms.protocol import ClickEstimator
 from llm_auction.pctr.impressions import Impression, impressions_of
+from llm_auction.seeds import generator
 from llm_auction.users.protocol import UserModel
 
 
@@ -32,9 +33,24 @@ def clicks_from_pctr(model: ImpressionModel) -> ClickEstimator:
 
 
 def clicks_from_user(user: UserModel) -> ClickEstimator:
-    """The user model's own probabilities: what a perfect reward model would say."""
+    """The user model's own probabilities: what a perfect reward model would say.
+
+    Of a user model that knows none (an LLM), its click in one showing, 1 or 0: right on average, and what the paper's
+    Oracle is trained on. A click that it did not judge counts 0. Equal answers to a query get the same showing.
+    """
 
     def estimate(auctions: Sequence[Auction], answers: Sequence[str]) -> list[dict[str, float]]:
-        return [user.click_probabilities(auction, answer) for auction, answer in zip(auctions, answers, strict=True)]
+        known = [user.click_probabilities(auction, answer) for auction, answer in zip(auctions, answers, strict=True)]
+        unknown = [index for index, probabilities in enumerate(known) if probabilities is None]
+        shown = user.judge_all(
+            [auctions[index] for index in unknown],
+            [answers[index] for index in unknown],
+            [generator(0, "estimate", auctions[index].query.query_id, answers[index]) for index in unknown],
+        )
+        clicks = {
+            index: {judged.ad_id: float(judged.clicked or False) for judged in of_answer}
+            for index, of_answer in zip(unknown, shown, strict=True)
+        }
+        return [clicks[index] if of_answer is None else of_answer for index, of_answer in enumerate(known)]
 
     return estimate

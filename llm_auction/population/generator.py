@@ -33,12 +33,18 @@ def generate_population(config: PopulationConfig, topics: Mapping[str, Topic], s
     Raises:
         ValueError: more questions per user than the topics have distinct ones, or nobody left on one side of the split.
     """
-    user_ids = [f"u{number:0{max(4, len(str(config.profiles)))}d}" for number in range(1, config.profiles + 1)]
-    profiles = [make_profile(user_id, topics, seed) for user_id in user_ids]
+    profiles = generate_profiles(config.profiles, topics, seed)
     queries = [query for profile in profiles for query in _queries_of(profile, config, topics, seed)]
-    population = Population(tuple(profiles), tuple(queries), split_users(user_ids, config.test_share, seed))
+    split = split_users([profile.user_id for profile in profiles], config.test_share, seed)
+    population = Population(tuple(profiles), tuple(queries), split)
     population.require_both_splits()
     return population
+
+
+def generate_profiles(count: int, topics: Mapping[str, Topic], seed: int) -> list[UserProfile]:
+    """The users u0001, u0002, ..."""
+    width = max(4, len(str(count)))
+    return [make_profile(f"u{number:0{width}d}", topics, seed) for number in range(1, count + 1)]
 
 
 def make_profile(user_id: str, topics: Mapping[str, Topic], seed: int) -> UserProfile:

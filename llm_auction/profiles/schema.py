@@ -37,6 +37,9 @@ class PopulationConfig(_Section):
 
     profiles: Positive = 100
     queries_per_profile: Positive = 5
+    query_writer: Literal["sentences", "user_llm"] = Field(
+        "sentences", description="Who writes the queries of generated profiles: sentence forms, or the User-LLM."
+    )
     test_share: Share = Field(0.2, description="Share of PROFILES whose queries are the test set: unseen users.")
     queries_source: str | None = Field(None, description="Path or glob of query files; None generates queries.")
     queries_columns: dict[str, str] = Field(default_factory=dict, description="Our field -> the file's column.")
@@ -99,6 +102,11 @@ class ServerConfig(_Section):
                 raise ValueError(f"command must contain {place}, such as in `vllm serve {{model}} --host {{host}} ...`")
         return self
 
+    @classmethod
+    def transport(cls) -> set[str]:
+        """The fields that change how a server is reached, and no result."""
+        return set(ServerConfig.model_fields)
+
     @property
     def served(self) -> bool:
         """Whether a server is configured at all."""
@@ -112,6 +120,36 @@ class EngineConfig(ServerConfig):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: float32 on a CPU, bfloat16 on a GPU."
     )
+
+
+class UserConfig(ServerConfig):
+    """Who clicks: the parametric user, or an LLM behind a server (arXiv 2512.10551, section 5.1)."""
+
+    model: str = Field(
+        "parametric", description='"parametric", or the name or directory of the User-LLM, as its server knows it.'
+    )
+    click_prompt: str = Field("click_judge_v1", description="Prompt template of the click judge.")
+    query_prompt: str = Field("query_writer_v1", description="Prompt template of the query writer.")
+    quality_prompt: str = Field("quality_judge_v1", description="Prompt template of the quality judge.")
+    temperature: Annotated[float, Field(ge=0.0)] = 0.3
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    top_k: Annotated[int, Field(ge=0)] = Field(20, description="0 keeps every token.")
+    max_new_tokens: Positive = Field(1024, description="Of one reply.")
+    reasks: Annotated[int, Field(ge=0)] = Field(2, description="How often a reply of the wrong shape is asked again.")
+    max_missing_share: Share = Field(0.02, description="An iteration stops when more of its ads stay unjudged.")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> UserConfig:
+        if self.is_llm and not self.served:
+            raise ValueError(f"model is {self.model!r}, so command or url must say where it is served")
+        if self.served and not self.is_llm:
+            raise ValueError("command or url is set, so model must name the User-LLM that is served there")
+        return self
+
+    @property
+    def is_llm(self) -> bool:
+        """Whether an LLM judges, rather than the formula."""
+        return self.model != "parametric"
 
 
 class BiddingConfig(_Section):
@@ -338,6 +376,7 @@ class Profile(_Section):
     ad_llm: AdLlmConfig = AdLlmConfig()
     sampling: SamplingConfig = SamplingConfig()
     engine: EngineConfig = EngineConfig()
+    user: UserConfig = UserConfig()
     bidding: BiddingConfig = BiddingConfig()
     feedback: FeedbackConfig = FeedbackConfig()
     pctr: PctrConfig = PctrConfig()
@@ -362,6 +401,12 @@ class Profile(_Section):
             section, field = path.split(".")
             values[section][field] = value
         return Profile.model_validate(values)
+
+    @model_validator(mode="after")
+    def _query_writer_is_there(self) -> Profile:
+        if self.population.query_writer == "user_llm" and not self.user.is_llm:
+            raise ValueError("population.query_writer is user_llm, but user.model names no LLM")
+        return self
 
     def iteration_keys(self) -> tuple[str, ...]:
         """Partition keys of the iterations: "01", "02", ... (zero-padded, so that text order is loop order)."""

@@ -10,18 +10,9 @@ Texts of ads and users are untrusted. They are written as JSON strings or on one
 
 from __future__ import annotations
 
-import json
-import re
-from functools import cache
-from importlib.resources import files
-from string import Template
-
 from llm_auction.answers import AD_ID_PREFIX
 from llm_auction.market import Ad, Auction
-
-Messages = list[dict[str, str]]
-
-_WHITESPACE = re.compile(r"\s+")
+from llm_auction.prompts.templates import Messages, as_json, one_line, render
 
 
 def render_messages(auction: Auction, template: str = "ad_llm_v1", *, show_bids: bool = True) -> Messages:
@@ -38,33 +29,11 @@ def render_messages(auction: Auction, template: str = "ad_llm_v1", *, show_bids:
     ads = "\n".join(
         _ad_line(ad, bid if show_bids else None) for ad, bid in zip(auction.candidates, auction.bids, strict=True)
     )
-    user = _template(template, "user").substitute(
-        profile=_one_line(auction.profile.text), question=_one_line(auction.query.text), ads=ads
+    return render(
+        "ad_llm", template, profile=one_line(auction.profile.text), question=one_line(auction.query.text), ads=ads
     )
-    return [
-        {"role": "system", "content": _template(template, "system").template.strip()},
-        {"role": "user", "content": user.strip()},
-    ]
 
 
 def _ad_line(ad: Ad, bid: int | None) -> str:
     fields: dict[str, str | int] = {} if bid is None else {"bid": bid}
-    fields |= {"category": ad.category, "title": ad.title, "id": AD_ID_PREFIX + ad.ad_id}
-    return _without_markers(json.dumps(fields, ensure_ascii=False))
-
-
-def _one_line(text: str) -> str:
-    return _without_markers(_WHITESPACE.sub(" ", text).strip())
-
-
-def _without_markers(text: str) -> str:
-    return text.replace("<|", "< |")
-
-
-@cache
-def _template(name: str, part: str) -> Template:
-    folder = files("llm_auction.prompts")
-    if not re.fullmatch(r"\w+", name) or not (folder / name / f"{part}.txt").is_file():
-        known = sorted(entry.name for entry in folder.iterdir() if (entry / "user.txt").is_file())
-        raise ValueError(f"no prompt template {name!r}; there are {', '.join(known)}")
-    return Template((folder / name / f"{part}.txt").read_text(encoding="utf-8"))
+    return as_json(fields | {"category": ad.category, "title": ad.title, "id": AD_ID_PREFIX + ad.ad_id})

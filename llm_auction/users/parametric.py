@@ -143,6 +143,12 @@ class ParametricUser:
             for assessment in assessments
         ]
 
+    def judge_all(
+        self, auctions: Sequence[Auction], answers: Sequence[str], rngs: Sequence[np.random.Generator]
+    ) -> list[list[Judgement]]:
+        """`judge` of many answers."""
+        return [self.judge(auction, answer, rng) for auction, answer, rng in zip(auctions, answers, rngs, strict=True)]
+
     def attention(self, number_of_ads: int) -> float:
         """The factor by which `number_of_ads` inserted ads divide the user's attention."""
         return 1.0 / (1.0 + self.parameters.attention_cost * max(number_of_ads - 1, 0))

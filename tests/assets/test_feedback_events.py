@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -36,6 +37,11 @@ class CoinUser:
 
         shown = parse_answer(answer, auction.candidates).ad_ids
         return [Judgement(ad_id, bool(rng.random() < 0.5), 0.5, "a coin") for ad_id in shown]
+
+    def judge_all(
+        self, auctions: Sequence[Auction], answers: Sequence[str], rngs: Sequence[np.random.Generator]
+    ) -> list[list[Judgement]]:
+        return [self.judge(*showing) for showing in zip(auctions, answers, rngs, strict=True)]
 
 
 def responses() -> list[dict]:

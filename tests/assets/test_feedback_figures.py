@@ -104,7 +104,12 @@ def test_what_is_lost_or_invented_between_lake_and_warehouse_is_counted(tmp_path
     )
     modelled = responses.select("response_id", has_format_error=pl.lit(False), revenue=pl.lit(0)).slice(2)
     rejected = pl.DataFrame(
-        {"event_type": ["answer"], "response_id": [responses["response_id"][0]], "ad_id": [None]},
+        {
+            "event_type": ["answer"],
+            "response_id": [responses["response_id"][0]],
+            "ad_id": [None],
+            "rejection_reason": ["missing_ts"],
+        },
         schema_overrides={"ad_id": pl.String},
     )
     figures = impression_figures(impressions, modelled, rejected, responses, clicks)

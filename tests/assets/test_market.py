@@ -15,6 +15,7 @@ from llm_auction.catalog import CatalogError
 from llm_auction.population import QueryFileError
 from resources.lake import Lake
 from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
 
 ASSETS = [market.ad_catalog, market.users_and_queries, market.ad_candidates]
 SMALL = {"population.profiles": "10", "population.queries_per_profile": "3"}
@@ -23,7 +24,11 @@ SMALL = {"population.profiles": "10", "population.queries_per_profile": "3"}
 def run(lake: Lake, overrides: dict[str, str], assets: list = ASSETS, **options: bool) -> ExecuteInProcessResult:
     return materialize(
         [*assets, *load_asset_checks_from_modules([market_checks])],
-        resources={"lake": lake, "profile": ProfileResource(profile="smoke", overrides=overrides)},
+        resources={
+            "lake": lake,
+            "profile": (profile := ProfileResource(profile="smoke", overrides=overrides)),
+            "user_model": UserModelResource(profile=profile, data_dir=lake.data_dir),
+        },
         selection=assets,
         **options,
     )

@@ -84,7 +84,7 @@ def run(lake: Lake, arm: str, raise_on_error: bool = True) -> ExecuteInProcessRe
             "lake": lake,
             "model_store": model_store(lake),
             "engine": ScriptedEngine(data_dir=lake.data_dir),
-            "user_model": UserModelResource(),
+            "user_model": UserModelResource(profile=ProfileResource(profile="smoke"), data_dir=lake.data_dir),
         },
         raise_on_error=raise_on_error,
     )

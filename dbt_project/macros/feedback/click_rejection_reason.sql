@@ -11,7 +11,8 @@
         {% endfor -%}
         when clicks.event_id is null or clicks.response_id is null or clicks.ad_id is null then 'missing_key'
         when clicks.ts is null then 'missing_ts'
-        when clicks.clicked is null or clicks.click_probability not between 0 and 1 then 'bad_value'
+        when clicks.clicked is null then 'missing_judgement'
+        when clicks.click_probability not between 0 and 1 then 'bad_value'
         when ads.ad_id is null then 'unknown_ad'
         when responses.response_id is null then 'unknown_response'
         when responses.rejection_reason is not null then 'rejected_response'

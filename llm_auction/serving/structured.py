@@ -1,0 +1,190 @@
+"""Asking a model for JSON of a given shape: validated always, asked again a bounded number of times, never invented.
+
+The schema goes along as `response_format` where the server's dialect has it; every reply is validated here all the
+same. A reply that does not fit is shown to the model together with what is wrong. When the last try does not fit
+either, or the server refuses the request, the answer is `Missing` with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llm_auction.prompts import Messages
+from llm_auction.seeds import derive_seed
+from llm_auction.serving.client import ChatClient
+from llm_auction.serving.dialects import ChatRequest, Decoding, Dialect, request_body
+from llm_auction.serving.replies import Completion
+from llm_auction.serving.reply_cache import ReplyCache
+
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_SHOWN_BACK = 2000  # characters of a wrong reply that the model sees again
+
+Form = TypeVar("Form", bound=BaseModel)
+Read = TypeVar("Read")
+Connect = Callable[[], ChatClient]
+
+
+class Reply(BaseModel):
+    """Base of the shapes that we ask for: exactly these fields, of exactly these types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[Form, Read]):
+    """What is asked, the shape of the reply, and how it is read; `read` raises ValueError where it does not fit."""
+
+    messages: Messages
+    form: type[Form]
+    read: Callable[[Form], Read]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """No usable reply, and why."""
+
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What a number of questions took: replies from the cache, from the server, of a wrong shape, and lost ones."""
+
+    cached: int = 0
+    asked: int = 0
+    invalid: int = 0
+    missing: int = 0
+
+
+class StructuredModel:
+    """A model behind a server that answers in JSON.
+
+    Args:
+        connect: gives the client; called at the first request that the cache can't answer.
+        model: the name under which the server knows the model; part of the cache's key.
+        dialect: of the server.
+        decoding: temperature, truncation, length.
+        cache_path: file of the cache.
+        reasks: how often a reply of the wrong shape is asked for again.
+        on_progress: told (answered, asked in all), cached replies included.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        model: str,
+        dialect: Dialect,
+        decoding: Decoding,
+        cache_path: Path,
+        reasks: int,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._connect = connect
+        self._model = model
+        self._dialect: Dialect = dialect
+        self._decoding = decoding
+        self._cache_path = cache_path
+        self._reasks = reasks
+        self._on_progress = on_progress
+        self.tally = Tally()
+
+    def ask_all(self, questions: Sequence[Question[Form, Read]]) -> list[Read | Missing]:
+        """The answer to every question, in their order.
+
+        Raises:
+            ServerError: the server can't be used; what was answered stays in the cache.
+        """
+        answers: dict[int, Read | Missing] = {}
+        talks = {index: list(question.messages) for index, question in enumerate(questions)}
+        with ReplyCache(self._cache_path) as cache:
+            for round_ in range(self._reasks + 1):
+                last = round_ == self._reasks
+                replies = self._round(questions, talks, round_, cache, len(answers))
+                talks = {}
+                for index, reply in replies.items():
+                    answer = _read(questions[index], reply)
+                    wrong = isinstance(answer, Missing) and isinstance(reply, tuple)
+                    self.tally.invalid += wrong
+                    if isinstance(answer, Missing) and isinstance(reply, tuple) and not last:
+                        talks[index] = _asked_again(questions[index].messages, reply[0], answer.reason)
+                    else:
+                        answers[index] = answer
+                if not talks:
+                    break
+        self.tally.missing += sum(isinstance(answer, Missing) for answer in answers.values())
+        return [answers[index] for index in range(len(questions))]
+
+    def _round(
+        self,
+        questions: Sequence[Question[Form, Read]],
+        talks: dict[int, Messages],
+        round_: int,
+        cache: ReplyCache,
+        done: int,
+    ) -> dict[int, tuple[str, bool] | Exception]:
+        """One reply to every talk: its text and whether it was finished, or why there is none."""
+        requests = {
+            index: ChatRequest(
+                talk,
+                self._decoding,
+                derive_seed(questions[index].seed, "ask", round_),
+                questions[index].form.model_json_schema(),
+            )
+            for index, talk in talks.items()
+        }
+        bodies = {index: request_body(request, self._model, self._dialect) for index, request in requests.items()}
+        replies: dict[int, tuple[str, bool] | Exception] = {}
+        for index, body in bodies.items():
+            known = cache.get(body)
+            if known is not None:
+                replies[index] = known
+        self.tally.cached += len(replies)
+        unknown = [index for index in requests if index not in replies]
+
+        def receive(position: int, result: Completion | Exception) -> None:
+            index = unknown[position]
+            if isinstance(result, Exception):
+                replies[index] = result
+            else:
+                cache.put(bodies[index], result.text, result.finished)
+                replies[index] = (result.text, result.finished)
+            if self._on_progress:
+                self._on_progress(done + len(replies), len(questions))
+
+        if unknown:
+            self._connect().complete_all([requests[index] for index in unknown], receive)
+            self.tally.asked += len(unknown)
+        return replies
+
+
+def _read(question: Question[Form, Read], reply: tuple[str, bool] | Exception) -> Read | Missing:
+    if isinstance(reply, Exception):
+        return Missing(str(reply))
+    text, finished = reply
+    if not finished:
+        return Missing("the reply was cut by the token limit")
+    fenced = _FENCED.fullmatch(text)
+    try:
+        return question.read(question.form.model_validate_json(fenced[1] if fenced else text))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return Missing(f"{place}: {first['msg']}" if place else first["msg"])
+    except ValueError as error:
+        return Missing(str(error))
+
+
+def _asked_again(messages: Messages, reply: str, reason: str) -> Messages:
+    wrong = reply[:_SHOWN_BACK].replace("<|", "< |")
+    return [
+        *messages,
+        {"role": "assistant", "content": wrong or "(nothing)"},
+        {"role": "user", "content": f"That reply can't be used: {reason}. Reply again with the JSON object alone."},
+    ]
