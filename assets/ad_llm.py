@@ -15,11 +15,11 @@ from dagster import (
     asset,
 )
 
-from assets.frames import auctions_from_rows, load_ads, load_profiles, load_queries
+from assets.arm_auctions import saved_auctions
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import deployed_pointer, irpo_key, irpo_partitions, next_iteration, partition_of
 from assets.provenance import iteration_settings, market_versions
-from llm_auction.profiles.schema import AdLlmConfig
+from llm_auction.profiles.schema import Profile
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.lake import Lake
@@ -60,7 +60,7 @@ def ad_llm(
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)
     start = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
-    sets = preference_sets(lake, partition, config.ad_llm)
+    sets = preference_sets(lake, partition, config)
     data_version = lake.data_version("preference_pairs", partition)
     # The checkpoints belong to this start and these pairs only; another attempt with other ones starts afresh.
     training_dir = Path(lake.data_dir) / "training" / arm / iteration
@@ -113,16 +113,16 @@ def ad_llm(
     )
 
 
-def preference_sets(lake: Lake, partition: Mapping[str, str], config: AdLlmConfig) -> "list[PreferenceSet]":
+def preference_sets(lake: Lake, partition: Mapping[str, str], profile: Profile) -> "list[PreferenceSet]":
     """The preference sets of a partition, with their prompts rendered as they were when the answers were drawn."""
     from llm_auction.irpo.preference_pairs import PreferenceSet
 
     rows = list(lake.read("preference_pairs", partition).iter_rows(named=True))
-    auctions = auctions_from_rows(rows, load_ads(lake), load_profiles(lake), load_queries(lake))
+    auctions = saved_auctions(lake, profile, partition, rows)
     return [
         PreferenceSet(
             query_id=row["query_id"],
-            messages=render_messages(auction, config.prompt, show_bids=config.show_bids),
+            messages=render_messages(auction, profile.ad_llm.prompt, show_bids=profile.ad_llm.show_bids),
             answers=tuple(row["answers"]),
             token_ids=tuple(tuple(ids) for ids in row["token_ids"]),
             rewards=tuple(row["rewards"]),

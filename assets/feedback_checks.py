@@ -42,14 +42,13 @@ with warnings.catch_warnings():
     def ad_responses_expectations(
         context: AssetCheckExecutionContext, lake: Lake, profile: ProfileResource
     ) -> AssetCheckResult:
-        partition, config = _partition(context), profile.get()
+        partition = _partition(context)
+        config = profile.get().of_arm(partition["arm"])
         responses = lake.read("ad_responses", partition)
         return _judge(
             "ad_responses",
             responses,
-            lambda: response_figures(
-                responses, lake.read("user_queries"), lake.read("ad_catalog"), config.feedback.answers_per_query
-            ),
+            lambda: response_figures(responses, *_expected(lake, config, responses), lake.read("ad_catalog")),
             config,
             partition,
         )
@@ -115,7 +114,9 @@ with warnings.catch_warnings():
     def fct_responses_expectations(
         context: AssetCheckExecutionContext, lake: Lake, warehouse: Warehouse, profile: ProfileResource
     ) -> AssetCheckResult:
-        partition, config = _partition(context), profile.get()
+        partition = _partition(context)
+        config = profile.get().of_arm(partition["arm"])
+        responses = lake.read("ad_responses", partition)
         modelled = _modelled(warehouse, "fct_responses", partition)
         return _judge(
             "fct_responses",
@@ -124,8 +125,8 @@ with warnings.catch_warnings():
                 modelled,
                 _modelled(warehouse, "fct_ad_impressions", partition, "response_id, revenue"),
                 _modelled(warehouse, "rejected_feedback_events", partition),
-                lake.read("ad_responses", partition),
-                _expected_responses(lake, config),
+                responses,
+                _expected(lake, config, responses)[1],
             ),
             config,
             partition,
@@ -186,6 +187,9 @@ def _modelled(warehouse: Warehouse, table: str, partition: Mapping[str, str], co
     return warehouse.query(query, [partition["arm"], partition["iteration"]])
 
 
-def _expected_responses(lake: Lake, config: Profile) -> int:
-    training = lake.read("user_queries").filter(pl.col("split") == "train").height
-    return training * config.feedback.answers_per_query
+def _expected(lake: Lake, config: Profile, responses: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """The questions that may be answered (query_id), and how many answers there should be; a log has what it has."""
+    if config.feedback.source == "click_log":
+        return responses.select("query_id").unique(), responses.height
+    training = lake.read("user_queries").filter(pl.col("split") == "train").select("query_id")
+    return training, training.height * config.feedback.answers_per_query

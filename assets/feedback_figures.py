@@ -17,10 +17,9 @@ Z = 2.576
 
 
 def response_figures(
-    responses: pl.DataFrame, queries: pl.DataFrame, ads: pl.DataFrame, answers_per_query: int
+    responses: pl.DataFrame, queries: pl.DataFrame, expected_responses: int, ads: pl.DataFrame
 ) -> dict[str, float]:
-    """Of `ad_responses`, against the training queries and the catalog."""
-    training = queries.filter(pl.col("split") == "train").select("query_id")
+    """Of `ad_responses`, against the queries that it may answer (query_id), their number of answers and the catalog."""
     candidates, inserted, bids = pl.col("candidate_ad_ids"), pl.col("inserted_ad_ids"), pl.col("bids")
     counts = responses.select(
         unknown_candidates=candidates.explode().is_in(ads["ad_id"].to_list()).not_().sum(),
@@ -32,10 +31,10 @@ def response_figures(
         ).sum(),
     ).row(0, named=True)
     return {
-        "volume_share": _ratio(responses.height, training.height * answers_per_query),
+        "volume_share": _ratio(responses.height, expected_responses),
         **_rate("format_error_rate", responses["format_errors"] > 0),
         "policy_versions": responses["policy_version"].n_unique(),
-        "unknown_queries": responses.join(training, on="query_id", how="anti").height,
+        "unknown_queries": responses.join(queries, on="query_id", how="anti").height,
         **{name: float(value or 0) for name, value in counts.items()},
     }
 

@@ -14,6 +14,7 @@ from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
 from assets.feedback_events import CLICK_COLUMNS, RESPONSE_COLUMNS, click_rows, response_rows
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.gate import refuse_out_of_order
+from assets.logged_feedback import logged_clicks, logged_responses
 from assets.metadata import mean_of, numbers_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from llm_auction.market import Ad, Auction
@@ -25,6 +26,7 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
+from resources.warehouse import Warehouse
 
 # Answers on which the agreement of an LLM with itself and with the parametric user is measured: 200 replies at most.
 AGREEMENT_ANSWERS = 100
@@ -69,17 +71,23 @@ def ad_responses(
     context: AssetExecutionContext,
     profile: ProfileResource,
     lake: Lake,
+    warehouse: Warehouse,
     model_store: ModelStore,
     engine: EngineResource,
 ) -> MaterializeResult:
     """Answers of the deployed Ad-LLM to every training query, under bids drawn for this phase.
 
     One row an answer: the auction, the text, the inserted ads, format errors, and the log-probability of the sequence.
+    In the arm `production`, they are the answers that it gave to real users. The click log is no dependency here: every
+    night would mark the iterations of the other arms as stale.
     """
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
+    if config.feedback.source == "click_log":
+        frame = logged_responses(warehouse, load_ads(lake), config, model.version, arm, iteration)
+        return _responses_result(lake, frame, partition, {"model_version": model.version})
     auctions = load_auctions(lake, "train", config.bidding, config.seed, arm, iteration, "feedback")
     asked = config.ad_llm
     prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
@@ -92,18 +100,26 @@ def ad_responses(
     )
     rows = response_rows(auctions, answers, config.sampling, model.version, arm, iteration)
     frame = pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema)
+    own = {
+        "model_version": model.version,
+        "tokens_per_answer": rounded(mean_of(frame["tokens"])),
+        "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
+    }
+    return _responses_result(lake, frame, partition, own)
+
+
+def _responses_result(
+    lake: Lake, frame: pl.DataFrame, partition: Mapping[str, str], own: Mapping[str, Any]
+) -> MaterializeResult:
+    """Save the answers; `own` is the metadata that only one source of answers has."""
     lake.write("ad_responses", frame, partition)
-    n_ads = frame["inserted_ad_ids"].list.len()
-    unfinished = sum(not answer.finished for group in answers for answer in group)
     return MaterializeResult(
         data_version=DataVersion(lake.data_version("ad_responses", partition)),
         metadata={
             **table_metadata(frame, RESPONSE_COLUMNS.descriptions),
-            "model_version": model.version,
-            "ads_per_answer": rounded(mean_of(n_ads)),
+            "ads_per_answer": rounded(mean_of(frame["inserted_ad_ids"].list.len())),
             "format_error_rate": rounded(mean_of(frame["format_errors"] > 0)),
-            "tokens_per_answer": rounded(mean_of(frame["tokens"])),
-            "unfinished_answers": unfinished,
+            **own,
         },
     )
 
@@ -117,16 +133,22 @@ def ad_responses(
     code_version="1",
 )
 def click_feedback(
-    context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    warehouse: Warehouse,
+    user_model: UserModelResource,
 ) -> MaterializeResult:
-    """What the user model did with those answers: one row for every inserted ad, clicked or not, and why.
+    """What users did with those answers: one row for every inserted ad, clicked or not, and why.
 
     An ad for which an LLM gave no usable verdict has null in place of a click: modelling leaves it out, and more of
-    them than `user.max_missing_share` stop the iteration.
+    them than `user.max_missing_share` stop the iteration. In the arm `production` the click log knows the clicks.
     """
-    config = profile.get()
     partition = partition_of(context.partition_key)
+    config = profile.get().of_arm(partition["arm"])
     responses = lake.read("ad_responses", partition)
+    if config.feedback.source == "click_log":
+        return _clicks_result(lake, logged_clicks(warehouse, config, responses), partition, {})
     ads = load_ads(lake)
     user = user_model.open(
         list(ads.values()), lambda done, total: context.log.info(f"answers judged: {done} of {total}")
@@ -134,6 +156,14 @@ def click_feedback(
     rows = list(responses.iter_rows(named=True))
     auctions = auctions_from_rows(rows, ads, load_profiles(lake), load_queries(lake))
     frame = pl.DataFrame(click_rows(rows, auctions, user, config.seed), schema=CLICK_COLUMNS.schema)
+    own = _agreement(user, ads, rows, auctions, config.seed) if config.user.is_llm else {}
+    return _clicks_result(lake, frame, partition, own)
+
+
+def _clicks_result(
+    lake: Lake, frame: pl.DataFrame, partition: Mapping[str, str], own: Mapping[str, Any]
+) -> MaterializeResult:
+    """Save the clicks; `own` is the metadata that only one source of clicks has."""
     lake.write("click_feedback", frame, partition)
     return MaterializeResult(
         data_version=DataVersion(lake.data_version("click_feedback", partition)),
@@ -142,7 +172,7 @@ def click_feedback(
             "clicks": int(frame["clicked"].sum()),
             "unjudged_ads": frame["clicked"].null_count(),
             "click_through_rate": rounded(mean_of(frame["clicked"])),
-            **(_agreement(user, ads, rows, auctions, config.seed) if config.user.is_llm else {}),
+            **own,
         },
     )
 

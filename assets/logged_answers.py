@@ -109,7 +109,11 @@ def score_log(
     rows = [row for row in frame.iter_rows(named=True) if set(row["candidate_ad_ids"]) <= set(ads)]
     auctions = [auction_of(row, ads) for row in rows]
     answers = [
-        LoggedAnswer(render_messages(auction, settings.ad_llm.prompt), row["answer"], row["logprob"])
+        LoggedAnswer(
+            render_messages(auction, settings.ad_llm.prompt, show_bids=settings.ad_llm.show_bids),
+            row["answer"],
+            row["logprob"],
+        )
         for row, auction in zip(rows, auctions, strict=True)
     ]
     finished: list[bool | None] = [None] * len(rows)

@@ -75,7 +75,7 @@ def nightly_pctr_model(
     trained = window if window.impressions else newest
     parent = champion_before(Champion(model_store, "pctr"), model_store, day)
     old = None if parent is None else PctrModel.load(parent.path)
-    if old is not None and not has_shape(old, config.pctr):
+    if old is not None and config.nightly.warm_start and not has_shape(old, config.pctr):
         context.log.warning("the champion has another shape than section pctr asks for: the refit starts afresh")
     result = refit_pctr(
         trained.impressions,
@@ -84,7 +84,7 @@ def nightly_pctr_model(
         config.nightly.half_life_days,
         config.pctr,
         config.seed,
-        champion=old,
+        champion=old if config.nightly.warm_start else None,
         on_epoch=lambda record: context.log.info(
             f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
             f"held out {record['validation_loss']:.4f}"

@@ -16,8 +16,9 @@ from dagster import (
     asset,
 )
 
+from assets.arm_auctions import preference_auctions
 from assets.feedback_events import Columns
-from assets.frames import load_ads, load_auctions
+from assets.frames import load_ads
 from assets.metadata import mean_of, numbers_metadata, plot_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from llm_auction.generation.protocol import GeneratedAnswer
@@ -94,7 +95,7 @@ def preference_pairs(
     config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
     estimator = reward_clicks(config, arm, iteration, lake, model_store, user_model)
-    auctions = load_auctions(lake, "train", config.bidding, config.seed, arm, iteration, "preferences")
+    auctions = preference_auctions(lake, config, arm, iteration)
     started = time.perf_counter()
     answers = engine.open(model.path).sample(
         [render_messages(auction, config.ad_llm.prompt, show_bids=config.ad_llm.show_bids) for auction in auctions],

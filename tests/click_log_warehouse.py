@@ -1,9 +1,9 @@
-"""A warehouse with some days of real-looking traffic, in the columns of `fct_click_log_*` that the refit reads."""
+"""A warehouse with some days of real-looking traffic, in the columns of `fct_click_log_*` that are read downstream."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,12 @@ def day_of(number: int) -> str:
     return str(FIRST + timedelta(days=number))
 
 
-def write_days(data_dir: Path, markets: Mapping[int, Market]) -> None:
-    """Write the catalog, and the impressions and responses of each market as one day; replaces what was there."""
+def write_days(data_dir: Path, markets: Mapping[int, Market], policy_version: str = "v1") -> None:
+    """Write the catalog, and the impressions and responses of each market as one day; replaces what was there.
+
+    Every answer had all ads of the catalog's first half as candidates, at a bid of 12.5, and those that it shows.
+    """
+    catalog = [ad.ad_id for ad in bundled_ads()]
     Lake(data_dir=str(data_dir)).write("ad_catalog", ads_to_frame(bundled_ads()))
     impressions: list[dict[str, Any]] = []
     responses: dict[str, dict[str, Any]] = {}
@@ -31,21 +35,38 @@ def write_days(data_dir: Path, markets: Mapping[int, Market]) -> None:
         day = FIRST + timedelta(days=number)
         for row, (impression, clicked) in enumerate(zip(market.impressions, market.clicked, strict=True)):
             response_id = f"r-{number}-{row - impression.position}"
-            key = {"day": day, "response_id": response_id, "user_id": impression.user_id}
+            shown = [ad.ad_id for ad in impression.shown]
+            candidates = list(dict.fromkeys([*shown, *catalog[:8]]))
+            key = {
+                "day": day,
+                "ts": datetime.combine(day, time(12), UTC),
+                "response_id": response_id,
+                "user_id": impression.user_id,
+                "is_excluded": False,
+            }
             impressions.append(
                 {
                     **key,
                     "ad_id": impression.ad.ad_id,
                     "position": impression.position + 1,
                     "clicked": bool(clicked),
-                    "is_excluded": False,
                 }
             )
             responses[response_id] = {
                 **key,
+                "policy_version": policy_version,
+                "query_id": f"q-{impression.user_id}-{impression.query}",
                 "query": impression.query,
                 "profile": impression.profile,
                 "answer": impression.answer,
+                "candidate_ad_ids": candidates,
+                "bids": [12.5] * len(candidates),
+                "inserted_ad_ids": shown,
+                "format_errors": 0,
+                "logprob": -20.0,
+                "temperature": 0.7,
+                "top_p": 0.8,
+                "top_k": 20,
             }
     with duckdb.connect(str(data_dir / "warehouse.duckdb")) as connection:
         for table, rows in (

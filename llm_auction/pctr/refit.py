@@ -40,6 +40,7 @@ def refit_pctr(
         seed,
         weights=0.5 ** (np.asarray(ages, dtype=float) / half_life),
         start=champion if champion is not None and has_shape(champion, config) else None,
+        use_answer_features=config.answer_features,
         encoder=config.encoder,
         on_epoch=on_epoch,
     )
@@ -48,7 +49,10 @@ def refit_pctr(
 def has_shape(model: PctrModel, config: PctrConfig) -> bool:
     """Whether a fit under `config` can continue from the model's weights."""
     settings = model.settings
-    return settings.use_answer_features and (
-        (settings.encoder, settings.user_dim, settings.ad_dim, settings.hidden)
-        == (config.encoder, config.user_dim, config.ad_dim, config.hidden)
+    return (settings.encoder, settings.use_answer_features, settings.user_dim, settings.ad_dim, settings.hidden) == (
+        config.encoder,
+        config.answer_features,
+        config.user_dim,
+        config.ad_dim,
+        config.hidden,
     )

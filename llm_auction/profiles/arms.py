@@ -22,6 +22,8 @@ ARMS: dict[str, dict[str, object]] = {
     "double_penalty": {"reward.lambda_": 2.0},
     "cheap_ads": {"reward.ad_weight": 1.0},
     "cheap_errors": {"reward.error_weight": 5.0},
+    # No experiment: real users in place of simulated ones (docs/nightly.md).
+    "production": {"feedback.source": "click_log"},
 }
 
 

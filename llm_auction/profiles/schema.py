@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from llm_auction.profiles.arms import ARMS, check_arm
 
@@ -172,6 +171,13 @@ class BiddingConfig(_Section):
 class FeedbackConfig(_Section):
     """Phase 1 of an iteration: answers shown to users, and the guards on what comes back."""
 
+    source: Literal["users", "click_log"] = Field(
+        "users",
+        description="users are simulated; click_log takes real answers of the deployed Ad-LLM and their clicks.",
+    )
+    first_day: date | None = Field(None, description="Of a click log; None takes all days before last_day.")
+    last_day: date | None = Field(None, description="Of a click log; None takes all days after first_day.")
+    max_logged_answers: Positive = Field(20_000, description="Of a click log with more, as many are drawn at random.")
     answers_per_query: Positive = 5
     min_ctr: Share = 0.02
     max_ctr: Share = 0.98
@@ -326,6 +332,9 @@ class NightlyConfig(_Section):
     half_life_days: Annotated[float, Field(gt=0.0)] = Field(
         7.0, description="An impression this much older than the newest counts half."
     )
+    warm_start: bool = Field(
+        True, description="Continue from the champion; False fits afresh on the window, better and longer."
+    )
     max_impressions: Positive = Field(
         200_000, description="A window with more is thinned out evenly: what the refit holds in memory."
     )
@@ -362,26 +371,6 @@ class OffPolicyConfig(_Section):
     )
 
 
-class ScheduleConfig(_Section):
-    """When the production path runs by itself (docs/nightly.md); read when the definitions are loaded."""
-
-    cron: str = Field("0 4 * * *", pattern=r"^\s*(\S+\s+){4}\S+\s*$", description="When the nightly refit starts.")
-    time_zone: str = Field("UTC", description="Of the cron; partitions are days of UTC.")
-    lookback_days: Annotated[int, Field(ge=0)] = Field(
-        3, description="Days before the newest that a night takes in again, for what came late."
-    )
-    watch_days: Positive = Field(7, description="Days up to the newest in which new and late files are looked for.")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("must be a time zone such as Europe/Berlin") from None
-        return name
-
-
 class Profile(_Section):
     """The configuration of one run; every random draw derives from `seed`."""
 
@@ -410,7 +399,6 @@ class Profile(_Section):
     click_log_guards: ClickLogGuardsConfig = ClickLogGuardsConfig()
     nightly: NightlyConfig = NightlyConfig()
     off_policy: OffPolicyConfig = OffPolicyConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
 
     def of_arm(self, arm: str) -> Profile:
         """The configuration under which an arm is trained: this one, with the arm's overrides.

@@ -28,7 +28,8 @@ def landed(folder: Path, change: Change | None = None) -> tuple[Lake, pl.DataFra
 
 def of_responses(folder: Path, change: Change | None = None) -> dict[str, float]:
     lake, responses, _ = landed(folder, change)
-    return response_figures(responses, lake.read("user_queries"), lake.read("ad_catalog"), answers_per_query=3)
+    queries = lake.read("user_queries")
+    return response_figures(responses, queries, 3 * queries.height, lake.read("ad_catalog"))
 
 
 def of_clicks(folder: Path, change: Change | None = None) -> dict[str, float]:

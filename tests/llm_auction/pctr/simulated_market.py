@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,6 @@ from llm_auction.pctr.impressions import Impression, impressions_of
 from llm_auction.population.profiles import write_profile
 from llm_auction.population.queries import write_query
 from llm_auction.seeds import generator
-from llm_auction.users.parameters import UserParameters
 from llm_auction.users.parametric import ParametricUser
 from llm_auction.world.topics import Topic, affinity, topics
 
@@ -80,11 +80,11 @@ def simulate(
     users: int = 80,
     label: str = "train",
     candidates: int = 10,
-    parameters: UserParameters | None = None,
+    tastes: Mapping[str, float] | None = None,
 ) -> Market:
     """About `n_impressions` impressions: five questions a user, five answers a question, one to four ads an answer."""
     ads = bundled_ads()
-    user_model = ParametricUser(ads, parameters)
+    user_model = ParametricUser(ads, tastes=tastes)
     rng = generator(seed, "simulated market", label)
     names = list(topics())
     impressions: list[Impression] = []
