@@ -57,7 +57,8 @@ class Comparison:
                 raise ValueError(f"{one.label} is missing for some seeds: pool the runs with pool_seeds first")
         self.queries = first.height
         self.answers = {one: int(part["answers"].sum()) for one, part in parts.items()}
-        self.has_bound = not queries["clairvoyant_reward"].has_nulls()
+        self._unknown = {column for column in COLUMNS if queries[column].has_nulls()}
+        self.has_bound = "clairvoyant_reward" not in self._unknown
         blocks = [part.select(COLUMNS).fill_null(0.0).to_numpy() for part in parts.values()]
         self._means: ResampledMeans = resample_means(np.hstack(blocks), first["seed"].to_list(), resamples, seed)
         self._position = {one: index * len(COLUMNS) for index, one in enumerate(self.contenders)}
@@ -66,9 +67,9 @@ class Comparison:
         return contender in self._position
 
     def interval(self, contender: Contender, name: str) -> Interval:
-        """One metric of one contender."""
+        """One metric of one contender; undefined where the user model doesn't know what it needs."""
         one = metric(name)
-        if one.denominator.startswith("clairvoyant") and not self.has_bound:
+        if self._unknown & {one.numerator, one.denominator}:
             return Interval(None, None, None)
         return self._means.ratio(self._column(contender, one.numerator), self._column(contender, one.denominator))
 

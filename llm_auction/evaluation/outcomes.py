@@ -113,8 +113,8 @@ def score_answers(
     are the clairvoyant bounds by query id; a query without one (a user model that isn't parametric) keeps nulls.
 
     Where the user model knows no probabilities (an LLM), the sampled clicks stand in their place, as the paper counts
-    them: the figures are right on average and noisier. An ad that it did not judge earns nothing, and its entry in
-    `clicks` is null.
+    them: the figures are right on average and noisier, and whether an answer floods is not known (null). An ad that it
+    did not judge earns nothing, and its entry in `clicks` is null.
     """
     showings = list(shown)
     judgements = user.judge_all(
@@ -131,6 +131,8 @@ def score_answers(
             {ad_id: float(ad_id in clicked) for ad_id in parsed.ad_ids} if probabilities is None else probabilities
         )
         row = outcome_row(contender, one, parsed, chances, clicked, profile, bounds.get(one.auction.query.query_id))
+        if probabilities is None:
+            row["flooded"] = None
         if any(verdict.clicked is None for verdict in judged):
             row["clicks"] = [verdict.clicked for verdict in judged]
         rows.append(row)

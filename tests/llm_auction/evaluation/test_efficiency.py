@@ -50,6 +50,12 @@ def test_means_and_ratios_of_sums(outcomes: pl.DataFrame, comparison: Comparison
         assert figure.low <= figure.value <= figure.high
 
 
+def test_what_a_user_model_does_not_know_is_undefined(outcomes: pl.DataFrame) -> None:
+    unknown = Comparison(outcomes.with_columns(flooded=pl.lit(None, pl.Boolean)), 20, seed=0)
+    assert unknown.interval(FINAL, "flooding_rate").value is None
+    assert unknown.interval(FINAL, "no_ad_share").value is not None
+
+
 def test_distinct_answers_are_counted_within_a_query(comparison: Comparison) -> None:
     share = comparison.interval(FINAL, "distinct_answer_share").value
     assert 0.5 <= share < 1.0
