@@ -46,7 +46,7 @@ COLUMN_DESCRIPTIONS = {
     "payment": "What the mechanism charges for this answer, in expectation over clicks.",
     "welfare": "Sum of value x click probability; a value is bidding.target_roi x bid.",
     "utility": "What the advertisers keep: welfare - payment.",
-    "flooded": "It has ads and none has a chance of a click: too many, or talk about them; null where that is not known.",
+    "flooded": "It has ads, none with a chance of a click: too many, or talk about them; null where none is known.",
     "tokens": "Tokens of the answer shown.",
     "generated_tokens": "Tokens of all answers generated to show this one.",
     "seconds": "Wall time of serving this answer, its share of the batch; neither loading the model nor judging.",
