@@ -11,12 +11,14 @@ from dagster import (
     asset,
 )
 
-from assets.frames import load_ads
+from assets.frames import load_ads, load_auctions
 from assets.metadata import table_metadata
 from assets.study import TABLE
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
+from llm_auction.profiles.schema import Profile
 from resources.lake import Lake, MissingPartition
 from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
 
 COLUMN_DESCRIPTIONS = {
     "sample_index": "Showing of this query: several answers are drawn for it.",
@@ -37,10 +39,13 @@ COLUMN_DESCRIPTIONS = {
     owners=["team:ads-science"],
     code_version="1",
 )
-def answer_quality(context: AssetExecutionContext, profile: ProfileResource, lake: Lake) -> MaterializeResult:
+def answer_quality(
+    context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
+) -> MaterializeResult:
     """Quality of every answer in `mechanism_outcomes`: the embedding metrics of GEM-Bench, repetition, disclosure.
 
-    Sentences are embedded by the reward model's text encoder (`pctr.encoder`), offline. No model answers anything here.
+    Sentences are embedded by the reward model's text encoder (`pctr.encoder`), offline. Where the profile's user is an
+    LLM, it also grades every answer on GEM-Bench's scales; a null is an answer that it did not judge.
     """
     from llm_auction.evaluation.quality import answer_quality as measure
     from llm_auction.evaluation.quality_summary import quality_figures
@@ -58,6 +63,8 @@ def answer_quality(context: AssetExecutionContext, profile: ProfileResource, lak
         outcomes = lake.read(TABLE, partition)
         context.log.info(f"quality of {outcomes.height} answers of {partition['mechanism']}")
         frames.append(measure(outcomes, ads, encoder))
+        if config.user.is_llm:
+            frames[-1] = frames[-1].hstack(_grades(outcomes, config, lake, user_model))
     frame = pl.concat(frames)
     lake.write("answer_quality", frame)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
@@ -69,3 +76,14 @@ def answer_quality(context: AssetExecutionContext, profile: ProfileResource, lak
             "summary": MetadataValue.md(quality_tables({config.seed: figures})[0].markdown()),
         },
     )
+
+
+def _grades(outcomes: pl.DataFrame, config: Profile, lake: Lake, user_model: UserModelResource) -> list[pl.Series]:
+    """The grades of the User-LLM, one row an answer, in the order of the outcomes."""
+    from llm_auction.evaluation.judged_quality import JUDGED_SCHEMA, judged_quality
+    from llm_auction.evaluation.quality_judge import QualityJudge
+
+    asked = {one.query.query_id: one for one in load_auctions(lake, "test", config.bidding, config.seed, "test")}
+    auctions = [asked[query_id] for query_id in outcomes["query_id"]]
+    judge = QualityJudge(user_model.user_llm(), config.user.quality_prompt, config.seed)
+    return judged_quality(outcomes, auctions, judge).select(list(JUDGED_SCHEMA)).get_columns()

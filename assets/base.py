@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
 
+from llm_auction.generation.checkpoint import ModelDirectoryError, check_model_dir
 from llm_auction.profiles.schema import AdLlmConfig
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -43,6 +44,10 @@ def pretrained_ad_llm(
     model = model_store.publish(
         "ad_llm", "base", fill, {"parent": None, "source": config.base, "revision": config.revision, **facts}
     )
+    if config.revision is None and not Path(config.base).expanduser().is_dir() and config.base != "embedded":
+        context.log.warning(
+            f"ad_llm.revision is not set: {config.base} may be another model tomorrow. This one is {source.name}"
+        )
     context.log.info(f"base model {config.base} is version {model.version}")
     size = sum(entry["bytes"] for entry in model.manifest["files"].values())
     return MaterializeResult(
@@ -78,11 +83,24 @@ def _snapshot(config: AdLlmConfig) -> Path:
     try:
         return Path(snapshot_download(config.base, revision=config.revision, allow_patterns=list(WANTED_FILES)))
     except Exception as error:  # the hub's client raises half a dozen unrelated types; all mean: not available
-        offline = " (HF_HUB_OFFLINE=1 allows cached models only)" if os.environ.get("HF_HUB_OFFLINE") == "1" else ""
         at = f" at revision {config.revision}" if config.revision else ""
         raise ValueError(
-            f"ad_llm.base: can't get {config.base!r}{at} from the Hugging Face hub{offline}: {error}"
+            f"ad_llm.base: can't get {config.base!r}{at} from the Hugging Face hub{_what_to_do(error)}: {error}"
         ) from error
+
+
+def _what_to_do(error: Exception) -> str:
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        return " (HF_HUB_OFFLINE=1 allows cached models only)"
+    if isinstance(error, GatedRepoError):
+        return " (it is gated: accept its terms on its page, then log in with `hf auth login` or set HF_TOKEN)"
+    if isinstance(error, RepositoryNotFoundError):
+        return " (there is no such model, or it is private: check the name, or log in with `hf auth login`)"
+    if isinstance(error, (LocalEntryNotFoundError, ConnectionError)):
+        return " (no network, and it is not in the cache: download it elsewhere and name its directory)"
+    return ""
 
 
 def inspect_model_dir(folder: Path) -> dict[str, str | int]:
@@ -98,7 +116,14 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
     if not list(folder.glob("*.safetensors")):
         other = [file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern)]
         hint = f" (it holds {', '.join(sorted(other))}, which may run code when loaded)" if other else ""
-        raise ValueError(f"ad_llm.base: {folder} has no safetensors weights{hint}: convert them with save_pretrained")
+        raise ValueError(
+            f"ad_llm.base: {folder} has no safetensors weights{hint}; pickles are not downloaded either: convert them "
+            "with save_pretrained"
+        )
+    try:
+        check_model_dir(folder)
+    except ModelDirectoryError as error:
+        raise ValueError(f"ad_llm.base: {error}") from None
     # Without its files, transformers makes an empty tokenizer of the model's kind rather than an error.
     if not any((folder / name).exists() for name in TOKENIZER_FILES):
         raise ValueError(f"ad_llm.base: {folder} has no tokenizer ({' or '.join(TOKENIZER_FILES)})")
@@ -118,6 +143,6 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
         raise ValueError(f"ad_llm.base: the tokenizer of {folder} has no end-of-sequence token")
     return {
         "architecture": str((config.get("architectures") or ["unknown"])[0]),
-        "context_tokens": int(config.get("max_position_embeddings", 0)),
+        "context_tokens": int(config.get("text_config", config).get("max_position_embeddings", 0)),
         "vocabulary": len(tokenizer),
     }

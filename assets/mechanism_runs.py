@@ -4,8 +4,10 @@ All of them meet the same queries, candidates, bids and user randomness (`assets
 `llm_auction/mechanisms` and one name here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 from dagster import StaticPartitionsDefinition
@@ -14,8 +16,9 @@ from assets.bench import Bench, evaluated_iterations, load_reward_model, one_ans
 from assets.partitions import ARMS
 from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.generation.protocol import GenerationEngine
+from llm_auction.generation.protocol import GenerationEngine, Messages
 from llm_auction.mechanisms import (
+    AnswerLikelihood,
     BestOfN,
     LlmAuction,
     MosaicAuction,
@@ -25,6 +28,7 @@ from llm_auction.mechanisms import (
     clicks_from_user,
     relevance_by_retrieval,
 )
+from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.users import ParametricUser
 from resources.engines import EngineResource
 from resources.model_store import ModelStore
@@ -32,7 +36,8 @@ from resources.model_store import ModelStore
 # Yields the outcomes of one mechanism, of every iteration that it has or every setting that is configured.
 Run = Callable[[Bench, ModelStore, EngineResource], Iterator[pl.DataFrame]]
 
-ARM_OF_MOSAIC_REWARD = "llm_auction"
+# Whose reward model ranks MOSAIC's candidates, and whose Ad-LLM draws them where it is not the pretrained one.
+ARM_OF_MOSAIC = "llm_auction"
 
 
 def outcomes_of(mechanism: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> pl.DataFrame:
@@ -98,25 +103,61 @@ def _rag_auction(bench: Bench, model_store: ModelStore, engine: EngineResource) 
 
 
 def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
+    """Candidates from the pretrained model, which is the reference: no importance weights."""
+    drawn_by = _open(engine, model_store, "base")
+    yield from _auctioned(bench, model_store, "mosaic", drawn_by, bench.profile.sampling)
+
+
+def _mosaic_tuned(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
+    """Candidates from the tuned Ad-LLM, bids hidden, weighted back to the pretrained model's own law."""
+    last = evaluated_iterations(model_store, "ad_llm", ARM_OF_MOSAIC)[-1]
+    drawn_by = engine.open(model_store.resolve("ad_llm", f"{ARM_OF_MOSAIC}/{last}").path)
+    untruncated = bench.profile.sampling.model_copy(update={"temperature": 1.0, "top_p": 1.0, "top_k": 0})
+    reference = _Scorer(engine, model_store.resolve("ad_llm", "base").path)
+    yield from _auctioned(bench, model_store, "mosaic_tuned", drawn_by, untruncated, reference)
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """A model that scores answers, loaded only then: while a server draws them, it needs the memory."""
+
+    engine: EngineResource
+    path: Path
+
+    def log_probabilities(
+        self, prompts: Sequence[Messages], answers: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[float]]:
+        return self.engine.scorer(self.path).log_probabilities(prompts, answers)
+
+
+def _auctioned(
+    bench: Bench,
+    model_store: ModelStore,
+    name: str,
+    drawn_by: GenerationEngine,
+    sampling: SamplingConfig,
+    reference: AnswerLikelihood | None = None,
+) -> Iterator[pl.DataFrame]:
     """One set of candidate answers a query, auctioned at every tau and in the limit of tau -> 0."""
     profile = bench.profile
-    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC_REWARD)[-1]
+    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC)[-1]
     mosaic = MosaicAuction(
-        _open(engine, model_store, "base"),
-        load_reward_model(model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path),
-        profile.sampling,
+        drawn_by,
+        load_reward_model(model_store.resolve("pctr", f"{ARM_OF_MOSAIC}/{last}").path),
+        sampling,
         penalty_of(profile),
         tau=0.0,
         candidates=profile.evaluation.mosaic_candidates,
         reserve=bench.reserve,
+        reference=reference,
         template=profile.ad_llm.prompt,
-        on_progress=lambda done, total: bench.log(f"mosaic: {done} of {total} candidate answers"),
+        on_progress=lambda done, total: bench.log(f"{name}: {done} of {total} candidate answers"),
     )
     proposals = mosaic.propose(bench.auctions, bench.answer_seed)
     for tau in (0.0, *profile.evaluation.mosaic_taus):
         variant = f"tau={tau:g}" if tau else "argmax"
         outcomes = mosaic.settle(proposals, bench.samples, bench.answer_seed, tau)
-        yield bench.score(Contender("mosaic", None, variant), outcomes)
+        yield bench.score(Contender(name, None, variant), outcomes)
 
 
 def _open(engine: EngineResource, model_store: ModelStore, pointer: str) -> GenerationEngine:
@@ -153,6 +194,7 @@ RUNS: dict[str, Run] = {
     "pretrained": _pretrained,
     "rag_auction": _rag_auction,
     "mosaic": _mosaic,
+    "mosaic_tuned": _mosaic_tuned,
     "best_of_n": _best_of_n,
     "clairvoyant": _clairvoyant,
     **{arm: partial(_trained, arm) for arm in ARMS},

@@ -60,6 +60,12 @@ class RuleEngine:
             for index, prompt in enumerate(prompts)
         ]
 
+    def log_probabilities(
+        self, prompts: Sequence[Messages], answers: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[float]]:
+        """Every answer is as likely as it says itself."""
+        return [[-1.0 for _ in group] for group in answers]
+
     def _answer(self, prompt: Messages, rng: np.random.Generator) -> GeneratedAnswer:
         asked = next(message["content"] for message in prompt if message["role"] == "user")
         lines = [json.loads(line) for line in asked.splitlines() if line.startswith("{")]
@@ -75,6 +81,9 @@ class RuleEngine:
 class RuleEngineResource(EngineResource):
     def open(self, model_dir: Path | str, *, log_probabilities: bool = True) -> RuleEngine:
         return RuleEngine(float((Path(model_dir) / "skill.json").read_text()))
+
+    def scorer(self, model_dir: Path | str) -> RuleEngine:  # type: ignore[override]
+        return self.open(model_dir)
 
 
 def build_market(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

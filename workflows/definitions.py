@@ -37,7 +37,7 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 from resources.warehouse import Warehouse
-from workflows import jobs
+from workflows import jobs, schedules, sensors
 from workflows.environment import point_tools_at_data_dir
 from workflows.progress import progress_logger
 
@@ -91,7 +91,10 @@ def gather(**replacements: Any) -> Definitions:
             jobs.study,
             jobs.property_checks,
             *jobs.single_property_checks,
+            jobs.production_day,
         ],
+        schedules=[schedules.nightly_reward_refit],
+        sensors=[sensors.click_log_deliveries, sensors.run_failure_alert],
         resources=resources | replacements,
         # A process for every step would cost seconds each; runs are processes of their own anyway.
         executor=in_process_executor,

@@ -23,7 +23,11 @@ from workflows.execution import FINGERPRINT_TAG
 from workflows.stages import Stage
 
 # The models on which a mechanism's outcomes depend, beside the base model: (kind, arm).
-MODELS_OF = {"mosaic": (("pctr", "llm_auction"),), **{arm: (("ad_llm", arm),) for arm in ARMS}}
+MODELS_OF = {
+    "mosaic": (("pctr", "llm_auction"),),
+    "mosaic_tuned": (("pctr", "llm_auction"), ("ad_llm", "llm_auction")),
+    **{arm: (("ad_llm", arm),) for arm in ARMS},
+}
 NOT_OF_AN_EVALUATION = dict.fromkeys(("iterations", "arms", "name", "properties", "engine"), True)
 
 

@@ -44,3 +44,9 @@ single_property_checks = [
     )
     for name, asset in PROPERTIES.items()
 ]
+
+production_day = define_asset_job(
+    "production_day",
+    AssetSelection.groups("production") - AssetSelection.assets("reward_model_champion").downstream(include_self=False),
+    description="One day of real click logs: ingest, model, guard, refit the reward model, judge it.",
+)

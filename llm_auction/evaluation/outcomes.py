@@ -229,7 +229,7 @@ def pool_seeds(frames: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, list[Conte
 
 def contenders(outcomes: pl.DataFrame) -> list[Contender]:
     """The contenders of a table of outcomes: baselines first, then by mechanism, iteration and variant."""
-    order = ("pretrained", "rag_auction", "mosaic", "best_of_n", "llm_auction", "oracle")
+    order = ("pretrained", "rag_auction", "mosaic", "mosaic_tuned", "best_of_n", "llm_auction", "oracle")
     found = [Contender(*row) for row in outcomes.select(CONTENDER_COLUMNS).unique().iter_rows()]
     rank = {name: position for position, name in enumerate(order)}
     return sorted(

@@ -1,27 +1,21 @@
-"""A judge of answer quality: how satisfied a person is with an answer, and how its ads engage them.
-
-The scales are those of GEM-Bench (arXiv 2509.14221): 90, 60, 30 or 0 for accuracy, naturalness, personality (it helps
-rather than sells) and trust, and for notice and click.
-"""
+"""An LLM as the judge of answer quality (`judged_quality.AnswerJudge`), on GEM-Bench's scales (arXiv 2509.14221)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from llm_auction.evaluation.judged_quality import SCALES
 from llm_auction.market import Auction
 from llm_auction.prompts.user_llm import quality_judge_messages
 from llm_auction.seeds import derive_seed
 from llm_auction.serving.structured import Missing, Question, Reply, StructuredModel
 
 Grade = Literal[90, 60, 30, 0]
-SATISFACTION = ("accuracy", "naturalness", "personality", "trust")
-ENGAGEMENT = ("notice", "click")
 
 
 class QualityVerdict(Reply):
-    """What the judge says about one answer."""
+    """What the judge says about one answer: a grade a scale, and why."""
 
     accuracy: Grade
     naturalness: Grade
@@ -30,24 +24,6 @@ class QualityVerdict(Reply):
     notice: Grade
     click: Grade
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """The grades of one answer by scale, and the judge's reason."""
-
-    grades: dict[str, int]
-    reason: str
-
-    @property
-    def satisfaction(self) -> float:
-        """Mean grade of accuracy, naturalness, personality and trust."""
-        return sum(self.grades[name] for name in SATISFACTION) / len(SATISFACTION)
-
-    @property
-    def engagement(self) -> float:
-        """Mean grade of notice and click."""
-        return sum(self.grades[name] for name in ENGAGEMENT) / len(ENGAGEMENT)
 
 
 class QualityJudge:
@@ -64,8 +40,8 @@ class QualityJudge:
         self._template = template
         self._seed = seed
 
-    def grade_all(self, auctions: Sequence[Auction], answers: Sequence[str]) -> list[Quality | Missing]:
-        """The quality of every answer; `Missing` where the judge gave no usable verdict.
+    def __call__(self, auctions: Sequence[Auction], answers: Sequence[str]) -> list[dict[str, int] | None]:
+        """The grades of every answer by scale; None where the judge gave no usable verdict.
 
         Raises:
             ServerError: the server can't be used; what was graded stays in the cache.
@@ -74,14 +50,14 @@ class QualityJudge:
             Question(
                 quality_judge_messages(auction, answer, self._template),
                 QualityVerdict,
-                _read,
+                _grades,
                 derive_seed(self._seed, "quality", auction.query.query_id, answer),
             )
             for auction, answer in zip(auctions, answers, strict=True)
         ]
-        return self.model.ask_all(questions)
+        replies = self.model.ask_all(questions)
+        return [None if isinstance(reply, Missing) else reply for reply in replies]
 
 
-def _read(verdict: QualityVerdict) -> Quality:
-    reason = " ".join(verdict.reason.encode("utf-8", "replace").decode("utf-8").split())
-    return Quality({name: getattr(verdict, name) for name in (*SATISFACTION, *ENGAGEMENT)}, reason)
+def _grades(verdict: QualityVerdict) -> dict[str, int]:
+    return {name: getattr(verdict, name) for name in SCALES}

@@ -4,7 +4,7 @@ from llm_auction.mechanisms.ad_relevance import AdRelevance, relevance_by_retrie
 from llm_auction.mechanisms.best_of_n import BestOfN
 from llm_auction.mechanisms.click_estimates import clicks_from_pctr, clicks_from_user
 from llm_auction.mechanisms.llm_auction import LlmAuction
-from llm_auction.mechanisms.mosaic import MosaicAuction
+from llm_auction.mechanisms.mosaic import AnswerLikelihood, MosaicAuction
 from llm_auction.mechanisms.pretrained import PretrainedAdLlm
 from llm_auction.mechanisms.protocol import ClickEstimator, Mechanism, Outcome
 from llm_auction.mechanisms.rag_auction import RagAuction
@@ -12,6 +12,7 @@ from llm_auction.mechanisms.rag_segments import RagSegmentAuction
 
 __all__ = [
     "AdRelevance",
+    "AnswerLikelihood",
     "BestOfN",
     "ClickEstimator",
     "LlmAuction",

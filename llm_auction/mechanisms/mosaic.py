@@ -161,10 +161,13 @@ class MosaicAuction:
     ) -> list[np.ndarray]:
         if self._reference is None:
             return [np.zeros(len(group)) for group in answers]
+        own = [[answer.logprob for answer in group if answer.logprob is not None] for group in answers]
+        if [len(group) for group in own] != [len(group) for group in answers]:
+            raise ValueError("importance weights need the log-probabilities of the answers: the engine left them out")
         tokens = [[answer.token_ids for answer in group] for group in answers]
         return [
-            np.array(reference) - np.array([answer.logprob for answer in group])
-            for reference, group in zip(self._reference.log_probabilities(prompts, tokens), answers, strict=True)
+            np.array(reference) - np.array(drawn)
+            for reference, drawn in zip(self._reference.log_probabilities(prompts, tokens), own, strict=True)
         ]
 
     def _score(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from llm_auction.profiles.arms import ARMS, check_arm
 
@@ -371,6 +372,26 @@ class OffPolicyConfig(_Section):
     )
 
 
+class ScheduleConfig(_Section):
+    """When the production path runs by itself (docs/nightly.md); read when the definitions are loaded."""
+
+    cron: str = Field("0 4 * * *", pattern=r"^\s*(\S+\s+){4}\S+\s*$", description="When the nightly refit starts.")
+    time_zone: str = Field("UTC", description="Of the cron; partitions are days of UTC.")
+    lookback_days: Annotated[int, Field(ge=0)] = Field(
+        3, description="Days before the newest that a night takes in again, for what came late."
+    )
+    watch_days: Positive = Field(7, description="Days up to the newest in which new and late files are looked for.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be a time zone such as Europe/Berlin") from None
+        return name
+
+
 class Profile(_Section):
     """The configuration of one run; every random draw derives from `seed`."""
 
@@ -399,6 +420,7 @@ class Profile(_Section):
     click_log_guards: ClickLogGuardsConfig = ClickLogGuardsConfig()
     nightly: NightlyConfig = NightlyConfig()
     off_policy: OffPolicyConfig = OffPolicyConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
 
     def of_arm(self, arm: str) -> Profile:
         """The configuration under which an arm is trained: this one, with the arm's overrides.

@@ -9,6 +9,7 @@ NAMES = {
     "pretrained": "Pretrained",
     "rag_auction": "RAG-Auction",
     "mosaic": "MOSAIC",
+    "mosaic_tuned": "MOSAIC on tuned candidates",
     "best_of_n": "Best of N",
     "llm_auction": "LLM-Auction",
     "oracle": "Oracle",

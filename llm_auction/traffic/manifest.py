@@ -1,8 +1,8 @@
 """What a generated log really holds: `faults.json`, the counts of every day, and `faults.jsonl`, every fault by itself.
 
-Days are days of delivery, as ingestion has them. For each: events (lines or rows), how many of each kind must be
-accepted, how many are duplicates, how many events (and whole files) must be rejected for which reason, and how often
-each fault occurs.
+Days are days of delivery, as ingestion has them. For each: events (lines or rows; a file that can't be read counts as
+one), how many of each kind must be accepted, how many are duplicates, how many must be rejected for which reason, and
+how often each fault occurs.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Manifest:
     def add_junk(self, day: str, file: str) -> None:
         """A whole file that can't be read was written."""
         counts = self.days[day]
+        counts.events += 1
         counts.files.add(file)
         counts.rejected["unreadable_file"] += 1
         counts.faults["unreadable_file"] += 1

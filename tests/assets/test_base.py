@@ -6,10 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import httpx2
 import pytest
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from assets.base import base_model_dir, inspect_model_dir
 from llm_auction.profiles.schema import AdLlmConfig
+
+UNAUTHORIZED = httpx2.Response(401, request=httpx2.Request("GET", "https://hub/nobody/nothing"))
 
 
 def test_local_directory_is_taken(tiny_model_dir: Path) -> None:
@@ -31,6 +35,33 @@ def test_hub_model_that_is_not_cached_says_offline(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ValueError, match=r"can't get 'nobody/nothing' at revision abc .*HF_HUB_OFFLINE=1"):
         base_model_dir(AdLlmConfig(base="nobody/nothing", revision="abc"))
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (GatedRepoError("401", response=UNAUTHORIZED), "accept its terms"),
+        (RepositoryNotFoundError("404", response=UNAUTHORIZED), "check the name"),
+        (LocalEntryNotFoundError("no connection"), "no network, and it is not in the cache"),
+    ],
+)
+def test_an_unreachable_hub_model_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, advice: str
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise error
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(ValueError, match=f"can't get 'nobody/nothing' from the Hugging Face hub .*{advice}"):
+        base_model_dir(AdLlmConfig(base="nobody/nothing"))
+
+
+def test_a_half_written_shard_is_seen(copy: Path) -> None:
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"ad_llm\.base: .*half-written or corrupt"):
+        inspect_model_dir(copy)
 
 
 @pytest.fixture

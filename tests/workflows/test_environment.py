@@ -63,8 +63,11 @@ def test_unusable_data_dir_is_one_clear_error(tmp_path: Path) -> None:
 def test_the_instance_has_the_queue_rule_and_reports_nothing_home() -> None:
     configuration = yaml.safe_load((ROOT / "dagster.yaml").read_text())
     assert configuration["telemetry"] == {"enabled": False}
+    each = {"applyLimitPerUniqueValue": True}
     assert configuration["concurrency"]["runs"]["tag_concurrency_limits"] == [
-        {"key": "dagster/partition/arm", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        {"key": "dagster/partition/arm", "value": each, "limit": 1},
+        {"key": "dagster/partition", "value": each, "limit": 1},
+        {"key": "llm_auction/night", "limit": 1},
     ]
     assert configuration["concurrency"]["pools"] == {"granularity": "op", "default_limit": 1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +101,13 @@ def test_weights_of_a_real_engine_vanish_when_the_laws_coincide(tiny_model_dir: 
 def test_weights_need_answers_drawn_without_truncation() -> None:
     with pytest.raises(ValueError, match="temperature 1, top_p 1 and top_k 0"):
         MosaicAuction(Law(PROPOSAL), clicks_from_user(USER), SAMPLING, PENALTY, tau=TAU, reference=Law(REFERENCE))
+
+
+def test_weights_need_the_engines_own_log_probabilities() -> None:
+    class Silent(Law):
+        def sample(self, *arguments: object, **settings: object) -> list[list[GeneratedAnswer]]:
+            drawn = super().sample(*arguments, **settings)  # type: ignore[arg-type]
+            return [[replace(answer, logprob=None) for answer in group] for group in drawn]
+
+    with pytest.raises(ValueError, match="log-probabilities of the answers"):
+        mosaic(Silent(PROPOSAL), Law(REFERENCE), candidates=3).propose(auctions(1), seed=0)

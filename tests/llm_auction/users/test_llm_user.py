@@ -21,7 +21,7 @@ from llm_auction.profiles import load_profile
 from llm_auction.profiles.schema import PopulationConfig
 from llm_auction.serving import ChatClient, ServerError
 from llm_auction.serving.dialects import Decoding
-from llm_auction.serving.structured import Missing, StructuredModel
+from llm_auction.serving.structured import StructuredModel
 from llm_auction.users import ParametricUser
 from llm_auction.users.agreement import agreement, agreement_of, retest_agreement
 from llm_auction.users.llm_user import LlmUser
@@ -221,9 +221,7 @@ def test_questions_are_written_from_profiles(server: FaultyServer, model: Callab
 def test_quality_is_graded_on_four_steps(server: FaultyServer, model: Callable[[], StructuredModel]) -> None:
     grades = {"accuracy": 90, "naturalness": 60, "personality": 90, "trust": 60, "notice": 30, "click": 0}
     server.answer = lambda body: json.dumps(grades | {"reason": "Sound."})
-    (quality,) = QualityJudge(model()).grade_all([AUCTION], [BOTH])
-    assert not isinstance(quality, Missing)
-    assert (quality.satisfaction, quality.engagement, quality.reason) == (75.0, 15.0, "Sound.")
+    assert QualityJudge(model())([AUCTION], [BOTH]) == [grades]
     server.answer = lambda body: json.dumps(grades | {"reason": "Sound.", "trust": 75})
-    (missing,) = QualityJudge(model(), seed=1).grade_all([AUCTION], [BOTH])
-    assert isinstance(missing, Missing) and "trust" in missing.reason
+    assert QualityJudge(model(), seed=1)([AUCTION], [BOTH]) == [None]
+    assert "trust" in server.requests[-1]["messages"][-1]["content"]

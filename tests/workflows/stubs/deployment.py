@@ -82,7 +82,11 @@ class Deployment:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        nodes = self.wait_for(self._repositories, 120, "the webserver to load the definitions")
+        try:
+            nodes = self.wait_for(self._repositories, 120, "the webserver to load the definitions")
+        except BaseException:
+            self.close()
+            raise
         self.repository = {"repositoryName": nodes[0]["name"], "repositoryLocationName": nodes[0]["location"]["name"]}
 
     def close(self) -> None:

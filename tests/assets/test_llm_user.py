@@ -1,0 +1,107 @@
+"""The assets with an LLM as the user: clicks, outcomes and grades come from its replies, gaps stay gaps."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from dagster import DagsterInstance, ExecuteInProcessResult, materialize
+
+from assets.answer_quality import answer_quality
+from assets.evaluation import mechanism_outcomes
+from assets.feedback_events import RESPONSE_COLUMNS, response_rows
+from assets.irpo import click_feedback
+from assets.partitions import irpo_key
+from llm_auction.generation.protocol import GeneratedAnswer
+from llm_auction.profiles.schema import SamplingConfig
+from resources.lake import Lake
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+from tests.evaluated_market import OVERRIDES, RuleEngineResource, build_market
+from tests.faulty_server import FaultyServer, faulty_server
+from tests.synthetic_study import synthetic_auctions, synthetic_profile
+
+GRADES = {"accuracy": 90, "naturalness": 60, "personality": 90, "trust": 60, "notice": 30, "click": 0}
+UNJUDGED = "a text that the user can't judge"
+
+
+def reply(body: dict[str, Any]) -> str:
+    """Every link is clicked whose number of letters is even, and every answer is graded alike."""
+    talk = "\n".join(message["content"] for message in body["messages"])
+    if UNJUDGED in talk:
+        return "I can't."
+    links = re.search(r"The links in it: (.*)", talk)
+    if links is None:
+        return json.dumps(GRADES | {"reason": "Sound."})
+    verdicts = [
+        {"ad_id": link["ad_id"], "clicked": len(link["title"]) % 2 == 0, "reason": "Relevance"}
+        for link in json.loads(links[1])
+    ]
+    return json.dumps({"judgements": verdicts})
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    with faulty_server(reply) as server:
+        yield server
+
+
+def run(data_dir: Path, server: FaultyServer, asset: object, partition: str | None = None) -> ExecuteInProcessResult:
+    profile = ProfileResource(profile="smoke", overrides=OVERRIDES | {"user.model": "judge", "user.url": server.url})
+    with DagsterInstance.ephemeral() as instance:
+        return materialize(
+            [asset],  # type: ignore[list-item]
+            partition_key=partition,
+            instance=instance,
+            resources={
+                "lake": Lake(data_dir=str(data_dir)),
+                "model_store": ModelStore(data_dir=str(data_dir)),
+                "profile": profile,
+                "engine": RuleEngineResource(data_dir=str(data_dir)),
+                "user_model": UserModelResource(profile=profile, data_dir=str(data_dir)),
+            },
+        )
+
+
+def test_feedback_of_an_llm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FaultyServer) -> None:
+    build_market(tmp_path, monkeypatch)
+    lake = Lake(data_dir=str(tmp_path))
+    auctions = synthetic_auctions(synthetic_profile(queries=12))[:6]
+    texts = [f"Many like @{one.candidates[0].title}@[Ad-{one.candidates[0].ad_id}] for this." for one in auctions]
+    texts[0] += f" It is {UNJUDGED}."
+    answers = [[GeneratedAnswer(text, (1, 2), -1.0, True)] for text in texts]
+    rows = response_rows(auctions, answers, SamplingConfig(), "v1", "oracle", "01")
+    partition = {"arm": "oracle", "iteration": "01"}
+    lake.write("ad_responses", pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema), partition)
+
+    result = run(tmp_path, server, click_feedback, irpo_key("oracle", "01"))
+    feedback = lake.read("click_feedback", partition)
+    assert feedback["clicked"].to_list() == [None, *(len(one.candidates[0].title) % 2 == 0 for one in auctions[1:])]
+    assert feedback["click_probability"].null_count() == 6
+    assert feedback["reason"][0].startswith("not judged: Invalid JSON")
+    metadata = result.asset_materializations_for_node("click_feedback")[0].metadata
+    assert metadata["unjudged_ads"].value == 1
+    assert metadata["retest_agreement"].value == 1.0
+    assert metadata["agreement_ads"].value == 5
+
+    asked = len(server.requests)
+    run(tmp_path, server, click_feedback, irpo_key("oracle", "01"))
+    assert len(server.requests) == asked
+
+
+def test_outcomes_and_grades_of_an_llm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FaultyServer) -> None:
+    build_market(tmp_path, monkeypatch)
+    run(tmp_path, server, mechanism_outcomes, "pretrained")
+    outcomes = Lake(data_dir=str(tmp_path)).read("mechanism_outcomes", {"mechanism": "pretrained"})
+    assert outcomes["revenue"].to_list() == outcomes["expected_revenue"].to_list() == outcomes["payment"].to_list()
+    assert outcomes["clairvoyant_reward"].null_count() == outcomes.height
+    run(tmp_path, server, answer_quality)
+    grades = Lake(data_dir=str(tmp_path)).read("answer_quality")
+    assert set(grades["satisfaction"]) == {75.0}
+    assert set(grades["engagement"]) == {15.0}

@@ -1,0 +1,94 @@
+"""When the production path runs by itself: every night, on the day that has ended and on what came late before it.
+
+The schedule is off until it is switched on in the UI (Automation). Its cron and time zone are the profile's section
+`schedule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    DagsterRunStatus,
+    RepositoryDefinition,
+    RunRequest,
+    RunsFilter,
+    ScheduleEvaluationContext,
+    SkipReason,
+    schedule,
+)
+
+from llm_auction.profiles import load_profile
+from resources.lake import Lake
+from resources.profile import ProfileResource
+from workflows.jobs import production_day
+from workflows.nights import NightRun, days_until, plan_night
+
+NIGHT_TAG = "llm_auction/night"  # the newest day of the night that a run belongs to; dagster.yaml runs these in order
+INGESTION = {AssetKey("click_log")}
+REFIT = {AssetKey("nightly_pctr_model"), AssetKey("reward_model_champion")}
+
+
+_NIGHTS_BEFORE = 3
+_UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+# Dagster wants them before any run, so that run config can't set them.
+_TIMES = load_profile().schedule
+
+
+@schedule(job=production_day, cron_schedule=_TIMES.cron, execution_timezone=_TIMES.time_zone)
+def nightly_reward_refit(
+    context: ScheduleEvaluationContext, profile: ProfileResource, lake: Lake
+) -> Iterator[RunRequest | SkipReason]:
+    """Yesterday (UTC), and the lookback days that were taken in before: ingest, model, refit on yesterday, judge."""
+    config = profile.get()
+    newest = newest_day(context.scheduled_execution_time)
+    if night_is_under_way(context.instance, newest):
+        yield SkipReason("the runs of the night before are still under way")
+        return
+    first = config.click_log.start_date
+    known = set(known_days(lake))
+    again = known.intersection(days_until(newest - timedelta(days=1), config.schedule.lookback_days, first))
+    night = plan_night({newest, *again}, known, newest, config.schedule.lookback_days, refit=True)
+    yield from run_requests(night, newest, f"night-{newest}", context.repository_def)
+
+
+def newest_day(now: datetime) -> date:
+    """The last complete day (UTC)."""
+    return now.astimezone(UTC).date() - timedelta(days=1)
+
+
+def known_days(lake: Lake) -> list[date]:
+    """The days of delivery that the lake holds completely."""
+    return [date.fromisoformat(partition["day"]) for partition in lake.partitions("click_log_files", "day")]
+
+
+def night_is_under_way(instance: DagsterInstance, newest: date) -> bool:
+    """Whether runs of the last nights are queued or going on; another night would get between them."""
+    nights = [day.isoformat() for day in days_until(newest, _NIGHTS_BEFORE, date.min)]
+    return instance.get_runs_count(RunsFilter(tags={NIGHT_TAG: nights}, statuses=_UNFINISHED)) > 0
+
+
+def run_requests(
+    night: list[NightRun], newest: date, key: str, repository: RepositoryDefinition | None
+) -> Iterator[RunRequest]:
+    """The runs of a night for the queue, first ones first. The same `key` starts none of them twice."""
+    assert repository is not None, "schedules and sensors are evaluated within the project's definitions"
+    assets = set(repository.get_job(production_day.name).asset_layer.selected_asset_keys)
+    parts = {"ingest": INGESTION, "model": assets - INGESTION - REFIT, "refit": assets}
+    for position, run in enumerate(night):
+        yield RunRequest(
+            run_key=f"{key}:{run.name}",
+            partition_key=run.day.isoformat(),
+            asset_selection=sorted(parts[run.part], key=AssetKey.to_user_string),
+            tags={NIGHT_TAG: newest.isoformat(), "dagster/priority": str(len(night) - position)},
+        )
