@@ -167,6 +167,8 @@ def _great_expectations() -> tuple[Any, Any]:
 def _validate(
     name: str, entries: Sequence[Mapping[str, Any]], frame: pd.DataFrame, parameters: Mapping[str, Any]
 ) -> list[Verdict]:
+    if not entries:
+        return []
     gx, context = _great_expectations()
     expectations = [
         {"type": entry["type"], "kwargs": entry["kwargs"], "meta": {"number": number}}

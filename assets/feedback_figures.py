@@ -116,11 +116,14 @@ def _ratio(value: int, of: int) -> float:
 
 
 def _rate(name: str, values: pl.Series) -> dict[str, float]:
-    """The share of true values with its interval; where there is no value at all, 0 and everything from 0 to 1."""
-    n, rate = len(values), 0.0
-    low, high = 0.0, 1.0
+    return rate_figures(name, int(values.sum() or 0), len(values))
+
+
+def rate_figures(name: str, hits: int, n: int) -> dict[str, float]:
+    """The share hits / n with its interval; where n is 0, the share 0 and everything from 0 to 1."""
+    rate, low, high = 0.0, 0.0, 1.0
     if n:
-        rate = float(values.sum() or 0) / n
+        rate = hits / n
         middle = (rate + Z**2 / (2 * n)) / (1 + Z**2 / n)
         half = Z * sqrt(rate * (1 - rate) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
         low, high = max(0.0, middle - half), min(1.0, middle + half)

@@ -295,7 +295,7 @@ class ClickLogConfig(_Section):
     max_value: Annotated[float, Field(gt=0.0)] = Field(1e6, description="A conversion worth more is an error.")
     max_rejected_share: Share = Field(0.05, description="A day fails when more of its events than this are rejected.")
     memory_limit: str = Field(
-        "2GB", pattern=r"^\d+(\.\d+)?\s?([KMGT]i?B|%)$", description="Of DuckDB; beyond it, it spills."
+        "2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="Of DuckDB; beyond it, it spills."
     )
     spill_dir: str | None = Field(None, description="Where it spills; None is below the data directory.")
     session_gap_minutes: Positive = Field(30, description="A user's answers further apart belong to two sessions.")

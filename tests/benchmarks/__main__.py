@@ -7,6 +7,7 @@ import tempfile
 from itertools import chain
 from pathlib import Path
 
+from tests.benchmarks.click_log import click_log_records
 from tests.benchmarks.dpo import dpo_records
 from tests.benchmarks.records import print_table, write_records
 from tests.benchmarks.sampling import sampling_records
@@ -15,28 +16,34 @@ from tests.benchmarks.tiny_qwen3 import write_tiny_qwen3
 
 def main() -> None:
     """Run the benchmarks, print their table and write their records."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Benchmarks of sampling and DPO.")
-    parser.add_argument("--only", choices=["dpo", "sampling"])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description="Benchmarks of sampling, DPO and click logs."
+    )
+    parser.add_argument("--only", choices=["dpo", "sampling", "click_log"])
     parser.add_argument("--output", type=Path, default=Path("bench.jsonl"))
     parser.add_argument("--repeats", type=int, default=3, help="The fastest counts.")
+    parser.add_argument("--impressions", type=int, default=100_000, help="Of the click log, which is read once.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_tiny_qwen3(
-            folder / "model",
-            hidden=128,
-            layers=3,
-            kv_heads=4,
-            head_size=64,
-            mlp=384,
-            vocabulary=1000,
-            weight_std=0.08,
-        )
         sources = []
-        if options.only != "dpo":
+        if options.only in (None, "dpo", "sampling"):
+            write_tiny_qwen3(
+                folder / "model",
+                hidden=128,
+                layers=3,
+                kv_heads=4,
+                head_size=64,
+                mlp=384,
+                vocabulary=1000,
+                weight_std=0.08,
+            )
+        if options.only in (None, "sampling"):
             sources.append(sampling_records(folder, options.repeats))
-        if options.only != "sampling":
+        if options.only in (None, "dpo"):
             sources.append(dpo_records(folder, options.repeats))
+        if options.only in (None, "click_log"):
+            sources.append(click_log_records(folder, options.impressions))
         records = []
         for record in chain.from_iterable(sources):
             print(f"{record.bench} {record.case}: {record.ratio:.1f} x", flush=True)

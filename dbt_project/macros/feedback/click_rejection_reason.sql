@@ -14,8 +14,6 @@
         when clicks.clicked is null then 'missing_judgement'
         when clicks.click_probability not between 0 and 1 then 'bad_value'
         when ads.ad_id is null then 'unknown_ad'
-        when responses.response_id is null then 'unknown_response'
-        when responses.rejection_reason is not null then 'rejected_response'
-        when not list_contains(responses.inserted_ad_ids, clicks.ad_id) then 'ad_not_inserted'
+        {{ reference_rejection('clicks', 'responses') }}
     end
 {%- endmacro %}

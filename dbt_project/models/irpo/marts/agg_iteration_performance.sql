@@ -14,20 +14,7 @@ rejected as (
 
 per_iteration as (
 
-    select
-        arm,
-        iteration,
-        count(*) as responses,
-        count(distinct query_id) as queries,
-        count(distinct user_id) as users,
-        sum(n_ads)::bigint as impressions,
-        sum(clicks)::bigint as clicks,
-        sum(revenue)::bigint as revenue,
-        case when count(expected_revenue) = count(*) then sum(expected_revenue) end as expected_revenue,
-        count_if(has_format_error)::bigint as responses_with_format_error,
-        avg(tokens) as tokens_per_response
-    from responses
-    group by arm, iteration
+    {{ partition_totals('responses') }}
 
 ),
 

@@ -14,16 +14,7 @@ impressions as (
 
 per_response as (
 
-    select
-        arm,
-        iteration,
-        response_id,
-        count_if(clicked) as clicks,
-        sum(revenue) as revenue,
-        -- null where the probability of even one ad is unknown: a partial sum would pass for the whole
-        case when count(click_probability) = count(*) then sum(bid * click_probability) end as expected_revenue
-    from impressions
-    group by arm, iteration, response_id
+    {{ response_totals('impressions') }}
 
 ),
 

@@ -1,0 +1,4 @@
+{# The UTC day of a time. #}
+{% macro day_of(ts) -%}
+    ({{ ts }} at time zone 'UTC')::date
+{%- endmacro %}

@@ -1,0 +1,114 @@
+with answers as (
+
+    select * from {{ ref('int_click_log_answers') }}
+    where {{ partition_predicate(['day']) }}
+
+),
+
+texts as (
+
+    select
+        delivered_on,
+        file,
+        line,
+        query,
+        profile,
+        answer
+    from {{ ref('stg_click_log_answers') }}
+    where {{ delivered_between(1, click_log('lateness_days')) }}
+
+),
+
+impressions as (
+
+    select * from {{ ref('fct_click_log_impressions') }}
+    where {{ partition_predicate(['day']) }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_click_log_sessions') }}
+    where {{ partition_predicate(['day']) }}
+
+),
+
+users as (
+
+    select * from {{ ref('int_click_log_users') }}
+    where {{ partition_predicate(['day']) }}
+
+),
+
+per_response as (
+
+    {{ response_totals('impressions', ['day'], decimals=6) }}
+
+),
+
+conversions_per_response as (
+
+    select
+        day,
+        response_id,
+        sum(conversions)::bigint as conversions,
+        round(sum(conversion_value), 6) as conversion_value
+    from impressions
+    group by day, response_id
+
+),
+
+responses as (
+
+    select
+        answers.day,
+        answers.response_id,
+        answers.query_id,
+        answers.user_id,
+        answers.policy_version,
+        answers.arm,
+        answers.iteration,
+        texts.query,
+        texts.profile,
+        answers.candidate_ad_ids,
+        answers.bids,
+        texts.answer,
+        answers.inserted_ad_ids,
+        len(answers.inserted_ad_ids) as n_ads,
+        answers.format_errors,
+        coalesce(answers.format_errors > 0, false) as has_format_error,
+        -- logs don't hold them
+        null::bigint as tokens,
+        null::bigint as sample_index,
+        answers.logprob,
+        answers.temperature,
+        answers.top_p,
+        answers.top_k,
+        coalesce(per_response.clicks, 0)::bigint as clicks,
+        coalesce(per_response.revenue, 0)::double as revenue,
+        case when len(answers.inserted_ad_ids) = 0 then 0 else per_response.expected_revenue end as expected_revenue,
+        coalesce(conversions_per_response.conversions, 0) as conversions,
+        coalesce(conversions_per_response.conversion_value, 0) as conversion_value,
+        sessions.session_id,
+        sessions.session_position,
+        sessions.seconds_since_previous_answer,
+        users.exclusion_reason is not null as is_excluded,
+        users.exclusion_reason,
+        answers.ts
+    from answers
+    inner join texts
+        on
+            answers.delivered_on = texts.delivered_on
+            and answers.file = texts.file
+            and answers.line = texts.line
+    left join per_response on answers.day = per_response.day and answers.response_id = per_response.response_id
+    left join conversions_per_response
+        on
+            answers.day = conversions_per_response.day
+            and answers.response_id = conversions_per_response.response_id
+    left join sessions on answers.day = sessions.day and answers.response_id = sessions.response_id
+    left join users on answers.day = users.day and answers.user_id = users.user_id
+
+)
+
+select * from responses

@@ -1,0 +1,166 @@
+"""The guards of real logs: what is out of the ordinary fails its own expectation, and chance does not."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from assets.click_log_checks import _parameters
+from assets.click_log_figures import (
+    click_log_impression_figures,
+    click_log_response_figures,
+    day_figures,
+    delivery_figures,
+    trailing_days,
+)
+from assets.expectations import load_suite, verdicts
+from llm_auction.profiles.schema import ClickLogGuardsConfig, Profile
+from resources.click_log import scratch_database
+from resources.lake import Lake
+from resources.warehouse import Warehouse
+from tests.click_logs import NOON, answer, catalog_frame, click, ingest, json_lines, write_log
+
+DAY = date(2026, 1, 9)
+GUARDS = ClickLogGuardsConfig()
+# A usual day: 2 answers in 100 have a format error, 3 impressions in 10 are clicked on the same day.
+USUAL = {
+    "responses": 1000,
+    "impressions": 1000,
+    "same_day_clicks": 300,
+    "responses_with_format_error": 20,
+    "events_read": 1400,
+    "events_accepted": 1300,
+    "events_duplicate": 70,
+    "events_rejected": 30,
+}
+
+
+def failed(table: str, figures: dict[str, float]) -> set[str]:
+    parameters = _parameters(Profile(name="test"))
+    judged = verdicts(load_suite(table), pl.DataFrame(), figures, parameters)
+    return {verdict.column for verdict in judged if not verdict.passed}
+
+
+def warehouse_with(folder: Path, today: dict[str, Any], trailing: int = 7, changes: str = "true") -> Warehouse:
+    """A warehouse that holds `trailing` usual days, the day, and its impressions and answers by `today`.
+
+    `changes` is a statement that spoils the modelled rows.
+    """
+    days = [{"day": DAY - timedelta(days=number), **USUAL} for number in range(1, trailing + 1)]
+    rows = pl.DataFrame([*days, {"day": DAY, **USUAL, **today}])  # noqa: F841  DuckDB finds it by its name
+    number = {**USUAL, **today}
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        connection.execute("create table agg_click_log_days as from rows")
+        connection.execute(f"""
+            create table fct_click_log_responses as
+            select date '{DAY}' as day, 'r' || i as response_id, 'q' as query_id, 'u' as user_id, 'text' as answer,
+                -1.0::double as logprob, ['a0'] as inserted_ad_ids, i < {number["responses_with_format_error"]}
+                as has_format_error, (i < {number["same_day_clicks"]})::int * 2.5::double as revenue
+            from range({number["responses"]}) numbers(i)
+        """)
+        connection.execute("""
+            create table fct_click_log_impressions as
+            select day, response_id, 'a0' as ad_id, user_id, 'v1' as policy_version, now() as ts, 2.5::double as bid,
+                revenue > 0 as clicked, revenue, false as converted, 5.0::double as seconds_to_click,
+                false as is_excluded
+            from fct_click_log_responses
+        """)
+        connection.execute("create table rejected_click_log_events (day date, rejection_reason varchar)")
+        connection.execute(f"select {changes}" if changes == "true" else changes)
+    return Warehouse(data_dir=str(folder))
+
+
+def all_failed(warehouse: Warehouse) -> set[str]:
+    day = DAY.isoformat()
+    return (
+        failed("fct_click_log_impressions", click_log_impression_figures(warehouse, day, GUARDS))
+        | failed("fct_click_log_responses", click_log_response_figures(warehouse, day, GUARDS))
+        | failed("agg_click_log_days", day_figures(warehouse, day, GUARDS))
+    )
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        ({}, set()),
+        ({"same_day_clicks": 600}, {"ctr_ratio_low"}),
+        ({"same_day_clicks": 90}, {"ctr_ratio_high"}),
+        ({"responses_with_format_error": 200}, {"format_error_rise"}),
+        ({"responses": 400, "impressions": 400, "same_day_clicks": 120}, {"volume_ratio"}),
+        ({"responses": 2500, "impressions": 2500, "same_day_clicks": 750}, {"volume_ratio"}),
+        ({"events_rejected": 31}, {"unaccounted_events"}),
+        ({"events_rejected": 130, "events_accepted": 1200}, {"rejected_share"}),
+        # Ten impressions say nothing of a rate.
+        (
+            {"responses": 10, "impressions": 10, "same_day_clicks": 6, "responses_with_format_error": 1},
+            {"volume_ratio"},
+        ),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_a_day_is_compared_with_the_trailing_ones(tmp_path: Path, today: dict[str, int], expected: set[str]) -> None:
+    assert all_failed(warehouse_with(tmp_path, today)) == expected
+
+
+def test_with_too_few_days_before_it_nothing_is_compared(tmp_path: Path) -> None:
+    today = {"same_day_clicks": 900, "responses_with_format_error": 900, "responses": 1000}
+    assert all_failed(warehouse_with(tmp_path, today, trailing=2)) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("insert into fct_click_log_impressions from fct_click_log_impressions limit 1", {"repeated_keys"}),
+        ("update fct_click_log_impressions set user_id = null where response_id = 'r0'", {"missing_keys"}),
+        ("update fct_click_log_impressions set revenue = 1 where response_id = 'r999'", {"wrong_revenue"}),
+        ("update fct_click_log_impressions set converted = true where not clicked", {"conversions_without_click"}),
+        ("update fct_click_log_impressions set seconds_to_click = -1 where response_id < 'r11'", {"skewed_share"}),
+        ("update fct_click_log_impressions set is_excluded = response_id > 'r3'", {"excluded_share"}),
+        ("delete from fct_click_log_impressions where response_id = 'r999'", {"lost_insertions"}),
+        ("update fct_click_log_responses set logprob = null where response_id = 'r0'", {"missing_keys"}),
+        (
+            "insert into rejected_click_log_events select date '2026-01-09', 'before_answer' from range(50)",
+            {"skewed_share"},
+        ),
+    ],
+)
+def test_what_can_not_be_is_found(tmp_path: Path, change: str, expected: set[str]) -> None:
+    found = all_failed(warehouse_with(tmp_path, {}, changes=change))
+    # A row too many or too few shows more than once.
+    assert expected <= found <= expected | {"lost_insertions", "unequal_revenue", "skewed_share"}
+
+
+def test_a_delivery_is_compared_with_the_trailing_ones(tmp_path: Path) -> None:
+    lake = Lake(data_dir=str(tmp_path / "data"))
+    lake.write("ad_catalog", catalog_frame())
+    day = NOON.date().isoformat()
+
+    def deliver(on: str, responses: int, ad_id: str = "a0", policy: str = "v1") -> None:
+        ts = NOON - timedelta(days=(NOON.date() - date.fromisoformat(on)).days)
+        auction = [{"ad_id": ad_id, "bid": 1}]
+        events = [
+            answer(f"{on}-{number}", (), ts, auction=auction, policy_version=policy) for number in range(responses)
+        ]
+        source = write_log(tmp_path / "log", {"log.jsonl": json_lines([*events, click("nobody", ts=ts)])}, on)
+        ingest(lake, source, on)
+
+    def figures() -> dict[str, float]:
+        with scratch_database(tmp_path / "spill", "500MB") as connection:
+            return delivery_figures(connection, lake, day, GUARDS)
+
+    deliver(day, 19)
+    assert failed("click_log", figures()) == set()
+    for other in trailing_days(day, 3):
+        deliver(other, 19)
+    usual = figures()
+    assert failed("click_log", usual) == set()
+    assert (usual["answers"], usual["trailing_days"], usual["volume_ratio"]) == (19, 3, 1.0)
+    deliver(day, 4, "unknown", "v2")
+    found = figures()
+    assert failed("click_log", found) == {"volume_ratio", "unseen_ad_share", "unseen_policy_share"}
+    assert (found["volume_ratio"], found["unseen_ad_share"], found["unseen_policy_share"]) == (0.25, 1.0, 1.0)
