@@ -21,6 +21,7 @@ NOT_OF_AN_ITERATION = {
     "nightly",
     "off_policy",
     "engine",
+    "cost",
 }
 # Where a User-LLM is served, and how it is asked, changes none of its judgements.
 HOW_A_USER_IS_REACHED = {"user": UserConfig.transport()}

@@ -28,7 +28,7 @@ MODELS_OF = {
     "mosaic_tuned": (("pctr", "llm_auction"), ("ad_llm", "llm_auction")),
     **{arm: (("ad_llm", arm),) for arm in ARMS},
 }
-NOT_OF_AN_EVALUATION = dict.fromkeys(("iterations", "arms", "name", "properties", "engine"), True)
+NOT_OF_AN_EVALUATION = dict.fromkeys(("iterations", "arms", "name", "properties", "engine", "cost"), True)
 
 
 def stands(

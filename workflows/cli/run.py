@@ -47,6 +47,9 @@ def run(
     assignments: SetOption = None,
     data_dir: DataDirOption = None,
     force: Annotated[bool, typer.Option("--force", help="Do everything again, also what is already there.")] = False,
+    plan_only: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and print what the run would take; run nothing.")
+    ] = False,
 ) -> None:
     """Run the whole loop: catalog, users, iterations of every arm, evaluation, report.
 
@@ -56,6 +59,7 @@ def run(
         llm-auction run --profile smoke                  # the same, tiny: under 90 seconds
         llm-auction run --seeds 0,1,2                    # three seeds and a pooled report
         llm-auction run --iterations 5                   # two more iterations than the default three
+        llm-auction run --profile paper --dry-run        # tokens, GPU hours, memory and disk, and what is wrong
         llm-auction run --catalog ads.csv                # your own ads
         llm-auction run --set dpo.learning_rate=5e-4 --set preferences.answers_per_query=6
 
@@ -65,12 +69,24 @@ def run(
     overrides = overrides_from(
         assignments, iterations=iterations, arms=arms, catalog__source=catalog, population__queries_source=queries
     )
-    if seeds is None:
+    if plan_only:
+        _plan(profile, seed, overrides)
+    elif seeds is None:
         _run_one(profile, seed, overrides, data_dir, force)
     elif seed is not None:
         raise typer.BadParameter("--seed and --seeds can't go together")
     else:
         _run_several(seeds_from(seeds), profile, overrides, data_dir, force)
+
+
+def _plan(profile: str | None, seed: int | None, overrides: Mapping[str, str]) -> None:
+    from llm_auction.profiles import load_profile
+    from workflows.cli.dry_run import dry_run
+    from workflows.cli.progress import open_console
+
+    changes = {**overrides, **({"seed": str(seed)} if seed is not None else {})}
+    if dry_run(open_console(), load_profile(profile, changes)):
+        raise typer.Exit(1)
 
 
 def _run_one(

@@ -1,0 +1,67 @@
+"""The plan of a run: counts follow from the profile, hours from the counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llm_auction.planning import ModelSize, plan_run
+from llm_auction.planning.size import size_of
+from llm_auction.profiles import load_profile
+
+FOUR_BILLION = ModelSize(4e9, "a test")
+
+
+def test_counts_of_the_papers_experiment() -> None:
+    profile = load_profile("paper", {"arms": "llm_auction", "cost.answer_tokens": "100"})
+    plan = plan_run(profile, FOUR_BILLION, 1000.0)
+    assert (plan.train_queries, plan.test_queries) == (12_000, 3_000)
+    stages = {stage.name: stage for stage in plan.stages}
+    feedback, pairs, training = stages["ad_responses"], stages["preference_pairs"], stages["ad_llm"]
+    # Three iterations; a prompt is read once for all of its answers.
+    assert feedback.requests == 3 * 12_000 * 10 and feedback.read == 3 * 12_000 * 1000.0
+    assert pairs.written == 3 * 12_000 * 5 * 100.0
+    assert training.trained == 3 * 12_000 * (1000 + 5 * 100)
+    assert training.disk == 3 * 4e9 * 4
+    assert "click_feedback" not in stages and "user_queries" not in stages
+    assert plan.cost == pytest.approx(plan.gpu_hours * profile.cost.gpu_hour_price)
+
+
+def test_hours_are_operations_over_rates() -> None:
+    profile = load_profile("paper", {"cost.gpu_tflops": "1", "cost.training_utilisation": "0.5", "dpo.epochs": "2"})
+    (training,) = [stage for stage in plan_run(profile, ModelSize(1e9, "a test"), 100.0).stages if stage.trained]
+    tokens = training.trained / 2
+    seconds = (2 * tokens / profile.cost.reading_utilisation + 6 * 2 * tokens / 0.5) * 1e9 / 1e12
+    assert training.gpu_hours == pytest.approx(seconds / 3600)
+
+
+def test_a_served_checkpoint_is_read_again_and_an_llm_user_costs_too() -> None:
+    plain = plan_run(load_profile("smoke"), FOUR_BILLION, 500.0)
+    changes = {
+        "engine.url": "http://h",
+        "user.url": "http://h",
+        "user.model": "m",
+        "population.query_writer": "user_llm",
+    }
+    served = plan_run(load_profile("smoke", changes), FOUR_BILLION, 500.0)
+    first = {stage.name: stage for stage in plain.stages}
+    then = {stage.name: stage for stage in served.stages}
+    answers = first["ad_responses"].written
+    assert then["ad_responses"].read == 2 * first["ad_responses"].read + answers
+    assert then["user_queries"].requests == 20
+    assert then["click_feedback"].requests == first["ad_responses"].requests
+    assert served.gpu_hours > plain.gpu_hours
+
+
+def test_the_size_of_a_model(tiny_model_dir: Path) -> None:
+    from llm_auction.generation.checkpoint import load_model
+
+    size = size_of("any", tiny_model_dir, None)
+    assert size.parameters == sum(weight.numel() for weight in load_model(tiny_model_dir).parameters())
+    assert size.context is not None
+    assert size_of("Qwen/Qwen3-4B-Instruct-2507", None, None).parameters == 4e9
+    assert size_of("org/model-0.6B", None, None).parameters == 0.6e9
+    assert size_of("org/model-4B", None, 7.5).parameters == 7.5e9
+    with pytest.raises(ValueError, match=r"set cost\.parameters"):
+        size_of("org/model-large", None, None)

@@ -1,0 +1,66 @@
+"""`llm-auction run --dry-run`: the plan, and every problem that can be seen before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from workflows.cli.app import app
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(profile: str, *fields: str) -> tuple[int, str]:
+        settings = [part for field in fields for part in ("--set", field)]
+        result = CliRunner().invoke(app, ["run", "--profile", profile, "--dry-run", *settings])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert not (tmp_path / "data").exists()
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_the_plan_of_the_embedded_model(plan) -> None:  # type: ignore[no-untyped-def]
+    code, output = plan("smoke")
+    assert code == 0
+    assert "prompts of" in output and "by the model's tokenizer" in output
+    assert "ad_responses" in output and "GPU hours" in output
+
+
+def test_the_paper_without_its_model_is_counted_in_characters(plan) -> None:  # type: ignore[no-untyped-def]
+    _, output = plan("paper")
+    assert "12,000 training and 3,000 test" in output
+    assert "at 4 characters a token" in output
+    assert "is not on this machine and will be downloaded" in output
+
+
+def test_problems_are_named_and_end_with_an_error(plan) -> None:  # type: ignore[no-untyped-def]
+    code, output = plan(
+        "smoke",
+        "sampling.max_new_tokens=9000",
+        "engine.command=/nowhere/vllm serve {model} --host {host} --port {port}",
+        "user.url=http://127.0.0.1:1",
+        "user.model=judge",
+        "user.api_key_variable=NO_SUCH_KEY",
+        "pctr.encoder=org/encoder",
+    )
+    assert code == 1
+    assert "too short for the longest prompt" in output
+    assert "engine.command: there is no program /nowhere/vllm" in output
+    assert "user.api_key_variable: NO_SUCH_KEY is not set" in output
+    assert "pctr.encoder is org/encoder: install the extra" in output
+
+
+def test_what_can_not_be_read_is_an_error(plan) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=r"nowhere\.csv"):
+        plan("smoke", "catalog.source=nowhere.csv")
+    with pytest.raises(ValueError, match="no prompt template 'ad_llm_v9'"):
+        plan("smoke", "ad_llm.prompt=ad_llm_v9")
