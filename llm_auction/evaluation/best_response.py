@@ -1,9 +1,9 @@
 """Iterated best responses under first price: where the bids of utility maximisers settle, and what revenue is left.
 
 All advertisers of a query start at the truth. In every round each in turn tries a few bids below its value, all others
-as they are, and keeps the one that leaves it most, if that gain over its present bid is more than twice its standard
-error. Answers are drawn anew for every advertiser and round, so that nobody fits its bids to the luck of one draw;
-within one turn all bids meet the same random numbers, so that gains are paired.
+as they are, and keeps the one that leaves it most, if that gain over its present bid is more than its standard error.
+Answers are drawn anew for every advertiser and round, so that nobody fits its bids to the luck of one draw; within one
+turn all bids meet the same random numbers, so that gains are paired.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from llm_auction.market import Auction
 from llm_auction.seeds import derive_seed
 
 # What an advertiser tries, as shares of its value; its present bid is always among the choices.
-SHADES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
-STANDARD_ERRORS = 2.0
+SHADES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 # Click probabilities (K, n) of the candidates in K answers to each auction (0 where an ad is not shown), given auctions
 # and a seed: the k-th answer to the i-th auction meets the same random numbers in every call with that seed.
@@ -30,14 +29,16 @@ SampleClicks = Callable[[Sequence[Auction], int], Sequence[np.ndarray]]
 class Round:
     """The state after one round, means over `n` queries; round 0 is the truth. Currency units per query.
 
-    `revenue_share`: revenue over that of truthful bids. `bid_share`: sum of bids over sum of values. `utility`: what
-    the advertisers keep. `moved`: share of the advertisers that changed their bid in this round.
+    `revenue_share`: revenue over that of truthful bids. `bid_share`: sum of bids over sum of values, also of those who
+    are never shown. `price_share`: what is paid over what the clicks are worth. `utility`: what the advertisers keep.
+    `moved`: share of the advertisers that changed their bid in this round.
     """
 
     number: int
     revenue: Interval
     revenue_share: Interval
     bid_share: Interval
+    price_share: Interval
     utility: Interval
     moved: float
     n: int
@@ -100,7 +101,7 @@ def _best_reply(utilities: dict[int, np.ndarray], present: int) -> int:
     best = max(utilities, key=lambda bid: (utilities[bid].mean(), -bid))
     gains = utilities[best] - utilities[present]
     error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
-    return best if gains.mean() > STANDARD_ERRORS * error else present
+    return best if gains.mean() > error else present
 
 
 def _with_players_bid(auction: Auction, player: int, bid: int) -> Auction:
@@ -108,13 +109,13 @@ def _with_players_bid(auction: Auction, player: int, bid: int) -> Auction:
 
 
 def _measure(states: Sequence[Auction], values: Sequence[np.ndarray], sample: SampleClicks, seed: int) -> np.ndarray:
-    """(queries, 4): revenue, utility, bids, values; every state meets the same random numbers."""
+    """(queries, 5): revenue, utility, bids, values, worth of the clicks; every state meets the same random numbers."""
     rows = []
     clicks_of = sample(states, derive_seed(seed, "best-response", "measure"))
     for state, own, clicks in zip(states, values, clicks_of, strict=True):
         bids = np.array(state.bids, dtype=np.float64)
         itctr = clicks.mean(axis=0)
-        rows.append((bids @ itctr, (own - bids) @ itctr, bids.sum(), own.sum()))
+        rows.append((bids @ itctr, (own - bids) @ itctr, bids.sum(), own.sum(), own @ itctr))
     return np.array(rows)
 
 
@@ -130,6 +131,7 @@ def _rounds(
             revenue=means.mean(number * width),
             revenue_share=means.ratio(number * width, 0),
             bid_share=means.ratio(number * width + 2, number * width + 3),
+            price_share=means.ratio(number * width, number * width + 4),
             utility=means.mean(number * width + 1),
             moved=moved[number],
             n=len(values),

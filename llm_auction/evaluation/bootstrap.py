@@ -87,6 +87,16 @@ def resample_means(values: np.ndarray, strata: Sequence[int | str], resamples: i
     return ResampledMeans(values.mean(axis=0), samples)
 
 
+def mean_interval(values: Sequence[float] | np.ndarray, resamples: int, seed: int) -> Interval:
+    """The mean of one figure a query; no interval for a single query, all None for none."""
+    if not len(values):
+        return Interval(None, None, None)
+    if len(values) == 1:
+        return Interval(float(values[0]), None, None)
+    column = np.asarray(values, dtype=np.float64)[:, None]
+    return resample_means(column, [0] * len(column), resamples, seed).mean(0)
+
+
 def percentile_interval(point: float, samples: np.ndarray, confidence: float = 0.95) -> Interval:
     """The percentile interval of resampled figures; resamples in which a ratio is undefined are left out."""
     if not np.isfinite(point):

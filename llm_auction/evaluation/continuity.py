@@ -20,7 +20,7 @@ import polars as pl
 
 from llm_auction.answers import render_insertion
 from llm_auction.evaluation.bid_curves import BidCurve, curves_of
-from llm_auction.evaluation.bootstrap import Interval, resample_means
+from llm_auction.evaluation.bootstrap import Interval, mean_interval
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
 from llm_auction.mechanisms.click_estimates import clicks_from_user
@@ -134,9 +134,7 @@ def mean_share(curves: Sequence[BidCurve], resamples: int, seed: int) -> tuple[I
     ranges = np.array([np.ptp(curve.itctr) for curve in curves])
     sizes = np.array([np.abs(np.diff(curve.itctr)).max() for curve in curves])
     shares = sizes[ranges > 0] / ranges[ranges > 0]
-    if not len(shares):
-        return Interval(None, None, None), 0
-    return resample_means(shares[:, None], [0] * len(shares), resamples, seed).mean(0), len(shares)
+    return mean_interval(shares, resamples, seed), len(shares)
 
 
 def point_intervals(curve: BidCurve, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

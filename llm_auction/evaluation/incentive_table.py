@@ -69,6 +69,7 @@ def best_response_rows(contender: Contender, rounds: Iterable[Round]) -> pl.Data
             ("revenue_per_query", one.revenue),
             ("revenue_share_of_truth", one.revenue_share),
             ("bid_share_of_value", one.bid_share),
+            ("price_share_of_worth", one.price_share),
             ("utility_per_query", one.utility),
             ("moved", _exact(one.moved)),
         ):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llm_auction.evaluation.bid_curves import BidCurve
-from llm_auction.evaluation.bootstrap import Interval, resample_means
+from llm_auction.evaluation.bootstrap import Interval, mean_interval
 from llm_auction.seeds import generator
 
 
@@ -83,9 +83,9 @@ def first_price_regret(curves: Sequence[BidCurve], values: np.ndarray, resamples
             shading.append(float(np.mean(curve.bids[chosen])) / value)
         least = min(least, *(margins * curve.itctr)[margins >= 0], np.inf)
     return FirstPriceRegret(
-        regret=_mean(held_out, resamples, seed),
-        optimistic=_mean(optimistic, resamples, seed),
-        shading=_mean(shading, resamples, seed),
+        regret=mean_interval(held_out, resamples, seed),
+        optimistic=mean_interval(optimistic, resamples, seed),
+        shading=mean_interval(shading, resamples, seed),
         n=len(held_out),
         shading_n=len(shading),
         least_utility=float(least) if np.isfinite(least) else 0.0,
@@ -118,8 +118,8 @@ def value_maximiser_regret(
             least_roi = min(least_roi, value / curve.bids[top] / target_roi)
     return ValueMaximiserRegret(
         target_roi,
-        _mean(held_out, resamples, seed),
-        _mean(optimistic, resamples, seed),
+        mean_interval(held_out, resamples, seed),
+        mean_interval(optimistic, resamples, seed),
         len(held_out),
         float(least_roi) if np.isfinite(least_roi) else 1.0,
     )
@@ -162,9 +162,3 @@ def _halves(answers: int) -> Iterator[tuple[slice, slice]]:
     even, odd = slice(0, answers, 2), slice(1, answers, 2)
     yield even, odd
     yield odd, even
-
-
-def _mean(values: Sequence[float], resamples: int, seed: int) -> Interval:
-    if not len(values):
-        return Interval(None, None, None)
-    return resample_means(np.array(values)[:, None], [0] * len(values), resamples, seed).mean(0)

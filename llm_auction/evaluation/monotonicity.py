@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from llm_auction.evaluation.bid_curves import BidCurve, curves_of
-from llm_auction.evaluation.bootstrap import Interval, resample_means
+from llm_auction.evaluation.bootstrap import Interval, mean_interval
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
 from llm_auction.seeds import generator
@@ -77,8 +77,8 @@ def bid_response(curves: Sequence[BidCurve], resamples: int, seed: int) -> BidRe
     pooled = _spearman(bids, itctr.mean(axis=0))
     return BidResponse(
         pooled_spearman=pooled if np.isfinite(pooled) else None,
-        query_spearman=_mean(responsive, resamples, seed),
-        violation_share=_mean((np.diff(itctr, axis=1) < 0).mean(axis=1), resamples, seed),
+        query_spearman=mean_interval(responsive, resamples, seed),
+        violation_share=mean_interval((np.diff(itctr, axis=1) < 0).mean(axis=1), resamples, seed),
         confirmed_share=_confirmed_share([curve.values for curve in curves if curve.values is not None]),
         falls_of_mean=_falls_of_mean(itctr),
         n=len(itctr),
@@ -117,9 +117,3 @@ def _spearman(bids: np.ndarray, values: np.ndarray) -> float:
     if np.ptp(values) == 0:
         return float("nan")
     return float(pl.select(pl.corr(pl.Series(bids), pl.Series(values), method="spearman")).item())
-
-
-def _mean(values: np.ndarray, resamples: int, seed: int) -> Interval:
-    if not len(values):
-        return Interval(None, None, None)
-    return resample_means(values[:, None], [0] * len(values), resamples, seed).mean(0)

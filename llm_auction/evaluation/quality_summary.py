@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from llm_auction.evaluation.bootstrap import Interval, resample_means
+from llm_auction.evaluation.bootstrap import Interval, mean_interval
 from llm_auction.evaluation.outcomes import Contender, contenders
 
 
@@ -37,9 +37,7 @@ def quality_figures(table: pl.DataFrame, resamples: int, seed: int) -> Mapping[C
 
 def _figure(values: pl.Series, resamples: int, seed: int) -> QualityFigure:
     known = values.drop_nulls().to_numpy()
-    if not len(known):
-        return QualityFigure(Interval(None, None, None), 0)
-    return QualityFigure(resample_means(known[:, None], [0] * len(known), resamples, seed).mean(0), len(known))
+    return QualityFigure(mean_interval(known, resamples, seed), len(known))
 
 
 def _of(by_query: pl.DataFrame, contender: Contender) -> pl.DataFrame:

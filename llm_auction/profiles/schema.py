@@ -275,7 +275,7 @@ class PropertiesConfig(_Section):
     continuity_query_answers: AtLeastTwo = Field(8, description="Answers at each bid of those.")
     best_response_queries: Positive = Field(10, description="Queries whose advertisers play best responses.")
     best_response_rounds: Positive = Field(3, description="Most rounds of best responses.")
-    best_response_answers: AtLeastTwo = Field(8, description="Answers behind each bid that an advertiser tries.")
+    best_response_answers: AtLeastTwo = Field(12, description="Answers behind each bid that an advertiser tries.")
 
 
 class ClickLogConfig(_Section):

@@ -41,7 +41,14 @@ def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[PropertyTable,
         ),
         property_table(
             "Best responses",
-            ("Moved", "Bids, of the values", "Revenue", "Of truthful revenue", "Advertisers keep"),
+            (
+                "Moved",
+                "Bids, of the values",
+                "Paid, of the clicks' worth",
+                "Revenue",
+                "Of truthful revenue",
+                "Advertisers keep",
+            ),
             {seed: list(_rounds(table)) for seed, table in tables.items()},
         ),
         property_table("Truthful by design", ("Largest gain of a misreport", "Least utility"), truthful),
@@ -89,8 +96,9 @@ def _rounds(table: pl.DataFrame) -> Iterator[tuple[str, list[PropertyCell]]]:
         yield (
             "the truth" if number == "0" else f"round {number}",
             [
-                PropertyCell.of(figures["moved"], "%"),
+                PropertyCell.of(figures["moved"], "%") if number != "0" else PropertyCell(MISSING),
                 PropertyCell.of(figures["bid_share_of_value"], "%"),
+                PropertyCell.of(figures["price_share_of_worth"], "%"),
                 PropertyCell.of(figures["revenue_per_query"]),
                 PropertyCell.of(figures["revenue_share_of_truth"], "%"),
                 PropertyCell.of(figures["utility_per_query"]),

@@ -30,6 +30,8 @@ def test_bids_settle_at_the_known_best_response() -> None:
     nearest = min(SHADES, key=lambda share: abs(share - 0.5))
     assert rounds[-1].bid_share.value == pytest.approx(nearest)
     assert rounds[-1].revenue_share.value == pytest.approx(nearest**2)
+    assert rounds[0].price_share.value == pytest.approx(1.0)
+    assert rounds[-1].price_share.value == pytest.approx(nearest)
     assert rounds[0].utility.value == pytest.approx(0.0)
     assert rounds[0].revenue.value == pytest.approx(((40**2 + 80**2) / 100 + 100) / 2)
 

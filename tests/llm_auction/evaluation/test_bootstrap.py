@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llm_auction.evaluation.bootstrap import Interval, percentile_interval, resample_means
+from llm_auction.evaluation.bootstrap import Interval, mean_interval, percentile_interval, resample_means
 
 
 def test_interval_agrees_with_theory() -> None:
@@ -68,3 +68,10 @@ def test_above_means_no_overlap() -> None:
 def test_bad_input(values: np.ndarray, strata: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         resample_means(values, strata, 10, seed=0)
+
+
+def test_a_mean_claims_no_interval_that_it_has_not() -> None:
+    assert mean_interval([], 100, seed=0) == Interval(None, None, None)
+    assert mean_interval([3.0], 100, seed=0) == Interval(3.0, None, None)
+    several = mean_interval(np.array([1.0, 2.0, 3.0]), 100, seed=0)
+    assert several.value == 2.0 and several.low < 2.0 < several.high
