@@ -73,7 +73,7 @@ def answer_quality(
         metadata={
             **table_metadata(frame, COLUMN_DESCRIPTIONS),
             "encoder": encoder.name,
-            "summary": MetadataValue.md(quality_tables({config.seed: figures})[0].markdown()),
+            "summary": MetadataValue.md("\n\n".join(one.markdown() for one in quality_tables({config.seed: figures}))),
         },
     )
 

@@ -1,7 +1,7 @@
 """Answer quality as a judge sees it, on the scales of GEM-Bench (arXiv 2509.14221): 90, 60, 30 or 0.
 
 Satisfaction: accuracy, naturalness, personality (it helps rather than sells) and trust. Engagement: whether the ads are
-noticed, and clicked. Who judges, an LLM or people, is left to the caller.
+noticed, and clicked. Who judges is left to the caller; `llm_auction.evaluation.quality_judge` asks an LLM.
 """
 
 from __future__ import annotations

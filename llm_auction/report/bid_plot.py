@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.report.curve_drawing import (
-    HEIGHT,
-    WIDTH,
-    end_labels,
-    line_colour,
-    line_label,
-    model_lines,
-)
+from llm_auction.report.curve_drawing import end_labels, in_frame, line_colour, line_label, model_lines
 
 if TYPE_CHECKING:
     import altair as alt
@@ -36,9 +29,7 @@ def mean_curves(table: pl.DataFrame) -> dict[Contender, pl.DataFrame]:
 
 def bid_chart(table: pl.DataFrame) -> alt.LayerChart:
     """Mean itctr over the bid, one line a model; later iterations are drawn stronger."""
-    import altair as alt
-
     means = mean_curves(table)
     top = max(max(points["itctr"].to_list()) for points in means.values())
     ends = [(line_label(one), points["itctr"].to_list()[-1], line_colour(one)) for one, points in means.items()]
-    return alt.layer(*model_lines(means, top), *end_labels(ends, top)).properties(width=WIDTH, height=HEIGHT)
+    return in_frame([*model_lines(means, top), *end_labels(ends, top)])

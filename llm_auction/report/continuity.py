@@ -16,10 +16,9 @@ from llm_auction.evaluation.continuity import (
 )
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.curve_drawing import (
-    HEIGHT,
-    WIDTH,
     bid_axis,
     end_labels,
+    in_frame,
     itctr_axis,
     line_colour,
     line_label,
@@ -54,7 +53,7 @@ def continuity_chart(table: pl.DataFrame, resamples: int, seed: int) -> alt.Laye
     ends = [(line_label(one), float(curve.itctr[-1]), line_colour(one)) for one, curve in curves.items()]
     labels = end_labels([*ends, ("Slot auction", float(slot.itctr[-1]), PALETTE["ink"])], top)
     layers = [band.encode(x=x, y=y, y2="high:Q"), step.encode(x=x, y=y), *lines, *labels]
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    return in_frame(layers)
 
 
 def continuity_table(figures: Mapping[int, Mapping[Contender, ContinuityFigures]]) -> PropertyTable:

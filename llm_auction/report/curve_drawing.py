@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # With the labels at their right, curves are about as wide as a phone shows them, so that text stays readable there.
 WIDTH, HEIGHT = 262, 230
+# Fonts differ in width from one reader to the next, so labels at the edge get room to grow.
+PADDING = {"left": 5, "top": 5, "right": 26, "bottom": 5}
 _LABEL_HEIGHT = 14
 
 
@@ -44,6 +46,13 @@ def itctr_axis(top: float) -> alt.Y:
 
     scale = alt.Scale(domain=[0, top or 1.0], nice=False)
     return alt.Y("itctr:Q", title=None, scale=scale, axis=alt.Axis(format=".0%", tickCount=5))
+
+
+def in_frame(layers: Sequence[alt.Chart]) -> alt.LayerChart:
+    """The layers over one another, in the size of all curves."""
+    import altair as alt
+
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, padding=PADDING)
 
 
 def model_lines(curves: Mapping[Contender, pl.DataFrame], top: float) -> list[alt.Chart]:

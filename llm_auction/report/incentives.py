@@ -10,7 +10,10 @@ from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.incentive_table import TARGETS
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.property_table import PropertyCell, PropertyTable, property_table
-from llm_auction.report.wording import MISSING
+from llm_auction.report.wording import MINUS, MISSING
+
+# Exact arithmetic on sums of a few hundred currency units is good to far more digits than this.
+ROUNDING = 1e-9
 
 _Figures = Mapping[tuple[str | None, str], Interval]
 
@@ -34,7 +37,7 @@ def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[PropertyTable,
                 "Regret of the truth",
                 "At most",
                 "Best bid, of the value",
-                *(f"Value maximiser, ROI {target:g}" for target in TARGETS),
+                *(f"Value maximiser, ROI\N{NO-BREAK SPACE}{target:g}" for target in TARGETS),
                 "Least utility",
             ),
             first_price,
@@ -111,10 +114,10 @@ def _truthful(figures: _Figures) -> list[PropertyCell]:
 
 
 def _exact(figure: Interval) -> PropertyCell:
-    """A figure of exact arithmetic: rounding of the order of 1e-14 must not read as 0.00 or as a gain."""
+    """A figure of exact arithmetic: what is rounding reads as 0, and a true gain of 0.001 does not."""
     if figure.value is None:
         return PropertyCell(MISSING)
-    return PropertyCell("0" if figure.value == 0 else f"{figure.value:.2g}".replace("-", "\N{MINUS SIGN}"))
+    return PropertyCell("0" if abs(figure.value) < ROUNDING else f"{figure.value:.2g}".replace("-", MINUS))
 
 
 def _text(value: object) -> str | None:

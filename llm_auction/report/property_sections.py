@@ -83,8 +83,8 @@ def _incentives(study: Study) -> PropertySection:
         "measure. Value maximisers: itctr that another feasible bid would add to value / target ROI, held out as well: "
         "an interval that holds zero finds no better bid. Least utility: of any bid up to the value; not negative "
         "means individually rational. Best responses: all advertisers of a few queries, each moving only for a gain "
-        "beyond its standard error, under the newest Ad-LLM. Truthful by design: exact arithmetic, what is left is "
-        "rounding. Gains, revenue and utilities in bid units.",
+        "beyond its standard error, under the newest Ad-LLM. Truthful by design: exact arithmetic, 0 to nine "
+        "digits. Gains, revenue and utilities in bid units.",
     )
 
 

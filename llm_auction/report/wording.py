@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.outcomes import Contender
 
@@ -20,6 +22,7 @@ MINUS = "\N{MINUS SIGN}"
 PERCENT = "\N{NARROW NO-BREAK SPACE}%"
 RANGE = "\N{EN DASH}"
 MISSING = "\N{EN DASH}"
+_NEGATIVE_ZERO = re.compile(r"^-(?=[0.]*(?![0-9.]))")
 
 
 def name_of(contender: Contender) -> str:
@@ -47,7 +50,7 @@ def number(value: float | None, unit: str = "") -> str:
         text = f"{value:,.0f}"
     else:
         text = f"{value:.2f}"
-    return text.replace("-", MINUS)
+    return _NEGATIVE_ZERO.sub("", text).replace("-", MINUS)
 
 
 def interval(figure: Interval, unit: str = "") -> str:

@@ -18,6 +18,8 @@ from llm_auction.report.wording import interval, name_of, number
         (0.1234, "%", "12.3\u202f%"),
         (-0.05, "points", "−5.0 points"),
         (88.6, "tokens", "89"),
+        (-0.0001, "points", "0.0 points"),
+        (-0.04, "", "−0.04"),
         (None, "", "–"),
     ],
 )
