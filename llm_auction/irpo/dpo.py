@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import is_peft_model
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
@@ -58,8 +59,9 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         args: TRL's configuration; `beta`, batch size (prompts a step), schedule and checkpoints are honoured.
         train_dataset: columns `prompt_ids`, `answers` (winner first), `counts`; see `Row`.
         processing_class: its tokenizer.
-        reference: pi_ref; without it, `model` as it is at construction.
+        reference: pi_ref; without it, `model` as it is at construction, without adapters.
         sft_weight: weight of the winner's negative log-likelihood per token; 0 switches it off.
+        peft_config: trains adapters in place of the model's own weights.
         micro_batch_tokens: most tokens in one forward pass; bounds the memory, doesn't change the gradients.
 
     Raises:
@@ -77,6 +79,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         sft_weight: float = 0.0,
         micro_batch_tokens: int = 4096,
         callbacks: list[Any] | None = None,
+        peft_config: Any | None = None,
     ) -> None:
         if not supports_shared_prefix(model):
             raise ValueError(
@@ -101,6 +104,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
             train_dataset=train_dataset,
             processing_class=processing_class,
             callbacks=callbacks,
+            peft_config=peft_config,
         )
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
@@ -112,7 +116,9 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         reference = self.model if self._reference is None else self._reference.eval()
         reference.to(self.accelerator.device)
         values: list[list[float]] = []
-        with torch.inference_mode():
+        # In the precision of the training, or the two would differ before the first step.
+        adapters_off = reference.disable_adapter() if is_peft_model(reference) else nullcontext()
+        with torch.inference_mode(), self.accelerator.autocast(), adapters_off:
             for batch in micro_batches(rows, self._micro_batch_tokens):
                 logprobs_N = token_log_probabilities(reference, self._pack(batch))
                 values += [part.tolist() for part in logprobs_N.split([sum(map(len, row.answers)) for row in batch])]

@@ -88,6 +88,8 @@ def train_dpo(
         partial = output_dir.with_name(output_dir.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         tuned = trainer.accelerator.unwrap_model(trainer.model)
+        if config.lora_rank:
+            tuned = tuned.merge_and_unload()  # a directory like any other: sampled, served and tuned further as such
         tuned.config.use_cache = uses_cache  # the trainer switches it off for itself
         tuned.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
@@ -141,7 +143,7 @@ def _trainer(
         save_strategy="steps",
         save_steps=config.checkpoint_steps,
         save_total_limit=2,  # the one before survives until the newest is complete
-        bf16=False,
+        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         activation_checkpointing=False,
         gradient_checkpointing=None,  # the old name, which TRL sets
         use_cpu=not torch.cuda.is_available(),
@@ -153,6 +155,7 @@ def _trainer(
     callbacks: list[Any] = [Progress(on_log)] if on_log else []
     if config.max_kl is not None:
         callbacks.append(StopOnKl(config.max_kl))
+    torch.manual_seed(seed)  # of the adapters' first weights; the trainer seeds everything after them
     trainer = PrefixSharedDPOTrainer(
         model,
         arguments,
@@ -161,9 +164,27 @@ def _trainer(
         reference=reference,
         sft_weight=config.sft_weight,
         callbacks=callbacks,
+        peft_config=_adapters(config),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _adapters(config: DpoConfig) -> Any | None:
+    """The LoRA configuration; None where every weight is trained.
+
+    Raises:
+        ValueError: PEFT is not installed.
+    """
+    if not config.lora_rank:
+        return None
+    try:
+        from peft import LoraConfig
+    except ImportError:
+        raise ValueError("dpo.lora_rank needs PEFT: pip install 'llm-auction[lora]'") from None
+    return LoraConfig(
+        r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
 
 
 def _fingerprint(

@@ -114,6 +114,7 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         runs * train,
         trained=runs * train * (prompt + copies * answer),
         epochs=profile.dpo.epochs,
+        training_bytes=STORED_BYTES if profile.dpo.lora_rank else TRAINING_BYTES,
         disk=runs * size.parameters * STORED_BYTES,
     )
     evaluation = profile.evaluation
@@ -135,6 +136,7 @@ def _stage(
     written: float = 0.0,
     trained: float = 0.0,
     epochs: int = 1,
+    training_bytes: int = TRAINING_BYTES,
     disk: float = 0.0,
 ) -> Stage:
     seconds = (
@@ -143,5 +145,5 @@ def _stage(
         + REFERENCE * trained / cost.reading_utilisation
         + TRAINED * trained * epochs / cost.training_utilisation
     ) * (size.parameters / (cost.gpu_tflops * 1e12))
-    memory = size.parameters * (TRAINING_BYTES if trained else SAMPLING_BYTES)
+    memory = size.parameters * (training_bytes if trained else SAMPLING_BYTES)
     return Stage(name, requests, read, written, trained * epochs, seconds / 3600, memory, disk)

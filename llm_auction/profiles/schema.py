@@ -237,6 +237,10 @@ class DpoConfig(_Section):
     reference: Literal["start", "base"] = Field(
         "start", description="pi_ref of Eq. 6: the model at the iteration's start, or the pretrained one throughout."
     )
+    lora_rank: Annotated[int, Field(ge=0)] = Field(
+        0, description="Rank of LoRA adapters in all linear layers, merged at the end; 0 trains every weight."
+    )
+    lora_alpha: Annotated[float, Field(gt=0.0)] = Field(32.0, description="Their scale is alpha / rank.")
     max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
     checkpoint_steps: Positive = 50
 

@@ -61,6 +61,39 @@ def test_the_seed_decides(model_dir: Path, tmp_path: Path) -> None:
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
+def test_adapters_learn_and_are_merged(model_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="the extra lora is not installed")
+    config = CONFIG.model_copy(update={"lora_rank": 4, "learning_rate": 5e-3})
+    result = _train(model_dir, tmp_path / "a", config)
+    assert result.metrics["loss_first"] == pytest.approx(_train(model_dir, tmp_path / "full").metrics["loss_first"])
+    assert result.metrics["loss_last"] < result.metrics["loss_first"]
+    before, after = _weights(model_dir), _weights(result.model_dir)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all("_proj" in name for name in changed)
+    assert not list(result.model_dir.glob("adapter*"))
+    again = _weights(_train(model_dir, tmp_path / "b", config).model_dir)
+    assert all(torch.equal(after[name], again[name]) for name in after)
+    TransformersEngine(result.model_dir)
+
+
+def test_adapters_resume_with_identical_weights(model_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="the extra lora is not installed")
+    config = CONFIG.model_copy(update={"lora_rank": 4, "learning_rate": 5e-3})
+    undisturbed = _weights(_train(model_dir, tmp_path / "whole", config).model_dir)
+
+    def stop(figures: dict[str, float]) -> None:
+        if figures["step"] == 5:
+            raise KeyboardInterrupt
+
+    arguments = (random_sets(12), config, 10.0, tmp_path / "out", 0, tmp_path / "checkpoints")
+    with pytest.raises(KeyboardInterrupt):
+        train_dpo(model_dir, *arguments, stop)
+    assert list((tmp_path / "checkpoints").glob("checkpoint-*"))
+    resumed = _weights(train_dpo(model_dir, *arguments).model_dir)
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+
+
 def test_stops_on_kl(model_dir: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"max_kl": 1e-4, "epochs": 6})
     result = _train(model_dir, tmp_path, config)
