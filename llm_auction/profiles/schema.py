@@ -240,7 +240,7 @@ class DpoConfig(_Section):
     lora_rank: Annotated[int, Field(ge=0)] = Field(
         0, description="Rank of LoRA adapters in all linear layers, merged at the end; 0 trains every weight."
     )
-    lora_alpha: Annotated[float, Field(gt=0.0)] = Field(32.0, description="Their scale is alpha / rank.")
+    lora_alpha: Positive = Field(32, description="Their scale is alpha / rank.")
     max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
     checkpoint_steps: Positive = 50
 
