@@ -42,6 +42,8 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         continuity=_property_table(lake, "bid_continuity"),
         incentives=_property_table(lake, "incentive_report"),
         quality=_property_table(lake, "answer_quality"),
+        reserve=_property_table(lake, "reserve_prices"),
+        reward_model=_property_table(lake, "reward_model_ablation"),
     )
 
 

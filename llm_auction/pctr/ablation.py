@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from llm_auction.pctr.ablation_summary import FIGURES
 from llm_auction.pctr.fit import evaluate_pctr, fit_pctr
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.model import PctrModel
 from llm_auction.profiles.schema import PctrConfig
 
-FIGURES = ("auc", "log_loss", "ece", "ece_noise", "bayes_auc", "bayes_log_loss")
 ABLATION_SCHEMA = {
     "iteration": pl.String(),
     "reads_answer": pl.Boolean(),

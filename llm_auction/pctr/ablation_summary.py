@@ -9,6 +9,7 @@ import polars as pl
 if TYPE_CHECKING:
     import altair as alt
 
+FIGURES = ("auc", "log_loss", "ece", "ece_noise", "bayes_auc", "bayes_log_loss")
 _WIDTH, _HEIGHT = 330, 230
 
 
@@ -24,7 +25,7 @@ def ablation_markdown(table: pl.DataFrame) -> str:
             auc = f"**{_text(best)}**" if best is not None and row["auc"] == best else _text(row["auc"])
             ece = f"{_text(row['ece'])} ({_text(row['ece_noise'])})"
             lines.append(
-                f"| {iteration} | {_name(row['reads_answer'], row['refreshed'])} | "
+                f"| {iteration} | {model_name(row['reads_answer'], row['refreshed'])} | "
                 f"{auc} | {_text(row['log_loss'])} | "
                 f"{ece} | {row['n']} |"
             )
@@ -38,7 +39,7 @@ def ablation_chart(table: pl.DataFrame) -> alt.LayerChart:
     points = table.with_columns(
         pl.col("iteration").cast(pl.Int64),
         pl.struct("reads_answer", "refreshed")
-        .map_elements(lambda row: _name(row["reads_answer"], row["refreshed"]), return_dtype=pl.String)
+        .map_elements(lambda row: model_name(row["reads_answer"], row["refreshed"]), return_dtype=pl.String)
         .alias("model"),
     )
     x = alt.X("iteration:Q", title="iteration", axis=alt.Axis(tickMinStep=1, format="d"))
@@ -56,7 +57,8 @@ def ablation_chart(table: pl.DataFrame) -> alt.LayerChart:
     return alt.layer(bayes, lines).properties(width=_WIDTH, height=_HEIGHT)
 
 
-def _name(reads_answer: bool, refreshed: bool) -> str:
+def model_name(reads_answer: bool, refreshed: bool) -> str:
+    """One of the four models in words."""
     return f"{'with' if reads_answer else 'without'} the answer, {'refreshed' if refreshed else 'fitted once'}"
 
 

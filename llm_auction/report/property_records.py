@@ -7,6 +7,7 @@ from typing import Any
 
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.pctr.ablation_summary import FIGURES, model_name
 from llm_auction.report.study import SeedRun, Study
 
 # (metric, figure, number of what it rests on)
@@ -20,6 +21,8 @@ def property_records(study: Study, run: SeedRun) -> list[dict[str, Any]]:
         "bid_continuity": _continuity,
         "incentive_report": _incentives,
         "answer_quality": _quality,
+        "reserve_prices": _reserve,
+        "reward_model_ablation": _reward_model,
     }
     return [
         {
@@ -39,12 +42,12 @@ def property_records(study: Study, run: SeedRun) -> list[dict[str, Any]]:
             "table": table,
         }
         for table, figures in tables.items()
-        for contender, (name, figure, n) in figures(study, run.seed)
+        for contender, (name, figure, n) in figures(study, run)
     ]
 
 
-def _monotonicity(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
-    for contender, found in study.bid_responses.get(seed, {}).items():
+def _monotonicity(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
+    for contender, found in study.bid_responses.get(run.seed, {}).items():
         yield contender, ("bid_spearman_pooled", _single(found.pooled_spearman), found.n)
         yield contender, ("bid_spearman_per_query", found.query_spearman, found.n_responsive)
         yield contender, ("bid_violation_share", found.violation_share, found.n)
@@ -52,28 +55,52 @@ def _monotonicity(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]
         yield contender, ("bid_falls_of_mean_curve", _single(found.falls_of_mean), found.n)
 
 
-def _continuity(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
-    for contender, found in study.continuity.get(seed, {}).items():
+def _continuity(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
+    for contender, found in study.continuity.get(run.seed, {}).items():
         yield contender, ("largest_jump", _single(found.jump.size), 1)
         yield contender, ("largest_jump_share", found.jump.share, 1)
         yield contender, ("jumps_beyond_noise", _single(found.jump.steps_beyond_noise), 1)
         yield contender, ("largest_jump_share_mean", found.mean_share, found.queries)
 
 
-def _incentives(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
+def _incentives(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
     """The setting of a figure joins its name, such as `value_regret[target_roi=1.5]`."""
-    if seed not in study.incentives:
+    if run.incentives is None:
         return
-    for row in study.incentives[seed].iter_rows(named=True):
+    for row in run.incentives.iter_rows(named=True):
         contender = Contender(row["mechanism"], row["iteration"], row["variant"])
         name = row["metric"] if row["setting"] is None else f"{row['metric']}[{row['setting']}]"
         yield contender, (name, Interval(row["value"], row["ci_low"], row["ci_high"]), row["n"])
 
 
-def _quality(study: Study, seed: int) -> Iterator[tuple[Contender, _Figure]]:
-    for contender, figures in study.quality.get(seed, {}).items():
+def _quality(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
+    for contender, figures in study.quality.get(run.seed, {}).items():
         for name, found in figures.items():
             yield contender, (f"quality_{name}", found.mean, found.n)
+
+
+def _reserve(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
+    """The reserve price joins a figure's name; `_change` is the paired difference to no reserve."""
+    if run.reserve is None:
+        return
+    for row in run.reserve.iter_rows(named=True):
+        contender, setting = (
+            Contender(row["mechanism"], row["iteration"], row["variant"]),
+            f"[reserve={row['reserve']:g}]",
+        )
+        yield contender, (row["metric"] + setting, Interval(row["value"], row["ci_low"], row["ci_high"]), row["n"])
+        change = Interval(row["change"], row["change_low"], row["change_high"])
+        yield contender, (f"{row['metric']}_change{setting}", change, row["n"])
+
+
+def _reward_model(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
+    """The variant says what the reward model reads and when it was fitted."""
+    if run.reward_model is None:
+        return
+    for row in run.reward_model.iter_rows(named=True):
+        contender = Contender("llm_auction", row["iteration"], model_name(row["reads_answer"], row["refreshed"]))
+        for name in FIGURES:
+            yield contender, (f"pctr_{name}", _single(row[name]), row["n"])
 
 
 def _single(value: float | None) -> Interval:

@@ -41,13 +41,18 @@ def reserve_markdown(table: pl.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def best_settings(table: pl.DataFrame) -> pl.DataFrame:
+    """The rows of each mechanism's variant or iteration that earns most without a reserve."""
+    earned = table.filter(metric="revenue_per_query", reserve=0.0).sort("value", descending=True)
+    best = earned.unique("mechanism", keep="first").select(CONTENDER_COLUMNS)
+    return table.join(best, on=CONTENDER_COLUMNS, how="semi", nulls_equal=True)
+
+
 def reserve_chart(table: pl.DataFrame) -> alt.HConcatChart:
     """Three panels over the reserve price, one line a mechanism: the variant or iteration that earns most without."""
     import altair as alt
 
-    earned = table.filter(metric="revenue_per_query", reserve=0.0).sort("value", descending=True)
-    best = earned.unique("mechanism", keep="first").select(CONTENDER_COLUMNS)
-    points = table.join(best, on=CONTENDER_COLUMNS, how="semi", nulls_equal=True).with_columns(
+    points = best_settings(table).with_columns(
         name=pl.struct(CONTENDER_COLUMNS).map_elements(lambda row: name_of(Contender(**row)), return_dtype=pl.String)
     )
     names = dict(points.select("mechanism", "name").unique(maintain_order=True).iter_rows())

@@ -38,7 +38,8 @@ class SeedRun:
     `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
     `runs`: the id of the run that made each mechanism's outcomes. The property checks where they were measured:
     `bid_curves` as in `CURVE_SCHEMA`, `continuity` with a column `scope` besides, `incentives` as in
-    `INCENTIVE_SCHEMA`, `quality` as in `QUALITY_SCHEMA`.
+    `INCENTIVE_SCHEMA`, `quality` as in `QUALITY_SCHEMA`, `reserve` as in `RESERVE_SCHEMA`, `reward_model` as in
+    `ABLATION_SCHEMA`.
     """
 
     outcomes: pl.DataFrame
@@ -51,6 +52,8 @@ class SeedRun:
     continuity: pl.DataFrame | None = None
     incentives: pl.DataFrame | None = None
     quality: pl.DataFrame | None = None
+    reserve: pl.DataFrame | None = None
+    reward_model: pl.DataFrame | None = None
 
     @property
     def seed(self) -> int:

@@ -53,6 +53,11 @@ def number(value: float | None, unit: str = "") -> str:
     return _NEGATIVE_ZERO.sub("", text).replace("-", MINUS)
 
 
+def precise(value: float | None) -> str:
+    """A figure of the reward model, whose differences lie in the third digit; an en dash for none."""
+    return MISSING if value is None else f"{value:.3f}".replace("-", MINUS)
+
+
 def interval(figure: Interval, unit: str = "") -> str:
     """`low–high` of a figure, empty when there is none."""
     if figure.low is None or figure.high is None:

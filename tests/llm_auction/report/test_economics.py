@@ -8,9 +8,12 @@ import polars as pl
 import pytest
 
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.reserve_effects import reserve_effects
+from llm_auction.pctr.ablation_summary import FIGURES
 from llm_auction.report.charts import plots
 from llm_auction.report.cost_plot import cost_chart, cost_points
 from llm_auction.report.economics import economics_sections
+from llm_auction.report.property_records import property_records
 from llm_auction.report.results_table import results_table
 from llm_auction.report.study import Study
 from tests.synthetic_study import FINAL, synthetic_run
@@ -66,3 +69,26 @@ def test_an_ablation_alone_has_nothing_to_be_compared_with(study: Study) -> None
     assert FINAL not in lonely.comparison and Contender("no_iteration", "02") in lonely.comparison
     ((_, cells),) = economics_sections(lonely, plots(lonely))[1].tables[0].rows
     assert cells[2].text == cells[4].text == "\N{EN DASH}"
+
+
+def test_reserve_prices_and_reward_models_have_sections_and_records_where_they_were_measured(study: Study) -> None:
+    run = study.runs[0]
+    outcomes = run.outcomes.filter(pl.col("mechanism").is_in(["mosaic", "llm_auction"]))
+    reserve = reserve_effects({0.0: outcomes, 40.0: outcomes.with_columns(pl.col("revenue") + 1.0)}, 50, seed=0)
+    models = pl.DataFrame(
+        [
+            {"iteration": "01", "reads_answer": reads, "refreshed": True, **dict.fromkeys(FIGURES, 0.7), "n": 90}
+            for reads in (True, False)
+        ]
+    )
+    whole = Study.of([replace(run, reserve=reserve, reward_model=models)], 50)
+    sections = {section.title: section for section in economics_sections(whole, plots(whole))}
+    rows = dict(sections["Reserve prices"].tables[0].rows)
+    assert len(rows) == 2 * 2  # two mechanisms, each at its best setting
+    assert [cells[4].text for name, cells in rows.items() if name.endswith("reserve 40")] == ["1.00", "1.00"]
+    names = [name for name, _ in sections["What the reward model owes to the answer and to refits"].tables[0].rows]
+    assert names == ["Iteration 1, with the answer, refreshed", "Iteration 1, without the answer, refreshed"]
+    records = property_records(whole, whole.runs[0])
+    assert {one["table"] for one in records} >= {"reserve_prices", "reward_model_ablation"}
+    changes = [one["value"] for one in records if one["metric"] == "revenue_per_query_change[reserve=40]"]
+    assert changes == pytest.approx([1.0] * len(changes)) and changes
