@@ -29,6 +29,7 @@ from llm_auction.mechanisms import (
     relevance_by_retrieval,
 )
 from llm_auction.profiles.schema import SamplingConfig
+from llm_auction.prompts import render_messages
 from llm_auction.users import ParametricUser
 from resources.engines import EngineResource
 from resources.model_store import ModelStore
@@ -52,13 +53,13 @@ def outcomes_of(mechanism: str, bench: Bench, model_store: ModelStore, engine: E
 
 
 def _pretrained(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
-    mechanism = one_answer_mechanism(bench, _open(engine, model_store, "base"), PretrainedAdLlm)
+    mechanism = one_answer_mechanism(bench, _open(bench, engine, model_store, "base"), PretrainedAdLlm)
     yield _one_answer(bench, Contender("pretrained"), mechanism)
 
 
 def _trained(arm: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     for iteration in evaluated_iterations(model_store, "ad_llm", arm):
-        opened = _open(engine, model_store, f"{arm}/{iteration}")
+        opened = _open(bench, engine, model_store, f"{arm}/{iteration}")
         yield _one_answer(bench, Contender(arm, iteration), one_answer_mechanism(bench, opened, arm=arm))
 
 
@@ -70,7 +71,7 @@ def _one_answer(bench: Bench, contender: Contender, mechanism: LlmAuction) -> pl
 def _rag_auction(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """k winners for the whole answer, then the answer's segments sold one by one, without and with replacement."""
     profile, evaluation = bench.profile, bench.profile.evaluation
-    opened = _open(engine, model_store, "base")
+    opened = _open(bench, engine, model_store, "base")
     relevance, clicks = relevance_by_retrieval(bench.ads), clicks_from_user(bench.user)
     variants: dict[str, RagAuction | RagSegmentAuction] = {
         f"k={winners}": RagAuction(
@@ -104,14 +105,14 @@ def _rag_auction(bench: Bench, model_store: ModelStore, engine: EngineResource) 
 
 def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """Candidates from the pretrained model, which is the reference: no importance weights."""
-    drawn_by = _open(engine, model_store, "base")
+    drawn_by = _open(bench, engine, model_store, "base")
     yield from _auctioned(bench, model_store, "mosaic", drawn_by, bench.profile.sampling)
 
 
 def _mosaic_tuned(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """Candidates from the tuned Ad-LLM, bids hidden, weighted back to the pretrained model's own law."""
     last = evaluated_iterations(model_store, "ad_llm", ARM_OF_MOSAIC)[-1]
-    drawn_by = engine.open(model_store.resolve("ad_llm", f"{ARM_OF_MOSAIC}/{last}").path)
+    drawn_by = _warm(bench, engine.open(model_store.resolve("ad_llm", f"{ARM_OF_MOSAIC}/{last}").path))
     untruncated = bench.profile.sampling.model_copy(update={"temperature": 1.0, "top_p": 1.0, "top_k": 0})
     reference = _Scorer(engine, model_store.resolve("ad_llm", "base").path)
     yield from _auctioned(bench, model_store, "mosaic_tuned", drawn_by, untruncated, reference)
@@ -160,9 +161,16 @@ def _auctioned(
         yield bench.score(Contender(name, None, variant), outcomes)
 
 
-def _open(engine: EngineResource, model_store: ModelStore, pointer: str) -> GenerationEngine:
+def _open(bench: Bench, engine: EngineResource, model_store: ModelStore, pointer: str) -> GenerationEngine:
     """The engine of a model whose answers are judged: nobody reads their log-probabilities."""
-    return engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False)
+    return _warm(bench, engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False))
+
+
+def _warm(bench: Bench, opened: GenerationEngine) -> GenerationEngine:
+    """One answer that is thrown away: a server's start and first-time costs are no part of anybody's serving time."""
+    prompt = render_messages(bench.auctions[0], bench.profile.ad_llm.prompt)
+    opened.sample([prompt], 1, bench.profile.sampling, bench.answer_seed)
+    return opened
 
 
 def _best_of_n(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
@@ -170,7 +178,7 @@ def _best_of_n(bench: Bench, model_store: ModelStore, engine: EngineResource) ->
     profile = bench.profile
     most = max(profile.evaluation.best_of)
     mechanism = BestOfN(
-        _open(engine, model_store, "base"),
+        _open(bench, engine, model_store, "base"),
         clicks_from_user(bench.user),
         profile.sampling,
         penalty_of(profile),

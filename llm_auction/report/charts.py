@@ -73,10 +73,12 @@ def plots(study: Study) -> list[Plot]:
 def _cost_plot(points: pl.DataFrame) -> Plot:
     values = "; ".join(
         f"{name_of(Contender(row['mechanism'], None, row['variant']))}: {number(row['revenue'])} at "
-        f"{number(row['seconds'], 's')} s"
+        f"{number(row['tokens'], 'tokens')} tokens"
         for row in points.iter_rows(named=True)
     )
-    note = "Every setting of a mechanism; trained ones at their last iteration. Time on a logarithmic axis."
+    note = (
+        "Every setting of a mechanism, trained ones at their last iteration; tokens of all answers drawn to show one."
+    )
     return Plot("cost_revenue", "Revenue against cost", note, f"{note} {values}.", specification(cost_chart(points)))
 
 

@@ -1,4 +1,7 @@
-"""The plot of revenue against cost: what a mechanism earns a query over the time that serving it takes."""
+"""The plot of revenue against cost: what a mechanism earns a query over the tokens that it generates for it.
+
+Tokens, not seconds: they are the same on every machine and in every run; the table beside the plot has both.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _STYLES = {
     "oracle": ("oracle", "diamond"),
 }
 _LABEL_HEIGHT = 14
-_LABEL_WIDTH = 8.0  # the multiple of seconds that a label covers; so far the axis goes on behind the dearest point
+_LABEL_WIDTH = 8.0  # the multiple of tokens that a label covers; so far the axis goes on behind the dearest point
 
 
 def shown_contenders(comparison: Comparison) -> list[Contender]:
@@ -34,28 +37,28 @@ def shown_contenders(comparison: Comparison) -> list[Contender]:
 
 
 def cost_points(comparison: Comparison) -> pl.DataFrame:
-    """Seconds and revenue a query, with the interval of revenue, of every mechanism that has a style and a cost."""
+    """Tokens and revenue a query, with the interval of revenue, of every mechanism that has a style and a cost."""
     rows = []
     for one in shown_contenders(comparison):
         revenue = comparison.interval(one, "revenue_per_query")
-        seconds = comparison.interval(one, "seconds_per_query").value
-        if one.mechanism in _STYLES and seconds:
-            rows.append((one.mechanism, one.variant, seconds, revenue.value, revenue.low, revenue.high))
+        tokens = comparison.interval(one, "tokens_per_query").value
+        if one.mechanism in _STYLES and tokens:
+            rows.append((one.mechanism, one.variant, tokens, revenue.value, revenue.low, revenue.high))
     schema: dict[str, pl.DataType] = {"mechanism": pl.String(), "variant": pl.String()}
-    schema |= dict.fromkeys(("seconds", "revenue", "low", "high"), pl.Float64())
+    schema |= dict.fromkeys(("tokens", "revenue", "low", "high"), pl.Float64())
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def cost_chart(points: pl.DataFrame) -> alt.LayerChart:
-    """Revenue over seconds (logarithmic) of `cost_points`, a label a mechanism; the search over N as a line."""
+    """Revenue over tokens (logarithmic) of `cost_points`, a label a mechanism; the search over N as a line."""
     import altair as alt
 
-    seconds, top = points["seconds"].to_list(), max(points["high"].to_list()) or 1.0
+    tokens, top = points["tokens"].to_list(), max(points["high"].to_list()) or 1.0
     x = alt.X(
-        "seconds:Q",
-        title="Serving time of a query, seconds",
-        scale=alt.Scale(type="log", domain=[min(seconds) / 1.5, max(seconds) * _LABEL_WIDTH], nice=False),
-        axis=alt.Axis(grid=False, tickCount=5),
+        "tokens:Q",
+        title="Tokens generated for a query",
+        scale=alt.Scale(type="log", domain=[min(tokens) / 1.5, max(tokens) * _LABEL_WIDTH], nice=False),
+        axis=alt.Axis(grid=False, tickCount=5, format=",.0f"),
     )
     y = alt.Y("revenue:Q", title=None, scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5))
     layers = []
@@ -75,12 +78,12 @@ def _labels(points: pl.DataFrame, x: alt.X, top: float) -> list[alt.Chart]:
 
     best = points.sort("revenue", descending=True).unique("mechanism", keep="first", maintain_order=True)
     layers = []
-    placed: list[tuple[float, float]] = []  # seconds and height of the labels so far, from the bottom up
+    placed: list[tuple[float, float]] = []  # tokens and height of the labels so far, from the bottom up
     for row in best.sort("revenue").iter_rows(named=True):
-        near = [at for seconds, at in placed if 1 / _LABEL_WIDTH < row["seconds"] / seconds < _LABEL_WIDTH]
+        near = [at for tokens, at in placed if 1 / _LABEL_WIDTH < row["tokens"] / tokens < _LABEL_WIDTH]
         height = min([HEIGHT * (1 - row["revenue"] / top), *(at - _LABEL_HEIGHT for at in near)])
-        placed.append((row["seconds"], height))
-        label = pl.DataFrame({"seconds": [row["seconds"]], "label": [NAMES[row["mechanism"]]]})
+        placed.append((row["tokens"], height))
+        label = pl.DataFrame({"tokens": [row["tokens"]], "label": [NAMES[row["mechanism"]]]})
         text = alt.Chart(label).mark_text(
             align="left",
             baseline="middle",

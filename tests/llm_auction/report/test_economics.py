@@ -27,7 +27,7 @@ def study() -> Study:
     searched = [
         final.with_columns(
             mechanism=pl.lit("best_of_n"), iteration=pl.lit(None, pl.String), variant=pl.lit(f"N={n}")
-        ).with_columns(pl.col("seconds") * n)
+        ).with_columns(pl.col("seconds") * n, pl.col("generated_tokens") * n)
         for n in (1, 20)
     ]
     ablation = run.outcomes.filter(pl.col("mechanism") == "llm_auction", pl.col("iteration") != "03")
