@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from llm_auction.evaluation.bid_curves import BidCurve, curves_of
-from llm_auction.evaluation.bootstrap import Interval, mean_interval
+from llm_auction.evaluation.bootstrap import Interval, mean_interval, percentile_interval, resample_means
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
 from llm_auction.seeds import generator
@@ -34,16 +34,16 @@ LEVEL = 0.05
 class BidResponse:
     """How clicks follow the bid, of one contender.
 
-    `pooled_spearman`: rank correlation of the bid with the mean itctr over queries. `query_spearman`: the mean of the
-    queries' own rank correlations; queries whose itctr never changes have none and are left out. `violation_share`:
-    share of the steps up the ladder at which a query's measured itctr falls; with few answers a bid some of that is
-    sampling noise. `confirmed_share`: share of those steps whose fall is beyond noise; None where no number of falling
-    answers could be (too few answers a bid, or a computed curve). `falls_of_mean`: steps at which the mean curve falls
-    beyond noise. `n` counts queries, `n_responsive` those with a rank correlation, `answers` those behind each point (0
-    for a computed curve).
+    `pooled_spearman`: rank correlation of the bid with the mean itctr over queries, with its interval over queries.
+    `query_spearman`: the mean of the queries' own rank correlations; queries whose itctr never changes have none and
+    are left out. `violation_share`: share of the steps up the ladder at which a query's measured itctr falls; with few
+    answers a bid some of that is sampling noise. `confirmed_share`: share of all steps whose fall is beyond noise; None
+    where no number of falling answers could be (too few answers a bid, or a computed curve). `falls_of_mean`: steps at
+    which the mean curve falls beyond noise. `n` counts queries, `n_responsive` those with a rank correlation, `answers`
+    those behind each point (0 for a computed curve).
     """
 
-    pooled_spearman: float | None
+    pooled_spearman: Interval
     query_spearman: Interval
     violation_share: Interval
     confirmed_share: float | None
@@ -74,9 +74,8 @@ def bid_response(curves: Sequence[BidCurve], resamples: int, seed: int) -> BidRe
     bids, itctr = curves[0].bids, np.stack([curve.itctr for curve in curves])
     correlations = np.array([_spearman(bids, row) for row in itctr], dtype=float)
     responsive = correlations[np.isfinite(correlations)]
-    pooled = _spearman(bids, itctr.mean(axis=0))
     return BidResponse(
-        pooled_spearman=pooled if np.isfinite(pooled) else None,
+        pooled_spearman=_pooled_spearman(bids, itctr, resamples, seed),
         query_spearman=mean_interval(responsive, resamples, seed),
         violation_share=mean_interval((np.diff(itctr, axis=1) < 0).mean(axis=1), resamples, seed),
         confirmed_share=_confirmed_share([curve.values for curve in curves if curve.values is not None]),
@@ -113,7 +112,25 @@ def _falls_of_mean(itctr: np.ndarray) -> int:
     return len(passed) if passed.all() else int(passed.argmin())
 
 
+def _pooled_spearman(bids: np.ndarray, itctr: np.ndarray, resamples: int, seed: int) -> Interval:
+    """Of the mean over queries of `itctr` (queries, B), with the interval over resampled queries."""
+    value = _spearman(bids, itctr.mean(axis=0))
+    if len(itctr) < 2 or not np.isfinite(value):
+        return Interval(value if np.isfinite(value) else None, None, None)
+    curves = resample_means(itctr, [0] * len(itctr), resamples, seed).samples
+    return percentile_interval(value, _rank_correlations(bids, curves))
+
+
+def _rank_correlations(bids: np.ndarray, curves: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of the bids with each row; NaN for a flat one."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(curves, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    own = rankdata(bids) - (len(bids) + 1) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ranks @ own / np.sqrt((ranks**2).sum(axis=1) * (own @ own))
+
+
 def _spearman(bids: np.ndarray, values: np.ndarray) -> float:
-    if np.ptp(values) == 0:
-        return float("nan")
-    return float(pl.select(pl.corr(pl.Series(bids), pl.Series(values), method="spearman")).item())
+    return float(_rank_correlations(bids, values[None])[0])

@@ -30,7 +30,7 @@ def monotonicity_table(responses: Mapping[int, Mapping[Contender, BidResponse]])
 
 def _cells(found: BidResponse) -> list[PropertyCell]:
     return [
-        PropertyCell.of(Interval(found.pooled_spearman, None, None)),
+        PropertyCell.of(found.pooled_spearman),
         PropertyCell.of(found.query_spearman),
         PropertyCell.of(found.violation_share, "%"),
         PropertyCell.of(Interval(found.confirmed_share, None, None), "%"),

@@ -48,7 +48,7 @@ def property_records(study: Study, run: SeedRun) -> list[dict[str, Any]]:
 
 def _monotonicity(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
     for contender, found in study.bid_responses.get(run.seed, {}).items():
-        yield contender, ("bid_spearman_pooled", _single(found.pooled_spearman), found.n)
+        yield contender, ("bid_spearman_pooled", found.pooled_spearman, found.n)
         yield contender, ("bid_spearman_per_query", found.query_spearman, found.n_responsive)
         yield contender, ("bid_violation_share", found.violation_share, found.n)
         yield contender, ("bid_violation_share_beyond_noise", _single(found.confirmed_share), found.n)

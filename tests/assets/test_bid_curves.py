@@ -23,7 +23,7 @@ def test_curves_of_every_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert frame.height == (3 + 1 + 3) * len(LADDER) * 10
     found = bid_responses(frame, 100, seed=0)
     follows, ignores = found[Contender("llm_auction", "02")], found[Contender("pretrained")]
-    assert follows.pooled_spearman > 0.5 and follows.violation_share.value == 0.0
+    assert follows.pooled_spearman.value > 0.5 and follows.violation_share.value == 0.0
     assert ignores.query_spearman.value is None
     for contender in (Contender("rag_auction", None, "k=1"), Contender("mosaic", None, "tau=10")):
         # The reward model of this market is the user itself, so that no bid can cost clicks.

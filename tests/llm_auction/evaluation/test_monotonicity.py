@@ -64,10 +64,10 @@ def test_points_count_shown_and_clicked() -> None:
 
 def test_monotone_flat_and_falling_curves() -> None:
     rising = response((0.0, 0.1, 0.2, 0.3), (0.1, 0.1, 0.4, 0.5))
-    assert rising.pooled_spearman == pytest.approx(1.0)
+    assert rising.pooled_spearman.value == pytest.approx(1.0)
     assert (rising.violation_share.value, rising.n, rising.n_responsive) == (0.0, 2, 2)
     flat = response((0.2, 0.2, 0.2), (0.0, 0.0, 0.0))
-    assert (flat.pooled_spearman, flat.query_spearman.value, flat.n_responsive) == (None, None, 0)
+    assert (flat.pooled_spearman.value, flat.query_spearman.value, flat.n_responsive) == (None, None, 0)
     mixed = response((0.3, 0.2, 0.1), (0.1, 0.2, 0.3))
     assert mixed.query_spearman.value == pytest.approx(0.0)
     assert mixed.violation_share.value == pytest.approx(0.5)
@@ -82,7 +82,7 @@ def test_one_response_a_contender() -> None:
     table = synthetic_bid_curves(PROFILE)
     found = bid_responses(table, 100, seed=0)
     assert next(iter(found)) == Contender("pretrained") and FINAL in found
-    assert found[FINAL].pooled_spearman > found[Contender("pretrained")].pooled_spearman
+    assert found[FINAL].pooled_spearman.low > found[Contender("pretrained")].pooled_spearman.value
     assert table["bid"].unique().sort().to_list() == list(LADDER)
 
 
@@ -110,4 +110,4 @@ def test_falls_of_the_mean_curve() -> None:
 def test_a_computed_curve_has_no_answers() -> None:
     points = computed_points(Contender("mosaic", None, "tau=1"), "q", "a", LADDER, np.linspace(0, 1, len(LADDER)), 20)
     found = bid_responses(points, 100, seed=0)[Contender("mosaic", None, "tau=1")]
-    assert (found.pooled_spearman, found.answers, found.confirmed_share) == (pytest.approx(1.0), 0, None)
+    assert (found.pooled_spearman.value, found.answers, found.confirmed_share) == (pytest.approx(1.0), 0, None)
