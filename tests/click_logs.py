@@ -97,7 +97,9 @@ def catalog_frame(ads: Iterable[Ad] = ADS) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides={"bid_low": pl.Int64, "bid_high": pl.Int64})
 
 
-def ingest(lake: Lake, source: str, day: str = DAY, config: ClickLogConfig | None = None) -> DayCounts:
+def ingest(
+    lake: Lake, source: str, day: str = DAY, config: ClickLogConfig | None = None, ads: Iterable[Ad] = ADS
+) -> DayCounts:
     """What the asset `click_log` does, without Dagster."""
     config = config or ClickLogConfig()
     with scratch_database(Path(lake.data_dir) / "spill", config.memory_limit) as connection:
@@ -105,7 +107,7 @@ def ingest(lake: Lake, source: str, day: str = DAY, config: ClickLogConfig | Non
         for number, file in enumerate(find_files(source, day)):
             events.load(number, file)
         events.deduplicate()
-        events.parse(ADS)
+        events.parse(ads)
         counts = events.conclude()
         events.write(lake)
     return counts

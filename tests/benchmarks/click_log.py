@@ -50,13 +50,13 @@ def write_day(folder: Path, impressions: int) -> None:
                 copy (
                     with answers as (
                         select i, hash(i) as h, i % {ADS} as ad,
-                            timestamp '{DAY}' + to_microseconds((i * 86_000_000_000 // {impressions})::bigint) as at
+                            timestamp '{DAY}' + to_microseconds((i * 86_000_000_000 // {impressions})::bigint) as given
                         from range({first}, {last}) numbers(i)
                     ),
                     events as (
                         select i, 0 as turn, to_json({{
                             'schema_version': 1, 'event': 'answer', 'event_id': 'a' || i,
-                            'ts': strftime(at, '%Y-%m-%dT%H:%M:%S.%fZ'), 'response_id': 'r' || i,
+                            'ts': strftime(given, '%Y-%m-%dT%H:%M:%S.%fZ'), 'response_id': 'r' || i,
                             'policy_version': 'p1', 'query_id': 'q' || h % 50_000,
                             'query': 'How do I keep coffee number ' || h % 50_000 || ' hot on a train?',
                             'user_id': 'u' || h % (1 + {impressions} // 10),
@@ -73,7 +73,8 @@ def write_day(folder: Path, impressions: int) -> None:
                         union all
                         select i, 1 as turn, to_json({{
                             'schema_version': 1, 'event': 'click', 'event_id': 'c' || i,
-                            'ts': strftime(at + interval 20 seconds, '%Y-%m-%dT%H:%M:%S.%fZ'), 'response_id': 'r' || i,
+                            'ts': strftime(given + interval 20 seconds, '%Y-%m-%dT%H:%M:%S.%fZ'),
+                            'response_id': 'r' || i,
                             'ad_id': ad::varchar
                         }}) as event
                         from answers where h % 3 = 0
