@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +17,7 @@ from assets.click_log import click_log
 from assets.click_log_models import click_log_models
 from assets.days import day_partitions
 from llm_auction.profiles.schema import ClickLogConfig, ClickLogGuardsConfig, Profile
-from resources.dbt import dbt_resource
+from resources.dbt import PROJECT_DIR, dbt_executable, dbt_resource
 from resources.lake import Lake
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
@@ -228,3 +230,13 @@ def test_a_bad_day_is_blocked_and_then_mended(deployment: Deployment) -> None:
     assert mended.success, failed_checks(mended)
     assert RAN == ["nightly_pctr_model"]
     assert deployment.query("select count(*) from fct_click_log_responses where day = '2026-01-07'") == [(2,)]
+
+
+def test_unit_tests_of_the_models_hold(deployment: Deployment) -> None:
+    target = ["--target-path", f"{deployment.lake.data_dir}/target", "--log-path", f"{deployment.lake.data_dir}/target"]
+    folders = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), *target]
+    command = [dbt_executable(), "test", "--select", "tag:production,test_type:unit", *folders]
+    variables = json.dumps({"data_dir": deployment.lake.data_dir})
+    done = subprocess.run([*command, "--vars", variables], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "PASS=" in done.stdout and "PASS=0" not in done.stdout

@@ -1,0 +1,95 @@
+"""The asset `click_log`: what it shows, and what a failed or killed run leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dagster import AssetKey, ExecuteInProcessResult, materialize
+
+from assets.click_log import click_log
+from llm_auction.profiles.schema import ClickLogConfig, Profile
+from resources.click_log import TABLES
+from resources.lake import Lake, MissingPartition
+from resources.profile import ProfileResource
+from tests.click_logs import DAY, answer, catalog_frame, click, json_lines, write_log
+
+PARTITION = {"day": DAY}
+GOOD = [answer("r0"), click("r0"), click("r0")]
+
+
+class LogProfile(ProfileResource):
+    """A profile with a click log."""
+
+    source: str
+
+    def get(self) -> Profile:
+        return Profile(name="small", click_log=ClickLogConfig(source=self.source, max_rejected_share=0.4))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(data_dir=str(tmp_path / "data"))
+    lake.write("ad_catalog", catalog_frame())
+    return lake
+
+
+def run(lake: Lake, log: Path, lines: list[object]) -> ExecuteInProcessResult:
+    source = write_log(log, {"log.jsonl": json_lines(lines)})  # type: ignore[arg-type]
+    resources = {"lake": lake, "profile": LogProfile(source=source)}
+    return materialize([click_log], partition_key=DAY, resources=resources, raise_on_error=False)
+
+
+def versions(lake: Lake) -> dict[str, str]:
+    return {table: lake.data_version(table, PARTITION) for table in TABLES}
+
+
+def test_a_run_shows_what_became_of_the_events(lake: Lake, tmp_path: Path) -> None:
+    result = run(lake, tmp_path / "log", [*GOOD, "{bad"])
+    [materialization] = result.asset_materializations_for_node("click_log")
+    shown = {name: entry.value for name, entry in materialization.metadata.items()}
+    assert materialization.asset_key == AssetKey("click_log")
+    assert (shown["files"], shown["events_read"], shown["accepted"], shown["duplicates"], shown["rejected"]) == (
+        1,
+        4,
+        2,
+        1,
+        1,
+    )
+    assert "malformed_json" in shown["reasons"]
+    assert "{bad" in shown["rejections"]
+
+
+def test_a_day_with_too_many_bad_events_stays_as_it_was(lake: Lake, tmp_path: Path) -> None:
+    assert run(lake, tmp_path / "log", GOOD).success
+    before = versions(lake)
+    failed = run(lake, tmp_path / "log", [GOOD[0], "{bad", "{worse"])
+    assert not failed.success
+    after = versions(lake)
+    assert after.pop("click_log_rejections") != before.pop("click_log_rejections")
+    assert after == before
+    assert lake.read("click_log_rejections", PARTITION)["line"].to_list() == [2, 3]
+    assert run(lake, tmp_path / "log", GOOD).success
+    assert {table: version for table, version in versions(lake).items() if table in before} == before
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_run_that_dies_while_it_writes_leaves_the_day_incomplete(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    assert run(lake, tmp_path / "log", GOOD).success
+    undisturbed = versions(lake)
+    original = Lake.write_with
+
+    def dying(self: Lake, name: str, *arguments: object) -> Path:
+        if name == table:
+            raise KeyError("killed")
+        return original(self, name, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "write_with", dying)
+        assert not run(lake, tmp_path / "log", GOOD).success
+    with pytest.raises(MissingPartition, match=r"click_log_files\[2026-01-05\] is half-written"):
+        lake.read("click_log_files", PARTITION)
+    assert run(lake, tmp_path / "log", GOOD).success
+    assert versions(lake) == undisturbed
