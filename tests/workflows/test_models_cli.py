@@ -69,6 +69,13 @@ def test_list_marks_the_champion(data_dir: Path) -> None:
     assert "nightly" not in invoke(data_dir, "list", "ad_llm")[1]
 
 
+def test_a_damaged_model_does_not_hide_the_others(data_dir: Path) -> None:
+    (ModelStore(data_dir=str(data_dir)).resolve("pctr", "nightly/2026-01-05").path / "config.json").write_text("cut")
+    code, text = invoke(data_dir, "list", "pctr")
+    assert code == 0
+    assert "nightly/2026-01-05 damaged" in text and "nightly/2026-01-06 champion" in text
+
+
 def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
     code, text = invoke(tmp_path, "list")
     assert code == 0 and "no models in" in text and "llm-auction run" in text

@@ -23,7 +23,7 @@ NameArgument = Annotated[
 ReasonOption = Annotated[
     str, typer.Option("--reason", "-m", help="Why: the history keeps it.", prompt="Why", show_default=False)
 ]
-_SHOWN = 200  # characters of a reason in a table
+_SHOWN = 200  # characters of a reason or an error in a table
 
 models = typer.Typer(
     name="models",
@@ -54,8 +54,10 @@ def list_models(
 
     Example: `llm-auction models list pctr`
     """
+    from rich.markup import escape
     from rich.table import Table
 
+    from resources.model_store import ModelStoreError
     from workflows.cli.progress import open_console
 
     store = _store(profile, seed, data_dir)
@@ -64,7 +66,11 @@ def list_models(
         pointers = store.pointers(one)
         champion = pointers.pop("champion", None)
         for name, version in pointers.items():
-            found = store.resolve(one, name)
+            try:
+                found = store.resolve(one, name)
+            except ModelStoreError as error:
+                table.add_row(one, f"{name} [bold red]damaged[/]", version, escape(str(error)[:_SHOWN]))
+                continue
             metrics = found.metadata.get("metrics", {})
             table.add_row(
                 one,
