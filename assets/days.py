@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from datetime import datetime, time
 
-from dagster import BetaWarning, DailyPartitionsDefinition, TimeWindowPartitionMapping
+from dagster import BackfillPolicy, BetaWarning, DailyPartitionsDefinition, TimeWindowPartitionMapping
 
 from llm_auction.profiles import load_profile
 
@@ -16,6 +16,9 @@ def _first_day() -> datetime:
 
 
 day_partitions = DailyPartitionsDefinition(start_date=_first_day(), timezone="UTC")
+
+# Said on every asset of the path: dagster-dbt would give all days of a backfill to one run, and guards judge one day.
+one_day_a_run = BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 
 def days_before(most: int, least: int = 0) -> TimeWindowPartitionMapping:

@@ -14,7 +14,7 @@ from dagster import (
 )
 
 from assets.click_log_feedback import DayFeedback, load_days
-from assets.days import day_partitions, days_before
+from assets.days import day_partitions, days_before, one_day_a_run
 from assets.frames import load_ads
 from assets.metadata import numbers_metadata, plot_metadata
 from llm_auction.pctr.split import split_impressions
@@ -33,6 +33,7 @@ _WINDOW = days_before(NightlyConfig().window_days)
 @asset(
     group_name="production",
     partitions_def=day_partitions,
+    backfill_policy=one_day_a_run,
     deps=[
         AssetDep("fct_click_log_impressions", partition_mapping=_WINDOW),
         AssetDep("fct_click_log_responses", partition_mapping=_WINDOW),

@@ -15,7 +15,7 @@ from dagster import (
 )
 
 from assets.click_log_feedback import load_days
-from assets.days import day_partitions, days_before
+from assets.days import day_partitions, days_before, one_day_a_run
 from assets.frames import load_ads
 from assets.metadata import numbers_metadata
 from assets.nightly_pctr_model import unseen_rows
@@ -32,6 +32,7 @@ from resources.warehouse import Warehouse
 @asset(
     group_name="production",
     partitions_def=day_partitions,
+    backfill_policy=one_day_a_run,
     # Judged one day after the other, in a backfill too: each day meets the champion that the day before it left.
     deps=[
         "nightly_pctr_model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,11 @@ Emit = Callable[[str, Mapping[str, Any]], None]
 
 
 class StageFailed(RuntimeError):
-    """A stage ended badly; the message names its step and the cause."""
+    """A stage ended badly; the message names its step and the cause. `failed_checks` are those that did not hold."""
+
+    def __init__(self, message: str, failed_checks: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.failed_checks = tuple(failed_checks)
 
 
 @dataclass
@@ -93,7 +97,7 @@ def execute_stage(
     if not result.success:
         checks = f" [failed checks: {'; '.join(watch.failed_checks)}]" if watch.failed_checks else ""
         cause = watch.failure or "the run was interrupted"
-        raise StageFailed(f"{stage.name} failed at {cause}{checks} (run {result.run_id})")
+        raise StageFailed(f"{stage.name} failed at {cause}{checks} (run {result.run_id})", watch.failed_checks)
     return {"run_id": result.run_id, "seconds": time.monotonic() - started, "metrics": watch.metrics}
 
 

@@ -1,136 +1,77 @@
-"""Generated logs with every kind of fault, through the asset: what the manifest says is what the lake holds.
-
-And a run that is killed in the middle leaves nothing that the next run does not put right.
-"""
+"""Generated logs with every kind of fault, through ingestion and dbt: nothing is lost, nothing sound is rejected."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
-from dagster import materialize
+from dagster import AssetSelection, Definitions, define_asset_job
 
 from assets.click_log import click_log
+from assets.click_log_models import click_log_models
 from assets.frames import ads_to_frame
-from resources.click_log import TABLES
+from llm_auction.profiles.schema import ClickLogConfig
+from resources.dbt import dbt_resource
 from resources.lake import Lake
 from resources.profile import ProfileResource
-from tests.generated_logs import FIRST_DAY, every_fault, small_audience, write_log
+from resources.warehouse import Warehouse
+from tests.generated_logs import every_fault, faults_of, rejections, small_audience, write_log
 
-ROOT = Path(__file__).resolve().parents[2]
-# These are faults beside other events: the warehouse decides on them, when it knows all days.
-AMONG_OTHERS = {
-    "duplicate_response_id",
-    "unknown_response",
-    "ad_not_inserted",
-    "before_answer",
-    "outside_window",
-    "conversion_without_click",
-}
+pytestmark = pytest.mark.slow
+HOURS = 12  # the attribution window: short, so that two days are enough for clicks that come after it
 
 
-def overrides(source: Path) -> dict[str, str]:
-    return {"click_log.source": f"{source}/{{date}}/*", "click_log.max_rejected_share": "0.5"}
-
-
-def new_lake(folder: Path) -> Lake:
-    lake = Lake(data_dir=str(folder))
+def test_counts_in_the_warehouse_are_those_of_the_manifest(tmp_path: Path) -> None:
+    log, data_dir = tmp_path / "log", str(tmp_path / "data")
+    rules = ClickLogConfig(attribution_hours=HOURS)
+    manifest = write_log(log, answers_per_day=400, faults=every_fault(), rules=rules, seed=21)
+    lake, warehouse = Lake(data_dir=data_dir), Warehouse(data_dir=data_dir)
     lake.write("ad_catalog", ads_to_frame(small_audience().ads))
-    return lake
+    overrides = {
+        "click_log.source": f"{log}/{{date}}/*",
+        "click_log.max_rejected_share": "0.5",
+        "click_log.attribution_hours": str(HOURS),
+    }
+    definitions = Definitions(
+        assets=[click_log, click_log_models],
+        jobs=[
+            define_asset_job("ingest", ["click_log"]),
+            define_asset_job("model", AssetSelection.keys(*click_log_models.keys)),
+        ],
+        resources={
+            "profile": ProfileResource(profile="smoke", overrides=overrides),
+            "lake": lake,
+            "dbt": dbt_resource(),
+            "warehouse": warehouse,
+        },
+    )
+    for job in ("ingest", "model"):
+        for day in manifest["days"]:
+            assert definitions.resolve_job_def(job).execute_in_process(partition_key=day).success
 
-
-def ingest(lake: Lake, source: Path, day: str) -> None:
-    profile = ProfileResource(profile="smoke", overrides=overrides(source))
-    assert materialize([click_log], partition_key=day, resources={"profile": profile, "lake": lake}).success
-
-
-def day_tables(lake: Lake, day: str) -> dict[str, pl.DataFrame]:
-    """The tables of a day, without what may differ between two places and times."""
-    return {table: lake.read(table, {"day": day}).drop("file", "fingerprint", strict=False) for table in TABLES}
-
-
-@pytest.mark.parametrize("format_", ["jsonl.gz", "parquet"])
-def test_every_injected_fault_is_caught_for_its_own_reason_and_nothing_else_is(tmp_path: Path, format_: str) -> None:
-    manifest = write_log(tmp_path / "log", answers_per_day=500, faults=every_fault(), format=format_, seed=11)
-    lake = new_lake(tmp_path / "data")
+    rejected = "select rejection_reason, count(*) from rejected_click_log_events where day = ? group by all"
+    delivered = "select events_read, events_accepted, events_duplicate, events_rejected from agg_click_log_days"
     caught = Counter[str]()
     for day, expected in manifest["days"].items():
-        ingest(lake, tmp_path / "log", day)
-        tables = day_tables(lake, day)
-        alone = {reason: n for reason, n in expected["rejected"].items() if reason not in AMONG_OTHERS}
-        reasons = Counter(tables["click_log_rejections"]["rejection_reason"].to_list())
-        assert reasons == alone
+        reasons = dict(warehouse.query(rejected, [day]).iter_rows())
+        assert reasons == expected["rejected"], day
         caught.update(reasons)
-        files = tables["click_log_files"].select(pl.sum("events_read", "accepted", "duplicates", "rejected"))
-        read, accepted, duplicates, rejected = files.row(0)
-        assert read == expected["events"] == accepted + duplicates + rejected
-        _every_sound_event_is_there(tables, expected)
-    assert len(caught) > (12 if format_ == "parquet" else 20)
+        counts = warehouse.query(f"{delivered} where day = ?", [day]).row(0)
+        accepted = sum(expected["accepted"].values())
+        assert counts == (expected["events"], accepted, expected["duplicates"], sum(reasons.values()))
+    assert rejections() - set(caught) <= {"line_too_long"}  # the rarest
 
-
-def _every_sound_event_is_there(tables: Mapping[str, pl.DataFrame], expected: Mapping[str, Any]) -> None:
-    """At least: repeats that come on another day, and faults beside other events, are the warehouse's to tell."""
-    for kind in ("answer", "click", "conversion"):
-        assert tables[f"click_log_{kind}s"].height >= expected["accepted"].get(kind, 0)
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from resources.lake import Lake
-from tests.assets.test_click_log_faults import ingest
-ingest(Lake(data_dir=sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
-"""
-
-
-def _spilling(folder: Path) -> bool:
-    """The events are being read."""
-    return any((folder / "spill").glob("*/scratch.duckdb"))
-
-
-def _writing(folder: Path) -> bool:
-    """The first table of the day is there, the last one is not."""
-    return any((folder / "lake" / TABLES[0]).glob("*/part-0.parquet"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("moment", [_spilling, _writing], ids=["while it reads", "while it writes"])
-def test_a_run_that_is_killed_is_put_right_by_the_next(tmp_path: Path, moment: Any) -> None:
-    day = FIRST_DAY.isoformat()
-    write_log(tmp_path / "log", days=1, answers_per_day=4000, faults=every_fault(), seed=12)
-    undisturbed, disturbed = new_lake(tmp_path / "undisturbed"), new_lake(tmp_path / "disturbed")
-    ingest(undisturbed, tmp_path / "log", day)
-
-    folder = Path(disturbed.data_dir)
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "log"), day],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for _ in _until_it_ends(process):
-        if moment(folder):
-            process.send_signal(signal.SIGKILL)
-            break
-    assert process.wait(timeout=60) == -signal.SIGKILL
-    assert not disturbed.exists("click_log_files", {"day": day})
-
-    ingest(disturbed, tmp_path / "log", day)
-    for table, frame in day_tables(undisturbed, day).items():
-        assert frame.equals(day_tables(disturbed, day)[table]), table
-    assert not any((folder / "spill").iterdir())
-
-
-def _until_it_ends(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        yield
-        time.sleep(0.001)
+    # Robots and click farms are flagged: the answers that they asked for, once they ask faster than a person can.
+    responses = {record["response_id"] for record in faults_of(log) if record["fault"] in ("robot", "click_farm")}
+    flagged = warehouse.query(
+        "select count(*) from fct_click_log_impressions where is_excluded and list_contains(?, response_id)",
+        [sorted(responses)],
+    ).item()
+    shown = warehouse.query(
+        "select count(*) from fct_click_log_impressions where list_contains(?, response_id)", [sorted(responses)]
+    ).item()
+    assert shown > 0
+    assert flagged == shown
+    people = "select avg(is_excluded::int) from fct_click_log_impressions where not list_contains(?, response_id)"
+    assert warehouse.query(people, [sorted(responses)]).item() < 0.05

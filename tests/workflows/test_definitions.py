@@ -92,3 +92,14 @@ def test_loading_imports_no_heavy_library(tmp_path: Path) -> None:
         env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(tmp_path), "HOME": str(tmp_path)},
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_backfill_of_the_production_path_is_one_run_a_day(definitions: Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    selected = definitions.resolve_job_def("production_day").asset_layer.selected_asset_keys
+    assert {"click_log", "fct_click_log_impressions", "reward_model_champion"} <= {
+        key.to_user_string() for key in selected
+    }
+    for key in selected:
+        policy = graph.get(key).backfill_policy
+        assert policy is not None and policy.max_partitions_per_run == 1, key

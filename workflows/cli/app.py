@@ -10,6 +10,7 @@ import typer
 from workflows.cli.evaluate import evaluate
 from workflows.cli.logs import logs
 from workflows.cli.models import models
+from workflows.cli.nightly import nightly
 from workflows.cli.pretrain import pretrain
 from workflows.cli.profiles import profiles
 from workflows.cli.report import report
@@ -26,7 +27,7 @@ app = typer.Typer(
         "Start with `llm-auction run`; every command explains itself with `--help`."
     ),
 )
-for command in (run, evaluate, report, profiles, pretrain, ui):
+for command in (run, evaluate, report, profiles, pretrain, nightly, ui):
     app.command()(command)
 app.add_typer(logs, name="logs")
 app.add_typer(models)
