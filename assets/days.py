@@ -18,6 +18,8 @@ def _first_day() -> datetime:
 day_partitions = DailyPartitionsDefinition(start_date=_first_day(), timezone="UTC")
 
 # Said on every asset of the path: dagster-dbt would give all days of a backfill to one run, and guards judge one day.
+# Dagster calls the argument a beta feature of @asset, each time that it is given.
+warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=BetaWarning)
 one_day_a_run = BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 

@@ -23,7 +23,7 @@ class Night:
         day: YYYY-MM-DD.
         metrics: asset -> name -> number, of what was materialized.
         decision: what became of the refit ("promoted", "kept") and why; empty when the day was blocked.
-        blocked: why nothing was refitted on this day; None when it was.
+        blocked: the checks that failed, so that nothing was refitted on this day; None when it was.
         seconds: how long it took.
     """
 
@@ -46,7 +46,7 @@ def run_night(definitions: Definitions, instance: DagsterInstance, day: str, emi
     except StageFailed as failure:
         if not failure.failed_checks:
             raise
-        return Night(day, {}, "", str(failure), time.monotonic() - started)
+        return Night(day, {}, "", "; ".join(failure.failed_checks), time.monotonic() - started)
     return Night(day, result["metrics"], _decision(instance, day), None, result["seconds"])
 
 

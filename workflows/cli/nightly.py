@@ -85,7 +85,7 @@ def _generate(
     console: Console, environment: Environment, days: int, answers_per_day: int, drift: float
 ) -> dict[str, Any]:
     """The log; most files of the bad day are set aside, as if they had not arrived."""
-    from llm_auction.traffic import ScriptedPolicy, TrafficConfig, generate_log, make_audience
+    from llm_auction.traffic import FaultRates, ScriptedPolicy, TrafficConfig, generate_log, make_audience
 
     profile = environment.profile
     audience = make_audience(profile, users=400)
@@ -97,6 +97,8 @@ def _generate(
         drift=drift,
         bidding=profile.bidding,
         rules=profile.click_log,
+        # On days this small a handful of skewed clocks is more than the guards allow.
+        faults=FaultRates({"clock_skew": 0.001, "before_answer": 0.0}),
     )
     traffic = environment.data_dir / "traffic"
     with console.status("generating the log"):
@@ -145,7 +147,10 @@ def _run(console: Console, environment: Environment, days: list[str]) -> None:
                     raise RuntimeError(f"{day} lacks most of its files and no guard has noticed")
                 _deliver_late_files(environment.data_dir, day)
                 console.print("            the missing files arrive, and the day is run again", highlight=False)
-                _print_night(console, night(day))
+                mended = night(day)
+                _print_night(console, mended)
+                if mended.blocked is not None:
+                    raise RuntimeError(f"{day} has all its files and is blocked still: {mended.blocked}")
 
 
 def _deliver_late_files(folder: Path, day: str) -> None:
