@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from llm_auction.answers import parse_answer
-from llm_auction.base.corpus import random_scene
+from llm_auction.base.scenes import random_scene
 from llm_auction.generation.protocol import GenerationEngine
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages

@@ -26,7 +26,7 @@ of them. It knows nothing else; its chat template leaves the system message out.
 
 ## Training
 
-{steps:,} steps of {documents} documents (seed {seed}), {tokens:,} tokens, final loss {loss:.3f} nats a token of the
+{steps:,} steps of {documents} (seed {seed}), {tokens:,} tokens, final loss {loss:.3f} nats a token of the
 completions. Every document has a random catalog of its own. Curriculum: {stages}. Muon {muon:g} on the hidden matrices,
 AdamW {adamw:g} on the rest. Data: `llm_auction/base/corpus.py`, nothing from outside the project.
 
@@ -68,7 +68,7 @@ def write_card(directory: Path, config: PretrainConfig, prompts: int = 100) -> N
         parameters=engine.model.num_parameters(),
         vocabulary=engine.model.config.vocab_size,
         steps=config.steps,
-        documents=config.documents_per_step,
+        documents=" or ".join(map(str, sorted({stage.documents for stage in config.stages}))) + " documents",
         seed=config.seed,
         tokens=trained["tokens"],
         loss=trained["loss"],

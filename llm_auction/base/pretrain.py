@@ -1,10 +1,11 @@
 """Pretraining of the embedded model, done once; the result ships as package data (`llm_auction/base/model`).
 
 A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
-ads, look-ups by what an ad is needed for, look-ups by bid, whole rankings by what ads earn, and at last prompts of up
-to 100 ads while the learning rate falls. Muon trains the hidden matrices and AdamW the rest. Only completions are
-learnt, those of one prompt in one forward pass that computes the prompt once. Reproducible under a seed, and resumable:
-every step draws its documents from a stream of its own.
+ads, look-ups by what an ad is needed for, look-ups by bid, whole rankings by what ads earn, and prompts of up to 100
+ads while the learning rate falls. Knowledge of what questions are about and advice on the best ad for it follow, and at
+last answers by authors of different habits, again while the rate falls. Muon trains the hidden matrices and AdamW the
+rest. Only completions are learnt, those of one prompt in one forward pass that computes the prompt once. Reproducible
+under a seed, and resumable: every step draws its documents from a stream of its own.
 """
 
 from __future__ import annotations
@@ -19,17 +20,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from llm_auction.base.architecture import CONTEXT, VOCABULARY, build_model
-from llm_auction.base.corpus import (
-    BY_BID,
-    BY_BOTH,
-    BY_NEED,
-    BY_NEED_AND_TERM,
-    BY_TERM,
-    Completion,
-    Document,
-    Mix,
-    document,
-)
+from llm_auction.base.corpus import Document, Mix, document
+from llm_auction.base.lists import BY_BID, BY_BOTH, BY_NEED, BY_NEED_AND_TERM, BY_TERM, Completion
 from llm_auction.base.tokenizer import train_tokenizer
 from llm_auction.seeds import derive_seed
 
@@ -40,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the curriculum: so many steps on one mix of documents.
+    """A part of the curriculum: so many steps of so many documents on one mix of them.
 
     `rate` is the learning rate at the stage's first and after its last step, as a share of the peak; linear in between.
     """
@@ -49,6 +41,7 @@ class Stage:
     steps: int
     mix: Mix
     rate: tuple[float, float] = (1.0, 1.0)
+    documents: int = 12
 
 
 LOG_STEPS = 20
@@ -67,6 +60,16 @@ STAGES = (
     Stage("lengthen", 100, Mix(0.02, 0.33, _LONG, 0.25, lookup_share=0.12, lookups=_BIDS), rate=(1.0, 1 - 0.98 / 6)),
     Stage("earn", 1200, Mix(0.02, 0.55, _USUAL, 0.2, 0.2, _EVEN, task_shares=(0.25, 0.3), whole_lists=True)),
     Stage("settle", 500, Mix(0.02, 0.4, _LONG, 0.25, 0.1, _EVEN, (0.25, 0.3), whole_lists=True), rate=(1.0, 0.02)),
+    Stage(
+        "advise", 500, Mix(0.01, 0.1, _USUAL, 0.1, 0.05, _EVEN, (0.1, 0.4), True, 0.24, 0.5), (0.7, 0.7), documents=20
+    ),
+    Stage(
+        "compose",
+        600,
+        Mix(0.01, 0.12, _LONG, 0.2, 0.03, _EVEN, (0.15, 0.35), True, 0.13, 0.36),
+        (0.7, 0.02),
+        documents=20,
+    ),
 )
 
 
@@ -76,7 +79,6 @@ class PretrainConfig:
 
     seed: int = 0
     stages: tuple[Stage, ...] = STAGES
-    documents_per_step: int = 12
     tokens_per_forward: int = 4096
     muon_learning_rate: float = 1e-2
     adamw_learning_rate: float = 3e-3
@@ -127,7 +129,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
             for group in optimizer.param_groups:
                 group["lr"] = peak * rate
         rng = Random(derive_seed(config.seed, "pretrain", step))
-        documents = [document(stage.mix, rng) for _ in range(config.documents_per_step)]
+        documents = [document(stage.mix, rng) for _ in range(stage.documents)]
         rows = [tokenized(tokenizer, example) for example in documents]
         learnt = sum(sum(row.learnt) for row in rows)
         loss = 0.0

@@ -14,24 +14,17 @@ from safetensors.numpy import load_file
 from llm_auction.answers import FORBIDDEN_IN_TITLE, parse_answer
 from llm_auction.base.architecture import build_model
 from llm_auction.base.card import write_card
-from llm_auction.base.corpus import (
-    BY_BID,
-    BY_BOTH,
-    BY_NEED,
-    BY_NEED_AND_TERM,
-    BY_TERM,
-    Mix,
-    document,
-    random_scene,
-)
+from llm_auction.base.corpus import Mix, document
+from llm_auction.base.lists import BY_BID, BY_BOTH, BY_NEED, BY_NEED_AND_TERM, BY_TERM
 from llm_auction.base.pretrain import PretrainConfig, Stage, completions_loss, pretrain, tokenized
+from llm_auction.base.scenes import random_scene, replace_topic
 from llm_auction.base.tokenizer import train_tokenizer
 from llm_auction.generation.shared_prefix import use_shared_prefix
+from llm_auction.world.topics import topics
 
 COPY, ANSWERS = Mix(1.0, 0.0, (3,)), Mix(0.0, 0.0, (6,))
 TINY = PretrainConfig(
-    stages=(Stage("copy", 3, COPY), Stage("answers", 3, ANSWERS)),
-    documents_per_step=2,
+    stages=(Stage("copy", 3, COPY, documents=2), Stage("answers", 3, ANSWERS, documents=2)),
     tokenizer_documents=300,
     hidden=32,
     layers=1,
@@ -95,13 +88,50 @@ def test_a_mix_chooses_among_the_tasks_and_may_have_whole_lists(shares: tuple[fl
     assert longest[few] <= 8 if question == "by bid" else longest[few] <= 5
 
 
+def test_advice_names_the_ad_of_most_worth_for_each_subject_and_does_not_learn_the_subjects() -> None:
+    mix = Mix(0.0, 0.0, (6,), foreign_share=0.0, advice_share=1.0)
+    for n in range(20):
+        for completion in document(mix, Random(n)).completions:
+            read_only = [completion.text[start:end] for start, end in completion.arbitrary]
+            assert len(read_only) == len(set(read_only)) == completion.text.count("@[")
+            assert all(text.startswith("On ") and text.endswith(": ") for text in read_only)
+
+
+def test_a_scene_under_another_topic_values_other_ads() -> None:
+    scene = random_scene(10, False, Random(5))
+    for topic in {item.topic for item in scene.ads if item.topic}:
+        about = replace_topic(scene, topic)
+        assert about.subject == topic.name
+        assert about.auction == scene.auction
+        best = max(range(10), key=lambda i: about.relevance[i])
+        assert scene.ads[best].topic == topic
+
+
+def test_knowledge_has_no_ads_and_says_what_the_question_is_about() -> None:
+    mix = Mix(0.0, 0.0, (6,), foreign_share=0.0, knowledge_share=1.0)
+    for n in range(20):
+        example = document(mix, Random(n))
+        assert example.messages[-1]["content"].endswith("Ads:")
+        (subject,) = {completion.text.partition(":")[0] for completion in example.completions}
+        assert subject.removeprefix("On ") in topics()
+
+
 def test_a_copy_document_learns_all_but_the_first_letters() -> None:
     for completion in document(COPY, Random(0)).completions:
         firsts = [completion.text[start:end] for start, end in completion.arbitrary]
         assert firsts == [link[0] for link in completion.text.removeprefix("@").split("] @")]
 
 
-@pytest.mark.parametrize("mix", [COPY, ANSWERS, Mix(0.0, 1.0, (4,)), Mix(0.0, 0.0, (4,), lookup_share=1.0)])
+@pytest.mark.parametrize(
+    "mix",
+    [
+        COPY,
+        ANSWERS,
+        Mix(0.0, 1.0, (4,)),
+        Mix(0.0, 0.0, (4,), lookup_share=1.0),
+        Mix(0.0, 0.0, (4,), advice_share=1.0),
+    ],
+)
 def test_a_prompt_has_several_completions_none_of_them_twice(mix: Mix) -> None:
     numbers = []
     for n in range(40):
@@ -153,7 +183,7 @@ def test_an_interrupted_training_ends_with_the_same_model(tmp_path: Path) -> Non
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         # The step after the second checkpoint never comes.
-        drawn = TINY.tokenizer_documents + 4 * TINY.documents_per_step
+        drawn = TINY.tokenizer_documents + 4 * TINY.stages[0].documents
         patch.setattr("llm_auction.base.pretrain.document", _after(drawn, kill))
         pretrain(TINY, tmp_path / "parts", lambda log: None)
     assert json.loads((tmp_path / "parts" / "checkpoint" / "state.json").read_text())["step"] == 4
