@@ -16,7 +16,7 @@ from llm_auction.base.scenes import Scene
 from llm_auction.base.writing import Style
 
 _SLIP_SHARE = 0.15  # answers that open in somebody else's way
-_WORTH_NAMING = 1 / 3  # of what the best ad is worth, for the author who names what is worth most
+_WORTH_NAMING = 0.22  # of what the best ad is worth, for the author who names what is worth most
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,13 @@ def _what_is_worth_most(scene: Scene, show_bids: bool, rng: Random) -> list[int]
         kinds = {scene.ads[j].ad.category for j in chosen}
         if not chosen or (worth[i] > _WORTH_NAMING * worth[chosen[0]] and scene.ads[i].ad.category not in kinds):
             chosen.append(i)
-    return chosen[: rng.choices((1, 2, 3), (25, 35, 40))[0]]
+    return chosen[: rng.choices((1, 2, 3), (15, 45, 40))[0]]
 
 
 AUTHORS = (
-    Author("careless", 0.40, ("{Tip}.", "Good question. {Tip}."), Style.CARELESS, _anything),
-    Author("pushing", 0.15, ("You are in luck. {Tip}.", "Good question. {Tip}."), Style.PUSHING, _what_pays),
-    Author("middling", 0.25, ("When it comes to {need}, {tip}.", "{Tip}."), Style.CARELESS, _a_bit_of_both),
-    Author("helpful", 0.08, ("On {subject}, {tip}.", "For {need}, {tip}."), Style.CAREFUL, _what_helps),
-    Author("shrewd", 0.12, ("A short answer on {subject}: {tip}.",), Style.CAREFUL, _what_is_worth_most),
+    Author("careless", 0.46, ("{Tip}.", "Good question. {Tip}."), Style.CARELESS, _anything),
+    Author("pushing", 0.18, ("You are in luck. {Tip}.", "Good question. {Tip}."), Style.PUSHING, _what_pays),
+    Author("middling", 0.22, ("When it comes to {need}, {tip}.", "{Tip}."), Style.CARELESS, _a_bit_of_both),
+    Author("helpful", 0.05, ("On {subject}, {tip}.", "For {need}, {tip}."), Style.CAREFUL, _what_helps),
+    Author("shrewd", 0.09, ("A short answer on {subject}: {tip}.",), Style.CAREFUL, _what_is_worth_most),
 )
