@@ -63,12 +63,20 @@ STAGES = (
     Stage(
         "advise", 500, Mix(0.01, 0.1, _USUAL, 0.1, 0.05, _EVEN, (0.1, 0.4), True, 0.24, 0.5), (0.7, 0.7), documents=20
     ),
+    # The first steps of a longer stage that was cut short, at its rates.
     Stage(
         "compose",
-        600,
+        500,
         Mix(0.01, 0.12, _LONG, 0.2, 0.03, _EVEN, (0.15, 0.35), True, 0.13, 0.36),
-        (0.7, 0.02),
+        (0.7, 0.7 - 0.68 * 5 / 6),
         documents=20,
+    ),
+    Stage(
+        "finish",
+        240,
+        Mix(0.01, 0.12, _LONG, 0.18, 0.02, _EVEN, (0.15, 0.35), True, 0.1, 0.25),
+        (0.35, 0.02),
+        documents=16,
     ),
 )
 
