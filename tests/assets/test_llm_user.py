@@ -23,6 +23,7 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
+from resources.warehouse import Warehouse
 from tests.evaluated_market import OVERRIDES, RuleEngineResource, build_market
 from tests.faulty_server import FaultyServer, faulty_server
 from tests.synthetic_study import synthetic_auctions, synthetic_profile
@@ -65,6 +66,7 @@ def run(data_dir: Path, server: FaultyServer, asset: object, partition: str | No
                 "profile": profile,
                 "engine": RuleEngineResource(data_dir=str(data_dir)),
                 "user_model": UserModelResource(profile=profile, data_dir=str(data_dir)),
+                "warehouse": Warehouse(data_dir=str(data_dir)),
             },
         )
 
