@@ -148,7 +148,7 @@ def click_log_impression_figures(warehouse: Warehouse, day: str, guards: ClickLo
         "impressions": row["impressions"],
         "lost_insertions": abs(row["inserted"] - row["impressions"]),
         **{name: row[name] for name in ("repeated_keys", "missing_keys", "wrong_revenue", "conversions_without_click")},
-        "skewed_share": _share(skewed, row["clicks"] + row["refused_for_skew"]),
+        **rate_figures("skewed_share", skewed, row["clicks"] + row["refused_for_skew"]),
         "excluded_share": _share(row["excluded"], row["impressions"]),
         "ctr": _share(row["clicks"], row["impressions"]),
         **now,
