@@ -50,7 +50,7 @@ report: $(STAMP) ## say where the newest report of the demo lies
 
 test: $(STAMP) ## all tests: the fast ones, then the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -q
-	$(BIN)/python -m pytest -m slow -q --durations 10
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile -q --durations 10
 
 test-fast: $(STAMP) ## the fast tests only
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -q

@@ -98,6 +98,10 @@ def run_loop(
             f"another `llm-auction run` is at work in {environment.data_dir}: wait for it, or give this one another "
             "DATA_DIR"
         ) from None
+    except LoopInterrupted:
+        # A worker may have been stopped after it had made a run and before it had started it.
+        prepare_instance()
+        raise
     ran = tuple(stage.name for stage in stages if stage.name not in skipped)
     return LoopResult(environment, ran, tuple(skipped), time.monotonic() - started)
 
