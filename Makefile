@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## the whole loop on the laptop profile: about 12 minutes on 2 cores
+demo: $(STAMP) ## the whole loop on the laptop profile: about ten minutes on 2 cores
 	$(BIN)/llm-auction run
 
 smoke: $(STAMP) ## the whole loop, tiny: about two minutes

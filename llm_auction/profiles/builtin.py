@@ -41,7 +41,7 @@ def smoke() -> Profile:
 
 
 def laptop() -> Profile:
-    """The embedded default: the loop with the shipped tiny model, about twelve minutes on two cores."""
+    """The embedded default: the loop with the shipped tiny model, about ten minutes on two cores."""
     return Profile(
         name="laptop",
         population=PopulationConfig(profiles=80, queries_per_profile=5, test_share=0.25),
