@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -68,14 +68,21 @@ class DayFeedback:
 
 
 def load_days(
-    warehouse: Warehouse, ads: Mapping[str, Ad], first: date, last: date, limit: int, seed: int
+    warehouse: Warehouse,
+    ads: Mapping[str, Ad],
+    first: date,
+    last: date,
+    limit: int,
+    seed: int,
+    without: Collection[date] = (),
 ) -> DayFeedback:
-    """The impressions from `first` to `last` that no filter excluded, in a fixed order.
+    """The impressions from `first` to `last` that no filter excluded, in a fixed order; none of the days `without`.
 
     With more than about `limit` of them, whole answers are left out at random, the same ones under the same seed. Ads
     that have left the catalog teach nothing either: their category is not known any more. Empty where there is no log.
     """
-    summary = warehouse.query(DAYS_SQL, [first, last])
+    left_out = pl.col("day").is_in(list(without))
+    summary = warehouse.query(DAYS_SQL, [first, last]).filter(~left_out)
     available = int(summary["impressions"].sum())
     frame = warehouse.query(
         IMPRESSIONS_SQL,
@@ -85,7 +92,7 @@ def load_days(
             "salt": str(derive_seed(seed, "click log sample")),
             "kept": 1_000_000 if available <= limit else round(1_000_000 * limit / available),
         },
-    )
+    ).filter(~left_out)
     departed = departed_ads(frame, ads)
     impressions = impressions_from_rows(frame, {**ads, **departed}, ("day", "response_id"))
     kept = np.flatnonzero((~frame["is_excluded"] & ~frame["ad_id"].is_in(list(departed))).to_numpy())

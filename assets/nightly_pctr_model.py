@@ -17,6 +17,7 @@ from assets.click_log_feedback import DayFeedback, load_days
 from assets.days import day_partitions, days_before, one_day_a_run
 from assets.frames import load_ads
 from assets.metadata import numbers_metadata, plot_metadata
+from assets.refused_days import refused_days
 from llm_auction.pctr.split import split_impressions
 from llm_auction.profiles.schema import NightlyConfig, Profile
 from resources.champion import Champion
@@ -54,8 +55,8 @@ def nightly_pctr_model(
 
     Progressive validation: neither the refit (`refit/*`) nor the champion that it continues from (`champion/*`) has
     seen the newest day. What is judged there is what `reward_model_champion` may promote; the day itself is trained on
-    by the next night. On the first day of a log there is no day before it: the refit learns from that day, and is
-    judged on users that it has not seen.
+    by the next night. Days whose guards failed are left out until they are mended. On the first day of a log there is
+    no day before it: the refit learns from that day, and is judged on users that it has not seen.
     """
     from llm_auction.pctr.metrics import quality, reliability_bins
     from llm_auction.pctr.model import PctrModel
@@ -72,7 +73,11 @@ def nightly_pctr_model(
             "there, no answer of the day inserted an ad, or all of them are excluded"
         )
     first = day - timedelta(days=config.nightly.window_days)
-    window = load_days(warehouse, ads, first, day - timedelta(days=1), limit, config.seed)
+    earlier = [first + timedelta(days=number) for number in range(config.nightly.window_days)]
+    refused = refused_days(context.instance, earlier)
+    if refused:
+        context.log.warning(f"left out, since their guards failed: {', '.join(map(str, refused))}")
+    window = load_days(warehouse, ads, first, day - timedelta(days=1), limit, config.seed, without=refused)
     trained = window if window.impressions else newest
     parent = champion_before(Champion(model_store, "pctr"), model_store, day)
     old = None if parent is None else PctrModel.load(parent.path)
@@ -121,6 +126,7 @@ def nightly_pctr_model(
             **numbers_metadata(figures),
             "trained_from": str(trained.days.min()),
             "trained_to": str(trained.days.max()),
+            "days_left_out": ", ".join(map(str, refused)) or "none",
             "impressions": len(trained.impressions),
             "impressions_available": trained.available,
             "new_users_share": _share_of_new(newest.users(), trained.users()),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dagster import DagsterInstance, ExecuteInProcessResult, materialize
+from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, materialize
 
 from assets.click_log_feedback import load_days
 from assets.nightly_pctr_model import champion_before, nightly_pctr_model
@@ -148,6 +148,20 @@ def test_a_refit_that_may_be_worse_leaves_the_champion_and_says_why(data_dir: Pa
     assert "too few to judge on: 5000 at least" in metadata(small, "reward_model_champion")["reason"]
     # A champion of another shape can't be continued; the refit starts afresh.
     assert night(data_dir, 1, instance, [nightly_pctr_model], pctr__hidden="32,16").success
+
+
+@pytest.mark.parametrize(
+    ("passed", "left_out", "trained_to"), [(False, day_of(1), day_of(0)), (True, "none", day_of(1))]
+)
+def test_a_day_that_its_guards_refused_teaches_no_later_night(
+    data_dir: Path, instance: DagsterInstance, passed: bool, left_out: str, trained_to: str
+) -> None:
+    verdict = AssetCheckEvaluation(
+        AssetKey("fct_click_log_responses"), "great_expectations", passed, {}, partition=day_of(1)
+    )
+    instance.report_runless_asset_event(verdict)
+    figures = metadata(night(data_dir, 2, instance), "nightly_pctr_model")
+    assert (figures["days_left_out"], figures["trained_to"]) == (left_out, trained_to)
 
 
 def test_a_day_without_impressions_is_a_clear_error(data_dir: Path, instance: DagsterInstance) -> None:
