@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole loop on the laptop profile: about ten minutes on 2 cores
 	$(BIN)/llm-auction run
 
-smoke: $(STAMP) ## the whole loop, tiny: about two minutes
+smoke: $(STAMP) ## the whole loop, tiny: about a minute and a half
 	$(BIN)/llm-auction run --profile smoke --force
 
 nightly: $(STAMP) ## a week of generated click logs, night by night, with one bad day
