@@ -1,0 +1,102 @@
+"""The sections about one iteration of IRPO: bids, feedback, reward model, preferences, optimisation."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from llm_auction.profiles.section import Positive, Section, Share
+
+
+class BiddingConfig(Section):
+    """Bids: uniform integers, drawn anew in each iteration and phase."""
+
+    low: Annotated[int, Field(ge=0)] = 1
+    high: Annotated[int, Field(ge=0)] = 100
+    target_roi: Annotated[float, Field(ge=1.0)] = Field(
+        1.0, description="Value of a click to its advertiser, as a multiple of the bid; 1: bids are values."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BiddingConfig:
+        if self.low > self.high:
+            raise ValueError(f"bidding.low ({self.low}) must not exceed bidding.high ({self.high})")
+        return self
+
+
+class FeedbackConfig(Section):
+    """Phase 1 of an iteration: answers shown to users, and the guards on what comes back."""
+
+    source: Literal["users", "click_log"] = Field(
+        "users",
+        description="users are simulated; click_log takes real answers of the deployed Ad-LLM and their clicks.",
+    )
+    first_day: date | None = Field(None, description="Of a click log; None takes all days before last_day.")
+    last_day: date | None = Field(None, description="Of a click log; None takes all days after first_day.")
+    max_logged_answers: Positive = Field(20_000, description="Of a click log with more, as many are drawn at random.")
+    answers_per_query: Positive = 5
+    min_ctr: Share = 0.02
+    max_ctr: Share = 0.98
+    max_format_error_rate: Share = Field(0.5, description="Share of answers with a format error.")
+    min_volume_share: Share = Field(0.99, description="Least answers, as a share of queries x answers_per_query.")
+
+
+class PctrConfig(Section):
+    """The reward model (Eq. 3, Eq. 4)."""
+
+    encoder: str = Field("hashing", description='"hashing", or a sentence-transformers model by name or path.')
+    user_dim: Positive = 64
+    ad_dim: Positive = 32
+    hidden: tuple[Positive, ...] = (128, 64, 32)
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    batch_size: Positive = 256
+    max_epochs: Positive = 30
+    patience: Positive = 4
+    validation_share: Share = 0.1
+    accumulate: bool = Field(True, description="Fit on the feedback of all iterations so far, not only the newest.")
+    answer_features: bool = Field(True, description="Whether the model reads the answer; False for an ablation.")
+    refit: bool = Field(True, description="False keeps the model of iteration 01 for all later ones (an ablation).")
+
+
+class RewardConfig(Section):
+    """The weights of Eq. 5; see `llm_auction.objective.Penalty`."""
+
+    lambda_: Annotated[float, Field(ge=0.0)] = 1.0
+    ad_weight: Annotated[float, Field(ge=0.0)] = 4.0
+    error_weight: Annotated[float, Field(ge=0.0)] = 20.0
+
+
+class PreferenceConfig(Section):
+    """Phase 2: M answers a query under fresh bids, the winner and the losers."""
+
+    answers_per_query: Annotated[int, Field(ge=2)] = 10
+    temperature: float | None = Field(None, gt=0.0, description="Of these answers only; None takes sampling's.")
+    top_p: float | None = Field(None, gt=0.0, le=1.0, description="Of these answers only; None takes sampling's.")
+    delta_th: Annotated[float, Field(ge=0.0)] = Field(10.0, description="Least reward gap of a loser to the winner.")
+    rewards_from: Literal["pctr", "user"] = Field(
+        "pctr", description="Whose click probabilities the rewards take: the reward model's, or the user model's own."
+    )
+
+
+class DpoConfig(Section):
+    """Preference optimisation (Eq. 6)."""
+
+    beta: Annotated[float, Field(gt=0.0)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0.0)] = 6e-4
+    epochs: Positive = 2
+    prompts_per_step: Positive = 16
+    warmup_share: Share = 0.1
+    sft_weight: Annotated[float, Field(ge=0.0)] = Field(
+        40.0, description="Weight of the winner's negative log-likelihood per token; 0 switches it off."
+    )
+    reference: Literal["start", "base"] = Field(
+        "start", description="pi_ref of Eq. 6: the model at the iteration's start, or the pretrained one throughout."
+    )
+    lora_rank: Annotated[int, Field(ge=0)] = Field(
+        0, description="Rank of LoRA adapters in all linear layers, merged at the end; 0 trains every weight."
+    )
+    lora_alpha: Positive = Field(32, description="Their scale is alpha / rank.")
+    max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
+    checkpoint_steps: Positive = 50

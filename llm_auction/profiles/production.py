@@ -1,0 +1,125 @@
+"""The sections about the production path: click logs, their guards, the nightly refit and when it runs."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from llm_auction.profiles.section import Positive, Section, Share
+
+
+class ClickLogConfig(Section):
+    """Where real logs come from, and what counts (docs/click-log.md)."""
+
+    source: str | None = Field(
+        None, description="Path, glob or fsspec URL of the files, with {date} for the day of delivery (YYYY-MM-DD)."
+    )
+    start_date: date = Field(date(2026, 1, 1), description="The first day (UTC) that there can be a partition of.")
+    lateness_days: Annotated[int, Field(ge=0)] = Field(3, description="How long after its day an event may arrive.")
+    clock_skew_seconds: Annotated[float, Field(ge=0.0)] = Field(
+        300.0, description="How far clocks may be apart: a click before its answer, an event after its delivery."
+    )
+    attribution_hours: Positive = Field(72, description="A click counts within this time after its answer.")
+    conversion_days: Positive = Field(30, description="A conversion counts within this time after its answer.")
+    max_bid: Annotated[float, Field(gt=0.0)] = Field(10_000.0, description="A higher bid per click is an error.")
+    max_value: Annotated[float, Field(gt=0.0)] = Field(1e6, description="A conversion worth more is an error.")
+    max_rejected_share: Share = Field(0.05, description="A day fails when more of its events than this are rejected.")
+    memory_limit: str = Field(
+        "2GB", pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="Of DuckDB; beyond it, it spills."
+    )
+    spill_dir: str | None = Field(None, description="Where it spills; None is below the data directory.")
+    session_gap_minutes: Positive = Field(30, description="A user's answers further apart belong to two sessions.")
+    max_answers_per_user_hour: Positive = Field(120, description="A user with more is a robot.")
+    max_clicks_per_user_hour: Positive = Field(60, description="A user with more is a click spammer.")
+    min_click_seconds: Annotated[float, Field(ge=0.0)] = Field(
+        0.5, description="Nobody reads and clicks faster; sooner clicks are flagged."
+    )
+
+
+class ClickLogGuardsConfig(Section):
+    """What a day of real logs is measured against before anything is fitted on it."""
+
+    trailing_days: Positive = Field(7, description="Days before it that a day is compared with.")
+    min_trailing_days: Positive = Field(3, description="With fewer of them, nothing is compared.")
+    min_volume_ratio: Annotated[float, Field(ge=0.0)] = Field(0.5, description="Answers, over the trailing median.")
+    max_volume_ratio: Annotated[float, Field(gt=0.0)] = Field(2.0, description="Answers, over the trailing median.")
+    max_ctr_ratio: Annotated[float, Field(ge=1.0)] = Field(
+        1.5, description="Same-day CTR over the trailing one, or the other way round."
+    )
+    max_format_error_rise: Share = Field(0.1, description="Format-error rate, above the trailing one.")
+    max_duplicate_share: Share = Field(0.5, description="Share of a day's events that were delivered before.")
+    max_skewed_share: Share = Field(0.01, description="Share of clicks that are older than their answer.")
+    max_unseen_ad_share: Share = Field(0.05, description="Share of candidates that the catalog does not hold.")
+    max_unseen_policy_share: Share = Field(
+        0.5, description="Share of answers by policies that wrote none on the trailing days."
+    )
+    max_excluded_share: Share = Field(0.5, description="Share of impressions flagged as robots or click spam.")
+
+
+class NightlyConfig(Section):
+    """The nightly refit of the reward model on real logs, and what it takes to replace the champion."""
+
+    window_days: Positive = Field(14, description="Days before the newest one that a refit is trained on.")
+    half_life_days: Annotated[float, Field(gt=0.0)] = Field(
+        7.0, description="An impression this much older than the newest counts half."
+    )
+    warm_start: bool = Field(
+        True, description="Continue from the champion; False fits afresh on the window, better and longer."
+    )
+    max_impressions: Positive = Field(
+        200_000, description="A window with more is thinned out evenly: what the refit holds in memory."
+    )
+    min_impressions: Positive = Field(500, description="With fewer on the newest day, the champion stays.")
+    log_loss_tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        0.01, description="By how much more a promoted model's log loss may be, nats an impression."
+    )
+    auc_tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        0.01, description="By how much less a promoted model's AUC may be."
+    )
+    ece_tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        0.02, description="By how much more a promoted model's expected calibration error may be."
+    )
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.9, description="Of the bootstrap intervals whose worse end must lie within the tolerances."
+    )
+    bootstrap_resamples: Positive = 500
+
+
+class OffPolicyConfig(Section):
+    """The estimate of what a candidate Ad-LLM would earn, from logged answers, before it is deployed."""
+
+    window_days: Positive = Field(7, description="Days of the log up to the newest that are used.")
+    max_answers: Positive = Field(2000, description="At most this many logged answers, drawn at random.")
+    answers_per_query: Positive = Field(4, description="Answers of the candidate to each, for its mean prediction.")
+    min_effective_samples: Annotated[float, Field(ge=1.0)] = Field(
+        100.0, description="With fewer effective samples, no estimate is given."
+    )
+    max_unreproduced_share: Share = Field(
+        0.1, description="Share of answers whose logged log-probability may not be met; they are left out."
+    )
+    tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        1.0, description="By how much less reward an answer a candidate may bring, currency units."
+    )
+
+
+class ScheduleConfig(Section):
+    """When the production path runs by itself (docs/nightly.md); read when the definitions are loaded."""
+
+    cron: str = Field("0 4 * * *", pattern=r"^\s*(\S+\s+){4}\S+\s*$", description="When the nightly refit starts.")
+    time_zone: str = Field("UTC", description="Of the cron; partitions are days of UTC.")
+    lookback_days: Annotated[int, Field(ge=0)] = Field(
+        3, description="Days before the newest that a night takes in again, for what came late."
+    )
+    watch_days: Positive = Field(7, description="Days up to the newest in which new and late files are looked for.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be a time zone such as Europe/Berlin") from None
+        return name
