@@ -50,7 +50,7 @@ def answer_quality(
     from llm_auction.evaluation.quality import answer_quality as measure
     from llm_auction.evaluation.quality_summary import quality_figures
     from llm_auction.pctr.encoders import open_encoder
-    from llm_auction.report.quality import quality_tables
+    from llm_auction.report.sections.quality import quality_tables
 
     config = profile.get()
     # The clairvoyant bound is a number without a text.

@@ -66,7 +66,7 @@ def bid_continuity(
     iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies nearest to
     the middle. Not part of the main run: it is the longest of the property checks.
     """
-    from llm_auction.report.continuity import continuity_chart, continuity_table
+    from llm_auction.report.sections.continuity import continuity_chart, continuity_table
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info)

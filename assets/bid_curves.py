@@ -54,7 +54,7 @@ def bid_monotonicity(
     """
     from llm_auction.evaluation.monotonicity import LADDER, bid_responses, probed_ad
     from llm_auction.report.bid_plot import bid_chart
-    from llm_auction.report.monotonicity import monotonicity_table
+    from llm_auction.report.sections.monotonicity import monotonicity_table
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info)

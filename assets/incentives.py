@@ -71,7 +71,7 @@ def incentive_report(
     """
     from llm_auction.evaluation.bid_curves import curves_of
     from llm_auction.evaluation.incentive_table import best_response_rows, first_price_rows, truth_rows
-    from llm_auction.report.incentives import incentive_markdown
+    from llm_auction.report.sections.incentives import incentive_markdown
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info)

@@ -55,7 +55,7 @@ def reserve_prices(
     The test queries are answered anew at each price, under the same draws: an evaluation of three mechanisms a price.
     """
     from llm_auction.evaluation.reserve_effects import reserve_effects
-    from llm_auction.report.reserve_plot import reserve_chart, reserve_markdown
+    from llm_auction.report.sections.reserve_prices import reserve_chart, reserve_markdown
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from llm_auction.report.charts import Plot, plots
+from llm_auction.report.charts import plots
 from llm_auction.report.drawing import png
 from llm_auction.report.page import render_page
+from llm_auction.report.plot import Plot
 from llm_auction.report.records import records, to_json
 from llm_auction.report.study import SeedRun, Study
 

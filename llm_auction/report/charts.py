@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,11 +9,12 @@ import polars as pl
 from llm_auction.evaluation.metrics import metric
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.bid_plot import bid_chart, mean_curves
-from llm_auction.report.continuity import continuity_chart
 from llm_auction.report.cost_plot import cost_chart, cost_points
 from llm_auction.report.drawing import specification
 from llm_auction.report.palette import PALETTE, SERIES, SHAPES
+from llm_auction.report.plot import Plot
 from llm_auction.report.records import fits_frame
+from llm_auction.report.sections.continuity import continuity_chart
 from llm_auction.report.series import over_iterations, over_iterations_by_seed, references
 from llm_auction.report.study import SeedRun, Study
 from llm_auction.report.wording import NAMES, name_of, number
@@ -33,21 +32,6 @@ _ITERATION_METRICS = (
     "answer_tokens",
     "distinct_answer_share",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """One plot: `name` is its file name, `title` and `note` (may be empty) go beside it, `summary` says it in words.
-
-    `drawing` is its Vega-Lite specification; `legend` says what its marks stand for, where it doesn't itself.
-    """
-
-    name: str
-    title: str
-    note: str
-    summary: str
-    drawing: Mapping[str, Any]
-    legend: str = ""
 
 
 def plots(study: Study) -> list[Plot]:

@@ -15,13 +15,12 @@ from markupsafe import Markup
 
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.efficiency import PRETRAINED
-from llm_auction.report.charts import Plot
 from llm_auction.report.drawing import inline_svg
-from llm_auction.report.economics import economics_sections
 from llm_auction.report.examples import examples
 from llm_auction.report.palette import SERIES
-from llm_auction.report.property_sections import property_sections
+from llm_auction.report.plot import Plot
 from llm_auction.report.results_table import definitions, results_table
+from llm_auction.report.sections import sections_of
 from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
 from llm_auction.report.wording import interval, name_of, number
@@ -57,7 +56,7 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
         table=results_table(study),
         definitions=definitions(),
         iteration_plots=[plot for plot in plots if not plot.name.startswith(("pctr_", "bid_", "cost_"))],
-        properties=[*economics_sections(study, plots), *property_sections(study, plots)],
+        sections=sections_of(study, plots),
         reward_model_plots=[plot for plot in plots if plot.name.startswith("pctr_")],
         drawn=drawn,
         arms=[arm for arm in SERIES if study.comparison.last(arm) is not None],

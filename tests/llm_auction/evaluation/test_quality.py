@@ -15,7 +15,7 @@ from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.quality import answer_quality, read_answer, repeated_share
 from llm_auction.evaluation.quality_summary import quality_figures
 from llm_auction.market import Ad, Auction
-from llm_auction.report.quality import quality_tables
+from llm_auction.report.sections.quality import quality_tables
 from tests.synthetic_study import catalog, synthetic_auctions, synthetic_profile
 
 ADS = {"1": Ad("1", "Acme Boots. Second Edition", "shoes"), "2": Ad("2", "Tea Kit", "tea")}

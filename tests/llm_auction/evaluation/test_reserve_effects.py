@@ -7,7 +7,7 @@ import pytest
 
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.reserve_effects import MEASURED, RESERVE_SCHEMA, reserve_effects
-from llm_auction.report.reserve_plot import reserve_chart, reserve_markdown
+from llm_auction.report.sections.reserve_prices import reserve_chart, reserve_markdown
 from tests.synthetic_study import FINAL, synthetic_outcomes, synthetic_profile
 
 CONTENDERS = [FINAL, Contender("mosaic", None, "argmax"), Contender("mosaic", None, "tau=10")]

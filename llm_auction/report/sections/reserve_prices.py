@@ -1,7 +1,8 @@
-"""What a reserve price does, as a Markdown table and a plot."""
+"""What a reserve price does: the section, a Markdown table and a plot."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,6 +11,10 @@ from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.metrics import metric
 from llm_auction.evaluation.outcomes import CONTENDER_COLUMNS, Contender
 from llm_auction.report.palette import PALETTE
+from llm_auction.report.plot import Plot
+from llm_auction.report.sections.section import Section
+from llm_auction.report.sections.table import Cell, seed_table
+from llm_auction.report.study import Study
 from llm_auction.report.wording import name_of, number, with_interval
 
 if TYPE_CHECKING:
@@ -22,6 +27,36 @@ _STYLES = {
     "mosaic": ("mosaic", "square"),
     "rag_auction": ("pretrained", "triangle-up"),
 }
+
+
+def reserve_prices_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
+    """Revenue, payments and welfare at every reserve price, where they were measured."""
+    tables = {run.seed: run.reserve for run in study.runs if run.reserve is not None}
+    if not tables:
+        return None
+    names = ("revenue_per_query", "payment_per_query", "welfare_per_query", "utility_per_query")
+
+    def rows(table: pl.DataFrame) -> Iterator[tuple[str, list[Cell]]]:
+        by = (*CONTENDER_COLUMNS, "reserve")
+        for (*contender, reserve), part in best_settings(table).group_by(by, maintain_order=True):
+            found = {row["metric"]: row for row in part.iter_rows(named=True)}
+            change = [found["revenue_per_query"][key] for key in ("change", "change_low", "change_high")]
+            cells = [Cell(number(found[name]["value"])) for name in names]
+            none = Cell("")
+            yield (
+                f"{name_of(Contender(*contender))}, reserve {reserve:g}",
+                [*cells, Cell.of(Interval(*change)) if reserve else none],
+            )
+
+    headings = ("Revenue", "Payment", "Welfare", "Utility", "Revenue against no reserve")
+    return Section(
+        title="Reserve prices",
+        intro="A least price a click: ads that bid less are no candidates, and critical prices are floored.",
+        plots=(),
+        tables=(seed_table("Reserve prices", headings, {seed: rows(table) for seed, table in tables.items()}),),
+        note="Each mechanism at the setting that earns most without a reserve. Against no reserve: the paired "
+        "difference over the same test queries, with its 95 % interval. No Ad-LLM was trained for these prices.",
+    )
 
 
 def reserve_markdown(table: pl.DataFrame) -> str:

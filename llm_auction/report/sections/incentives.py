@@ -9,7 +9,10 @@ import polars as pl
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.incentive_table import TARGETS
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.report.property_table import PropertyCell, PropertyTable, property_table
+from llm_auction.report.plot import Plot
+from llm_auction.report.sections.section import Section
+from llm_auction.report.sections.table import Cell, Table, seed_table
+from llm_auction.report.study import Study
 from llm_auction.report.wording import MINUS, MISSING
 
 # Exact arithmetic on sums of a few hundred currency units is good to far more digits than this.
@@ -18,7 +21,27 @@ ROUNDING = 1e-9
 _Figures = Mapping[tuple[str | None, str], Interval]
 
 
-def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[PropertyTable, ...]:
+def incentives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
+    """What advertisers could gain by not telling the truth, where it was measured."""
+    if not study.incentives:
+        return None
+    return Section(
+        title="Incentives",
+        intro="First price asks for shading: an advertiser that bids its value keeps nothing. What it could gain is "
+        "measured; where theory says that nobody can gain (MOSAIC, the segment auction), it is computed.",
+        plots=(),
+        tables=incentive_tables(study.incentives),
+        note="First price: gain per query of the best bid of the ladder for utility maximisers, chosen by half of the "
+        "answers and measured by the other (on average a lower bound); “at most” lets the same answers choose and "
+        "measure. Value maximisers: itctr that another feasible bid would add to value / target ROI, held out as well: "
+        "an interval that holds zero finds no better bid. Least utility: of any bid up to the value; not negative "
+        "means individually rational. Best responses: all advertisers of a few queries, each moving only for a gain "
+        "beyond its standard error, under the newest Ad-LLM. Truthful by design: exact arithmetic, 0 to nine "
+        "digits. Gains, revenue and utilities in bid units.",
+    )
+
+
+def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[Table, ...]:
     """First price by contender, best responses by round, and the mechanisms that theory calls truthful.
 
     Args:
@@ -31,7 +54,7 @@ def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[PropertyTable,
         seed: [(one, _truthful(f)) for one, f in _with(table, "misreport_gain")] for seed, table in tables.items()
     }
     return (
-        property_table(
+        seed_table(
             "First price",
             (
                 "Regret of the truth",
@@ -42,7 +65,7 @@ def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[PropertyTable,
             ),
             first_price,
         ),
-        property_table(
+        seed_table(
             "Best responses",
             (
                 "Moved",
@@ -54,7 +77,7 @@ def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[PropertyTable,
             ),
             {seed: list(_rounds(table)) for seed, table in tables.items()},
         ),
-        property_table("Truthful by design", ("Largest gain of a misreport", "Least utility"), truthful),
+        seed_table("Truthful by design", ("Largest gain of a misreport", "Least utility"), truthful),
     )
 
 
@@ -78,17 +101,17 @@ def _with(table: pl.DataFrame, metric: str) -> Iterator[tuple[Contender, _Figure
             yield Contender(str(mechanism), _text(iteration), _text(variant)), figures
 
 
-def _first_price(figures: _Figures) -> list[PropertyCell]:
+def _first_price(figures: _Figures) -> list[Cell]:
     return [
-        PropertyCell.of(figures[None, "utility_regret"]),
-        PropertyCell.of(figures[None, "utility_regret_optimistic"]),
-        PropertyCell.of(figures[None, "bid_shading"], "%"),
-        *(PropertyCell.of(figures[f"target_roi={target:g}", "value_regret"], "points") for target in TARGETS),
+        Cell.of(figures[None, "utility_regret"]),
+        Cell.of(figures[None, "utility_regret_optimistic"]),
+        Cell.of(figures[None, "bid_shading"], "%"),
+        *(Cell.of(figures[f"target_roi={target:g}", "value_regret"], "points") for target in TARGETS),
         _exact(figures[None, "least_utility"]),
     ]
 
 
-def _rounds(table: pl.DataFrame) -> Iterator[tuple[str, list[PropertyCell]]]:
+def _rounds(table: pl.DataFrame) -> Iterator[tuple[str, list[Cell]]]:
     played = table.filter(pl.col("setting").str.starts_with("round="))
     for (setting,), part in played.group_by("setting", maintain_order=True):
         figures = {
@@ -99,25 +122,25 @@ def _rounds(table: pl.DataFrame) -> Iterator[tuple[str, list[PropertyCell]]]:
         yield (
             "the truth" if number == "0" else f"round {number}",
             [
-                PropertyCell.of(figures["moved"], "%") if number != "0" else PropertyCell(MISSING),
-                PropertyCell.of(figures["bid_share_of_value"], "%"),
-                PropertyCell.of(figures["price_share_of_worth"], "%"),
-                PropertyCell.of(figures["revenue_per_query"]),
-                PropertyCell.of(figures["revenue_share_of_truth"], "%"),
-                PropertyCell.of(figures["utility_per_query"]),
+                Cell.of(figures["moved"], "%") if number != "0" else Cell(MISSING),
+                Cell.of(figures["bid_share_of_value"], "%"),
+                Cell.of(figures["price_share_of_worth"], "%"),
+                Cell.of(figures["revenue_per_query"]),
+                Cell.of(figures["revenue_share_of_truth"], "%"),
+                Cell.of(figures["utility_per_query"]),
             ],
         )
 
 
-def _truthful(figures: _Figures) -> list[PropertyCell]:
+def _truthful(figures: _Figures) -> list[Cell]:
     return [_exact(figures[None, "misreport_gain"]), _exact(figures[None, "least_utility"])]
 
 
-def _exact(figure: Interval) -> PropertyCell:
+def _exact(figure: Interval) -> Cell:
     """A figure of exact arithmetic: what is rounding reads as 0, and a true gain of 0.001 does not."""
     if figure.value is None:
-        return PropertyCell(MISSING)
-    return PropertyCell("0" if abs(figure.value) < ROUNDING else f"{figure.value:.2g}".replace("-", MINUS))
+        return Cell(MISSING)
+    return Cell("0" if abs(figure.value) < ROUNDING else f"{figure.value:.2g}".replace("-", MINUS))
 
 
 def _text(value: object) -> str | None:

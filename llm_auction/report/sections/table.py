@@ -1,4 +1,4 @@
-"""The tables of the property checks, as the page and the metadata of assets show them."""
+"""The tables of the sections, as the page and the metadata of assets show them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from llm_auction.report.wording import interval, name_of, number
 
 
 @dataclass(frozen=True, slots=True)
-class PropertyCell:
+class Cell:
     """One figure as text, with its interval as text (may be empty)."""
 
     text: str
     interval: str = ""
 
     @classmethod
-    def of(cls, figure: Interval, unit: str = "") -> PropertyCell:
+    def of(cls, figure: Interval, unit: str = "") -> Cell:
         return cls(number(figure.value, unit), interval(figure, unit))
 
 
 @dataclass(frozen=True, slots=True)
-class PropertyTable:
+class Table:
     """A table: its first heading is that of the row names; `label` says what it is."""
 
     label: str
     headings: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[PropertyCell, ...]], ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
     def markdown(self) -> str:
         """The same as Markdown, for the metadata of an asset."""
@@ -42,11 +42,11 @@ class PropertyTable:
         return "\n".join(lines)
 
 
-def property_table(
+def seed_table(
     label: str,
     headings: Iterable[str],
-    rows: Mapping[int, Iterable[tuple[Contender | str, Iterable[PropertyCell]]]],
-) -> PropertyTable:
+    rows: Mapping[int, Iterable[tuple[Contender | str, Iterable[Cell]]]],
+) -> Table:
     """A table over the seeds of a study: rows by seed, each named by its contender; the seed stands before the name
     where there are several.
 
@@ -61,7 +61,7 @@ def property_table(
         for seed, of_seed in rows.items()
         for one, cells in of_seed
     ]
-    return PropertyTable(label, ("Seed and model" if several else "Model", *headings), tuple(named))
+    return Table(label, ("Seed and model" if several else "Model", *headings), tuple(named))
 
 
 def _name(one: Contender | str) -> str:

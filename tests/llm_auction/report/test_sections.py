@@ -1,4 +1,4 @@
-"""The sections on cost, welfare and ablations: who is in them, and what the plot shows."""
+"""The sections on cost, ablations, reserve prices and reward models: who is in them, what the plot shows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from llm_auction.evaluation.reserve_effects import reserve_effects
 from llm_auction.pctr.ablation_summary import FIGURES
 from llm_auction.report.charts import plots
 from llm_auction.report.cost_plot import cost_chart, cost_points
-from llm_auction.report.economics import economics_sections
 from llm_auction.report.property_records import property_records
 from llm_auction.report.results_table import results_table
+from llm_auction.report.sections import sections_of
 from llm_auction.report.study import Study
 from tests.synthetic_study import FINAL, synthetic_run
 
@@ -36,7 +36,7 @@ def study() -> Study:
 
 
 def test_cost_has_every_setting_and_the_last_iterations(study: Study) -> None:
-    section = economics_sections(study, plots(study))[0]
+    section = sections_of(study, plots(study))[0]
     names = [name for name, _ in section.tables[0].rows]
     assert {"Pretrained", "MOSAIC, argmax", "Best of N, N=1", "Best of N, N=20"} <= set(names)
     assert [name for name in names if name.startswith("LLM-Auction")] == ["LLM-Auction, iteration 3"]
@@ -53,7 +53,7 @@ def test_the_plot_has_a_point_a_setting_and_a_label_a_mechanism(study: Study) ->
 
 
 def test_ablations_are_compared_with_the_same_iteration(study: Study) -> None:
-    section = economics_sections(study, plots(study))[1]
+    section = sections_of(study, plots(study))[1]
     ((name, cells),) = section.tables[0].rows
     assert name == "No iteration, iteration 2"
     assert cells[0].text == "pctr.refit = false"
@@ -67,7 +67,7 @@ def test_an_ablation_alone_has_nothing_to_be_compared_with(study: Study) -> None
     alone = replace(run, outcomes=run.outcomes.filter(pl.col("mechanism") == "no_iteration"))
     lonely = Study.of([alone], 50)
     assert FINAL not in lonely.comparison and Contender("no_iteration", "02") in lonely.comparison
-    ((_, cells),) = economics_sections(lonely, plots(lonely))[1].tables[0].rows
+    ((_, cells),) = sections_of(lonely, plots(lonely))[1].tables[0].rows
     assert cells[2].text == cells[4].text == "\N{EN DASH}"
 
 
@@ -82,7 +82,7 @@ def test_reserve_prices_and_reward_models_have_sections_and_records_where_they_w
         ]
     )
     whole = Study.of([replace(run, reserve=reserve, reward_model=models)], 50)
-    sections = {section.title: section for section in economics_sections(whole, plots(whole))}
+    sections = {section.title: section for section in sections_of(whole, plots(whole))}
     rows = dict(sections["Reserve prices"].tables[0].rows)
     assert len(rows) == 2 * 2  # two mechanisms, each at its best setting
     assert [cells[4].text for name, cells in rows.items() if name.endswith("reserve 40")] == ["1.00", "1.00"]
