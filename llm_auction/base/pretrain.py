@@ -224,7 +224,8 @@ def completions_loss(model: Qwen3ForCausalLM, rows: Sequence[TokenizedDocument])
     """Summed negative log-likelihood, in nats, of the learnt tokens; the model must share prefixes."""
     import torch
 
-    from llm_auction.generation.packed import pack, token_log_probabilities
+    from llm_auction.generation.answer_scores import token_log_probabilities
+    from llm_auction.generation.packed import pack
 
     logprobs_N = token_log_probabilities(model, pack([(row.prompt, row.completions) for row in rows]))
     return -logprobs_N[torch.tensor([wanted for row in rows for wanted in row.learnt])].sum()

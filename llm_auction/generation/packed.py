@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
 from llm_auction.generation.shared_prefix import repeat_heads
 
@@ -171,26 +171,6 @@ def micro_batches(rows: Sequence[RowT], tokens: int) -> Iterator[list[RowT]]:
         held += row.tokens
     if batch:
         yield batch
-
-
-def answer_logits(model: Any, batch: PackedBatch) -> Tensor:
-    """The logits from which every answer token was chosen, in packed order; differentiable.
-
-    The model must call our attention (`use_shared_prefix`). Logits are computed at answer positions only.
-    """
-    logits_PV = model(
-        batch.input_ids_1S,
-        position_ids=batch.position_ids_1S,
-        use_cache=False,
-        logits_to_keep=batch.logits_at_P,
-        shared_prefix=batch,
-    ).logits[0]
-    return logits_PV[batch.target_row_N].float()
-
-
-def token_log_probabilities(model: Any, batch: PackedBatch) -> Tensor:
-    """log pi(token | prompt, earlier tokens) in nats of every answer token, in packed order; differentiable."""
-    return -cross_entropy(answer_logits(model, batch), batch.target_token_N, reduction="none")
 
 
 def sum_by_answer(batch: PackedBatch, values_N: Tensor) -> Tensor:

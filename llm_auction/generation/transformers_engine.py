@@ -8,33 +8,25 @@ noise of the logits. With a journal a killed sampling goes on with the prompts t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
 
+from llm_auction.generation.answer_scores import output_layer
 from llm_auction.generation.checkpoint import eos_token_ids, load_model, load_tokenizer
-from llm_auction.generation.choice import choose_tokens, sampling_log_probabilities
+from llm_auction.generation.choice import choose_tokens
 from llm_auction.generation.decoders import CacheDecoder, Decoder, SharedPrefixDecoder
 from llm_auction.generation.journal import Journal, journal_path
+from llm_auction.generation.memory import out_of_memory_says
 from llm_auction.generation.noise import answer_uniforms
-from llm_auction.generation.packed import (
-    answer_logits,
-    micro_batches,
-    pack,
-    sum_by_answer,
-    token_log_probabilities,
-)
 from llm_auction.generation.prompting import check_context, encode_prompts
 from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
+from llm_auction.generation.scoring import score_apart, score_packed
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.profiles.schema import SamplingConfig
 
 # Live rows are moved together once at least this share of them has ended: moving costs about two steps.
 COMPACT_SHARE = 0.15
-# Answer tokens scored in one forward pass: their logits over a vocabulary of 150,000 take 2.4 GB in float32.
-SCORED_TOKENS = 4096
 
 
 class TransformersEngine:
@@ -66,6 +58,7 @@ class TransformersEngine:
         self._shared = share_prefix and supports_shared_prefix(self.model)
         if self._shared:
             use_shared_prefix(self.model)
+            self._head = output_layer(self.model)
         self._model_dir = Path(model_dir)
         self._journals = journals
 
@@ -85,47 +78,22 @@ class TransformersEngine:
         answers: Sequence[Sequence[Sequence[int]]],
         sampling: SamplingConfig | None = None,
     ) -> list[list[float]]:
-        """log pi(answer | prompt) in nats of given answers (token ids, end included), each prompt read once.
+        """log pi(answer | prompt) in nats of given answers (token ids, end included); every prompt is read once.
 
         With `sampling`, of the distribution that these settings draw from (temperature, top-k, top-p): -inf for an
         answer that they never give. Without it, of the model itself, as `GeneratedAnswer.logprob` is.
 
         Raises:
             ValueError: an answer has no tokens.
+            MemoryError: the device ran out of memory.
         """
         if not all(tokens for group in answers for tokens in group):
             raise ValueError("an answer has no tokens: even an empty answer ends with an end-of-sequence token")
-        score = self._score_packed if self._shared else self._score_plainly
-        return [score(prompt, group, sampling) for prompt, group in zip(self.encode(prompts), answers, strict=True)]
-
-    def _score_packed(
-        self, prompt: Sequence[int], answers: Sequence[Sequence[int]], sampling: SamplingConfig | None
-    ) -> list[float]:
-        values: list[float] = []
-        rows = [_Scored(answer) for answer in answers]
-        for part in micro_batches(rows, SCORED_TOKENS):
-            batch = pack([(prompt, [row.answer for row in part])], self.model.device)
-            if sampling is None:
-                chosen = token_log_probabilities(self.model, batch)
-            else:
-                chosen = sampling_log_probabilities(answer_logits(self.model, batch), batch.target_token_N, sampling)
-            values += sum_by_answer(batch, chosen).tolist()
-        return values
-
-    def _score_plainly(
-        self, prompt: Sequence[int], answers: Sequence[Sequence[int]], sampling: SamplingConfig | None
-    ) -> list[float]:
-        """One forward pass an answer: for models whose attention can't share a prefix."""
-        values = []
-        for answer in answers:
-            tokens = torch.tensor([[*prompt, *answer]], device=self.model.device)
-            logits = self.model(tokens, use_cache=False, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
-            targets = tokens[0, len(prompt) :]
-            if sampling is None:
-                values.append(-cross_entropy(logits, targets, reduction="sum").item())
-            else:
-                values.append(sampling_log_probabilities(logits, targets, sampling).sum().item())
-        return values
+        encoded = self.encode(prompts)
+        with out_of_memory_says("scoring answers; leave more room beside a server, or take a GPU that has more"):
+            if self._shared:
+                return score_packed(self.model, encoded, answers, sampling, self._head)
+            return score_apart(self.model, encoded, answers, sampling)
 
     def sample(
         self,
@@ -168,7 +136,11 @@ class TransformersEngine:
         prompts_per_batch = max(1, sampling.rows_per_batch // copies)
         for start in range(0, len(order), prompts_per_batch):
             batch = order[start : start + prompts_per_batch]
-            drawn = iter(self._sample_batch([encoded[index] for index in batch], batch, copies, sampling, seed))
+            with out_of_memory_says(
+                f"decoding {len(batch) * copies} answers together; lower sampling.rows_per_batch (it is "
+                f"{sampling.rows_per_batch})"
+            ):
+                drawn = iter(self._sample_batch([encoded[index] for index in batch], batch, copies, sampling, seed))
             for index in batch:
                 for copy in range(copies):
                     answers[index][copy] = answer = next(drawn)
@@ -227,14 +199,3 @@ class TransformersEngine:
             GeneratedAnswer(text, tuple(completion), logprob, done)
             for text, completion, logprob, done in zip(texts, completions, logprobs, finished, strict=True)
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """An answer that knows its size, for `micro_batches`."""
-
-    answer: Sequence[int]
-
-    @property
-    def tokens(self) -> int:
-        return len(self.answer)

@@ -22,7 +22,8 @@ from accelerate.utils import is_peft_model
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from llm_auction.generation.packed import PackedBatch, micro_batches, pack, token_log_probabilities
+from llm_auction.generation.answer_scores import output_layer, token_log_probabilities
+from llm_auction.generation.packed import PackedBatch, micro_batches, pack
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
 
@@ -89,6 +90,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         use_shared_prefix(model)
         if reference is not None:
             use_shared_prefix(reference)
+        self._head = output_layer(model)
         self._reference = reference
         self._sft_weight = sft_weight
         self._micro_batch_tokens = micro_batch_tokens
@@ -114,13 +116,14 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         """log ref of every answer token, once, by the same packed forward pass as in training."""
         rows = collate(dataset.to_list())["rows"]
         reference = self.model if self._reference is None else self._reference.eval()
+        head = self._head if self._reference is None else output_layer(reference)
         reference.to(self.accelerator.device)
         values: list[list[float]] = []
         # In the precision of the training, or the two would differ before the first step.
         adapters_off = reference.disable_adapter() if is_peft_model(reference) else nullcontext()
         with torch.inference_mode(), self.accelerator.autocast(), adapters_off:
             for batch in micro_batches(rows, self._micro_batch_tokens):
-                logprobs_N = token_log_probabilities(reference, self._pack(batch))
+                logprobs_N = token_log_probabilities(reference, self._pack(batch), head)
                 values += [part.tolist() for part in logprobs_N.split([sum(map(len, row.answers)) for row in batch])]
         self._reference = None  # its memory is the training's
         return dataset.add_column("ref_logps", values)
@@ -130,7 +133,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
 
     def _preference_loss(self, model: Any, rows: Sequence[Row]) -> PreferenceLoss:
         batch = self._pack(rows)
-        logprobs_N = token_log_probabilities(model, batch)
+        logprobs_N = token_log_probabilities(model, batch, self._head)
         reference_N = torch.tensor([value for row in rows for value in row.ref_logps], device=logprobs_N.device)
         counts = [row.counts for row in rows]
         return preference_loss(logprobs_N, reference_N, batch.answer_of_N, counts, self.beta, self._sft_weight)

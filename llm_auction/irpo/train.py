@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
             lambda figures: emit("step", **figures),
             options.reference,
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         emit("error", message=str(error))
         return 1
     emit("done", output=str(result.model_dir), metrics=result.metrics)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
+from llm_auction.generation.memory import out_of_memory_says
 from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.profiles.schema import DpoConfig
 
@@ -61,6 +62,7 @@ def train_dpo(
     Raises:
         ValueError: no set has a loser, the output exists, the reference that `config` asks for is not given, or the
             training diverged.
+        MemoryError: the device ran out of memory; says what to lower.
         ModelDirectoryError: `start_dir` or `reference_dir` is not a usable model directory.
     """
     started = time.perf_counter()
@@ -82,7 +84,11 @@ def train_dpo(
     trainer = _trainer(model, reference, tokenizer, rows, config, seed, checkpoint_dir, on_log)
     with trainer.accelerator.main_process_first():
         checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed))
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with out_of_memory_says(
+        f"training {sum(one.numel() for one in model.parameters()):,} parameters; lower dpo.micro_batch_tokens (it is "
+        f"{config.micro_batch_tokens}), set dpo.activation_checkpointing, or train adapters (dpo.lora_rank)"
+    ):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     if trainer.accelerator.is_main_process:
         partial = output_dir.with_name(output_dir.name + ".partial")
@@ -144,7 +150,7 @@ def _trainer(
         save_steps=config.checkpoint_steps,
         save_total_limit=2,  # the one before survives until the newest is complete
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        activation_checkpointing=False,
+        activation_checkpointing=config.activation_checkpointing,
         gradient_checkpointing=None,  # the old name, which TRL sets
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=False,
@@ -163,6 +169,7 @@ def _trainer(
         tokenizer,
         reference=reference,
         sft_weight=config.sft_weight,
+        micro_batch_tokens=config.micro_batch_tokens,
         callbacks=callbacks,
         peft_config=_adapters(config),
     )

@@ -100,3 +100,9 @@ class DpoConfig(Section):
     lora_alpha: Positive = Field(32, description="Their scale is alpha / rank.")
     max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
     checkpoint_steps: Positive = 50
+    micro_batch_tokens: Positive = Field(
+        4096, description="Most tokens in one forward pass, unless a prompt and its answers have more; bounds memory."
+    )
+    activation_checkpointing: bool = Field(
+        False, description="Recompute activations in the backward pass: far less memory for about a third more time."
+    )

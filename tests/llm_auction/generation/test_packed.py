@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from llm_auction.generation.answer_scores import token_log_probabilities
 from llm_auction.generation.checkpoint import load_model
-from llm_auction.generation.packed import pack, sum_by_answer, token_log_probabilities
+from llm_auction.generation.packed import pack, sum_by_answer
 from llm_auction.generation.shared_prefix import use_shared_prefix
 
 Rows = list[tuple[list[int], list[list[int]]]]

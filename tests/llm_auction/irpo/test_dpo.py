@@ -13,7 +13,7 @@ from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
-from llm_auction.generation.packed import micro_batches
+from llm_auction.generation.packed import PackedBatch, micro_batches
 from llm_auction.irpo.dpo import PrefixSharedDPOTrainer, Row, collate
 
 Rows = list[dict[str, Any]]
@@ -118,6 +118,21 @@ def test_micro_batches_change_nothing(model_dir: Path, tmp_path: Path, rows: Row
     assert split[0] == pytest.approx(whole[0], rel=1e-6)
     for ours, other in zip(split[1], whole[1], strict=True):
         torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6 * other.norm().item())
+
+
+def test_recomputed_activations_change_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    loss, gradients = _step(_ours(model_dir, tmp_path, rows))
+    trainer = _ours(model_dir, tmp_path, rows)
+    trainer.model.activation_checkpointing_enable()
+    attended = []
+    with pytest.MonkeyPatch.context() as patch:
+        plain = PackedBatch.attend
+        patch.setattr(PackedBatch, "attend", lambda *args: (attended.append(args[1]), plain(*args))[1])
+        again, recomputed = _step(trainer)
+    assert sorted(attended) == [0, 0, 1, 1]  # each layer twice, over the packed sequence, never a pair apart
+    assert again == pytest.approx(loss, rel=1e-6)
+    for ours, other in zip(recomputed, gradients, strict=True):
+        assert (ours - other).norm() <= 1e-5 * other.norm()
 
 
 def test_order_and_merging_of_losers_change_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
