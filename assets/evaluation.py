@@ -33,7 +33,7 @@ from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
 if TYPE_CHECKING:
-    from llm_auction.report import Study
+    from llm_auction.report.study import Study
 
 COLUMN_DESCRIPTIONS = {
     "iteration": "Iteration of a trained mechanism; null for one that isn't trained.",

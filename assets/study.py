@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,9 +15,12 @@ from assets.mechanism_runs import MECHANISMS
 from assets.partitions import ARMS, ITERATIONS
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles.schema import Profile
-from llm_auction.report import ReportFiles, RewardModelFit, SeedRun, build_report
+from llm_auction.report.study import RewardModelFit, SeedRun
 from resources.lake import Lake
 from resources.model_store import ModelStore
+
+if TYPE_CHECKING:
+    from llm_auction.report.build import ReportFiles
 
 TABLE = "mechanism_outcomes"
 _PACKAGES = ("llm-auction", "dagster", "torch", "transformers", "trl", "polars")
@@ -61,8 +65,10 @@ def _joined(names: Sequence[str], tables: Sequence[pl.DataFrame]) -> pl.DataFram
     return pl.concat(tables)
 
 
-def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile) -> ReportFiles:
+def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile) -> "ReportFiles":
     """Compare the runs and write report, figures and plots into `folder`."""
+    from llm_auction.report.build import build_report
+
     return build_report(runs, folder, profile.evaluation.bootstrap_resamples, datetime.now(UTC), study_facts(profile))
 
 

@@ -1,6 +1,5 @@
-"""The study report: one self-contained HTML page, machine-readable figures beside it, and the plots."""
+"""The study report: one self-contained HTML page, machine-readable figures beside it, and the plots.
 
-from llm_auction.report.build import ReportFiles, build_report
-from llm_auction.report.study import RewardModelFit, SeedRun, Study
-
-__all__ = ["ReportFiles", "RewardModelFit", "SeedRun", "Study", "build_report"]
+`study` is what a report is made from, `build` makes it; nothing is imported here, so that the first comes without the
+templates and charts of the second.
+"""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workflows.cli.state import pooled_dir, report_folder, seed_dir
 
 if TYPE_CHECKING:
-    from llm_auction.report import ReportFiles
+    from llm_auction.report.build import ReportFiles
 
 
 def pool_seeds(

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from llm_auction.market import Query
-from llm_auction.report import ReportFiles, build_report
+from llm_auction.report.build import ReportFiles, build_report
 from tests.synthetic_study import FINAL, synthetic_run
 
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

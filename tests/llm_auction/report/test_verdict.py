@@ -8,9 +8,9 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from llm_auction.report import Study
 from llm_auction.report.examples import examples
 from llm_auction.report.results_table import markdown_table, results_table
+from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
 from tests.synthetic_study import synthetic_run
 
