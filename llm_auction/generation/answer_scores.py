@@ -81,7 +81,7 @@ def _forward(model: Any, batch: PackedBatch) -> Tensor:
         position_ids=batch.position_ids_1S,
         use_cache=False,
         logits_to_keep=batch.logits_at_P,
-        shared_prefix=batch,
+        shared_prefix=batch.attention,
     ).logits[0]
 
 

@@ -23,7 +23,7 @@ from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.answer_scores import output_layer, token_log_probabilities
-from llm_auction.generation.packed import PackedBatch, micro_batches, pack
+from llm_auction.generation.packed import PackedBatch, TreeAttentionName, micro_batches, pack
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
 
@@ -64,9 +64,10 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         sft_weight: weight of the winner's negative log-likelihood per token; 0 switches it off.
         peft_config: trains adapters in place of the model's own weights.
         micro_batch_tokens: most tokens in one forward pass; bounds the memory, doesn't change the gradients.
+        attention: "split" runs anywhere; "flex" is one FlexAttention kernel for all prompts and needs a GPU.
 
     Raises:
-        ValueError: the model's attention can't share prefixes.
+        ValueError: the model's attention can't share prefixes, or there is no GPU for FlexAttention.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         reference: Any | None = None,
         sft_weight: float = 0.0,
         micro_batch_tokens: int = 4096,
+        attention: TreeAttentionName = "split",
         callbacks: list[Any] | None = None,
         peft_config: Any | None = None,
     ) -> None:
@@ -93,7 +95,13 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         self._head = output_layer(model)
         self._reference = reference
         self._sft_weight = sft_weight
+        if attention == "flex" and args.device.type == "cpu":
+            raise ValueError(
+                "dpo.attention is flex, which PyTorch can train with on a GPU only (it has no backward pass on a CPU): "
+                "set dpo.attention to split"
+            )
         self._micro_batch_tokens = micro_batch_tokens
+        self._attention = attention
         # The reference is computed here: TRL would load it from `config._name_or_path`. Rows are never cut (TRL's
         # default cuts at 1,024 tokens), and every column of ours is used.
         args.precompute_ref_log_probs = True
@@ -129,7 +137,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         return dataset.add_column("ref_logps", values)
 
     def _pack(self, rows: Sequence[Row]) -> PackedBatch:
-        return pack([(row.prompt_ids, row.answers) for row in rows], self.accelerator.device)
+        return pack([(row.prompt_ids, row.answers) for row in rows], self.accelerator.device, self._attention)
 
     def _preference_loss(self, model: Any, rows: Sequence[Row]) -> PreferenceLoss:
         batch = self._pack(rows)

@@ -170,6 +170,7 @@ def _trainer(
         reference=reference,
         sft_weight=config.sft_weight,
         micro_batch_tokens=config.micro_batch_tokens,
+        attention=config.attention,
         callbacks=callbacks,
         peft_config=_adapters(config),
     )

@@ -103,6 +103,9 @@ class DpoConfig(Section):
     micro_batch_tokens: Positive = Field(
         4096, description="Most tokens in one forward pass, unless a prompt and its answers have more; bounds memory."
     )
+    attention: Literal["split", "flex"] = Field(
+        "split", description="How packed prompts attend: prompt by prompt anywhere, or by FlexAttention on a GPU."
+    )
     activation_checkpointing: bool = Field(
         False, description="Recompute activations in the backward pass: far less memory for about a third more time."
     )

@@ -13,7 +13,8 @@ from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
-from llm_auction.generation.packed import PackedBatch, micro_batches
+from llm_auction.generation.packed import micro_batches
+from llm_auction.generation.tree_attention import SplitTreeAttention
 from llm_auction.irpo.dpo import PrefixSharedDPOTrainer, Row, collate
 
 Rows = list[dict[str, Any]]
@@ -126,8 +127,8 @@ def test_recomputed_activations_change_nothing(model_dir: Path, tmp_path: Path, 
     trainer.model.activation_checkpointing_enable()
     attended = []
     with pytest.MonkeyPatch.context() as patch:
-        plain = PackedBatch.attend
-        patch.setattr(PackedBatch, "attend", lambda *args: (attended.append(args[1]), plain(*args))[1])
+        plain = SplitTreeAttention.attend
+        patch.setattr(SplitTreeAttention, "attend", lambda *args: (attended.append(args[1]), plain(*args))[1])
         again, recomputed = _step(trainer)
     assert sorted(attended) == [0, 0, 1, 1]  # each layer twice, over the packed sequence, never a pair apart
     assert again == pytest.approx(loss, rel=1e-6)
@@ -174,6 +175,11 @@ def test_model_of_another_attention_is_refused(model_dir: Path, tmp_path: Path, 
     model.config.layer_types = ["sliding_attention", "full_attention"]
     with pytest.raises(ValueError, match="prefix-shared DPO can't compute"):
         PrefixSharedDPOTrainer(model, _config(tmp_path, 1), Dataset.from_list(rows), load_tokenizer(model_dir))
+
+
+def test_flex_attention_is_refused_on_a_cpu(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    with pytest.raises(ValueError, match=r"dpo\.attention is flex.*on a GPU only"):
+        _ours(model_dir, tmp_path, rows, attention="flex")
 
 
 def test_micro_batches_respect_the_budget() -> None:
