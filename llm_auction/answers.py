@@ -25,6 +25,8 @@ _ATTEMPT = re.compile(
     rf"(?<!\w)@\w[^@\[\]\n]*(?:@?\[\s*{AD_ID_PREFIX})?|\[\s*{AD_ID_PREFIX}|\w@\[",
     re.IGNORECASE,
 )
+# A text with none of them holds no insertion and no attempt at one, which is quickly seen.
+ATTEMPT_MARKS = ("@", "[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def parse_answer(answer: str, candidates: Iterable[Ad]) -> ParsedAnswer:
         else:
             inserted[ad_id] = InsertedAd(ad_id, match.start(), match.end())
     remainder = _INSERTION.sub(" ", answer)
-    unmatched += len(_ATTEMPT.findall(remainder))
+    if any(mark in remainder for mark in ATTEMPT_MARKS):
+        unmatched += len(_ATTEMPT.findall(remainder))
     return ParsedAnswer(tuple(inserted.values()), unmatched + repetitions, repetitions)
 
 

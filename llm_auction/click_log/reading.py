@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from llm_auction.click_log.contract import COMMON_FIELDS, EVENTS, LINE_BYTES
@@ -38,19 +40,21 @@ def read_lines(file: LogFile) -> Iterator[pa.RecordBatch]:
     with file.open() as raw, pa.input_stream(pa.PythonFile(raw, mode="r"), compression=file.compression) as stream:
         number, rest, skipping = 1, b"", False
         for index, chunk in enumerate(_chunks(stream)):
-            lines = (rest + (chunk if index else chunk.removeprefix(BYTE_ORDER_MARK))).split(b"\n")
-            rest = lines.pop()
-            if skipping and lines:  # the end of a line that was too long
-                lines[0], skipping = b"", False
-            if lines:
+            head, newline, tail = (chunk if index else chunk.removeprefix(BYTE_ORDER_MARK)).rpartition(b"\n")
+            if newline:
+                lines = rest + head + newline
+                # The end of a line that was too long is left out, its line break is not.
+                lines = lines[lines.index(newline) :] if skipping else lines
                 yield _line_batch(number, lines)
-                number += len(lines)
+                number += lines.count(newline)
+                rest, skipping = b"", False
+            rest += tail
             if len(rest) > LINE_BYTES:
                 if not skipping:
                     yield _fault_batch(number, rest, "line_too_long")
                 rest, skipping = b"", True
         if rest and not skipping:
-            yield _line_batch(number, [rest])
+            yield _line_batch(number, rest + b"\n")
 
 
 def parquet_fields(file: LogFile) -> tuple[str, ...]:
@@ -94,26 +98,41 @@ def _chunks(stream: pa.NativeFile) -> Iterator[bytes]:
     yield b"".join(pieces)
 
 
-def _line_batch(number: int, lines: list[bytes]) -> pa.RecordBatch:
-    present = [(number + offset, line) for offset, line in enumerate(lines) if line.strip()]
-    numbers, texts = [item[0] for item in present], [item[1] for item in present]
-    if any(len(line) > LINE_BYTES for line in texts):
-        faults = ["line_too_long" if len(line) > LINE_BYTES else None for line in texts]
-    else:
+def _line_batch(number: int, lines: bytes) -> pa.RecordBatch:
+    """Lines that each end with a line break, the first of this number; made without one Python object a line."""
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(lines)]
+    column = pa.Array.from_buffers(pa.binary(), len(ends), buffers)
+    numbers = pa.array(np.arange(number, number + len(ends)))
+    if np.diff(offsets).max(initial=0) > LINE_BYTES:
+        return _judged_batch(numbers, column)
+    try:
+        texts = pc.ascii_trim(column.cast(pa.string()), " \t\r\n")
+    except pa.ArrowInvalid:
+        return _judged_batch(numbers, column)
+    batch = pa.RecordBatch.from_arrays([numbers, texts, pa.nulls(len(texts), pa.string())], schema=LINES_SCHEMA)
+    written = pc.greater(pc.binary_length(texts), 0)
+    return batch if pc.all(written).as_py() else batch.filter(written)
+
+
+def _judged_batch(numbers: pa.Array, column: pa.Array) -> pa.RecordBatch:
+    """Lines of which some are too long or not UTF-8."""
+    rows = []
+    for number, line in zip(numbers.to_pylist(), column.to_pylist(), strict=True):
+        text = line.strip()
+        if not text:
+            continue
+        if len(text) > LINE_BYTES:
+            rows.append((number, _shown(text), "line_too_long"))
+            continue
         try:
-            column = pa.array(texts, pa.binary()).cast(pa.string())
-            nothing = pa.nulls(len(texts), pa.string())
-            return pa.RecordBatch.from_arrays([pa.array(numbers, pa.int64()), column, nothing], schema=LINES_SCHEMA)
-        except pa.ArrowInvalid:
-            faults = [None] * len(texts)
-    decoded = []
-    for index, line in enumerate(texts):
-        try:
-            decoded.append(_shown(line) if faults[index] else line.decode())
+            rows.append((number, text.decode(), None))
         except UnicodeDecodeError:
-            faults[index] = "bad_encoding"
-            decoded.append(_shown(line))
-    return pa.RecordBatch.from_pydict({"line": numbers, "text": decoded, "fault": faults}, schema=LINES_SCHEMA)
+            rows.append((number, _shown(text), "bad_encoding"))
+    return pa.RecordBatch.from_pylist(
+        [dict(zip(LINES_SCHEMA.names, row, strict=True)) for row in rows], schema=LINES_SCHEMA
+    )
 
 
 def _fault_batch(number: int, line: bytes, reason: str) -> pa.RecordBatch:

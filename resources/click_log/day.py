@@ -6,15 +6,15 @@ Python objects there are never more than a batch of lines or of answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from llm_auction.answers import parse_answer
+from llm_auction.answers import ATTEMPT_MARKS, parse_answer
 from llm_auction.click_log.contract import REASONS
 from llm_auction.click_log.files import LogFile
 from llm_auction.click_log.reading import LINE, LINES_SCHEMA, parquet_fields, read_lines, read_rows
@@ -25,6 +25,7 @@ from resources.lake import Lake
 
 READS = 3  # of a file that changes meanwhile
 ANSWERS = 10_000  # parsed together
+CANDIDATE_LISTS = 10_000  # kept at hand, since the answers to one query share theirs
 
 # Every table of a day in the order in which they are written; the last one makes the day complete.
 TABLES = (
@@ -40,8 +41,11 @@ _KEYS = "event_id, ts, response_id"
 _SELECTIONS = {
     "click_log_answers": f"""
         select {_KEYS}, policy_version, arm, iteration, query_id, query, user_id, profile, answer,
-            candidate_ad_ids, bids, inserted_ad_ids, format_errors, logprob, temperature, top_p, top_k, file, line
-        from accepted join distinct_answers using (answer_key) join parsed on parsed.place = distinct_answers.place
+            candidate_ad_ids, bids, coalesce(inserted_ad_ids, []) as inserted_ad_ids,
+            coalesce(format_errors, 0) as format_errors, logprob, temperature, top_p, top_k, file, line
+        from accepted
+        join distinct_answers using (answer_key)
+        left join parsed on parsed.place = distinct_answers.place
         where event = 'answer' order by ts, event_id""",
     "click_log_clicks": f"""
         select {_KEYS}, ad_id, reason, file, line from accepted where event = 'click' order by ts, event_id""",
@@ -134,6 +138,11 @@ class ClickLogDay:
     def parse(self, ads: Iterable[Ad]) -> None:
         """Find the inserted ads of every distinct (answer, candidates), with the titles of `ads`."""
         catalog = {ad.ad_id: ad for ad in ads}
+
+        @lru_cache(CANDIDATE_LISTS)
+        def candidates(ad_ids: str) -> list[Ad]:
+            return [catalog[ad_id] for ad_id in ad_ids.split("\n") if ad_id in catalog]
+
         self._connection.execute("""
             create table distinct_answers as
             select answer_key, min(place) as place
@@ -142,10 +151,15 @@ class ClickLogDay:
         self._connection.execute("create table parsed (place bigint, inserted_ad_ids varchar[], format_errors bigint)")
         reading = self._connection.cursor()
         answers = reading.execute(
-            "select place, answer, candidate_ad_ids from events semi join distinct_answers using (place)"
+            """
+            select place, answer, array_to_string(candidate_ad_ids, chr(10)) as ad_ids
+            from events semi join distinct_answers using (place)
+            where len(list_filter($marks, lambda mark: contains(answer, mark))) > 0
+            """,
+            {"marks": list(ATTEMPT_MARKS)},
         )
         for batch in answers.to_arrow_reader(ANSWERS):
-            self._connection.register("batch", _parsed(batch, catalog))
+            self._connection.register("batch", _parsed(batch, candidates))
             self._connection.execute("insert into parsed select * from batch")
             self._connection.unregister("batch")
         reading.close()
@@ -267,18 +281,13 @@ def _as_lines(schema: pa.Schema, fields: tuple[str, ...]) -> str:
     return f'(select "{LINE}" as line, {text} as text, null::varchar as fault from incoming)'
 
 
-def _parsed(batch: pa.RecordBatch, catalog: Mapping[str, Ad]) -> pa.Table:
-    inserted, errors = [], []
-    for answer, ids in zip(
-        batch.column("answer").to_pylist(), batch.column("candidate_ad_ids").to_pylist(), strict=True
-    ):
-        parsed = parse_answer(answer, [catalog[ad_id] for ad_id in ids if ad_id in catalog])
-        inserted.append(list(parsed.ad_ids))
-        errors.append(parsed.format_errors)
+def _parsed(batch: pa.RecordBatch, candidates: Callable[[str], Iterable[Ad]]) -> pa.Table:
+    texts, ad_ids = batch.column("answer").to_pylist(), batch.column("ad_ids").to_pylist()
+    parsed = [parse_answer(answer, candidates(ids)) for answer, ids in zip(texts, ad_ids, strict=True)]
     return pa.table(
         {
             "place": batch.column("place"),
-            "inserted_ad_ids": pa.array(inserted, pa.list_(pa.string())),
-            "format_errors": pa.array(errors, pa.int64()),
+            "inserted_ad_ids": pa.array([answer.ad_ids for answer in parsed], pa.list_(pa.string())),
+            "format_errors": pa.array([answer.format_errors for answer in parsed], pa.int64()),
         }
     )

@@ -83,7 +83,7 @@ def validated(lines: str, day: str, config: ClickLogConfig) -> str:
     paths = ", ".join(f"'$.{path}'" for path in _PATHS)
     return f"""
     with documents as (
-        select line, text, fault, case when fault is null and json_valid(text) then text::json end as document
+        select line, text, fault, case when fault is null then try_cast(text as json) end as document
         from {lines}
     ),
     taken as (
@@ -197,7 +197,7 @@ def _answer_verdicts(config: ClickLogConfig) -> Iterator[tuple[str, str]]:
     yield f"{answer} len(auction) = 0", "missing_auction auction"
     yield f"{answer} len(auction) > {AUCTION_LENGTH}", "too_long auction"
     of_all = (
-        "len(ad_types) = len(auction) and list_distinct(ad_types) = ['VARCHAR']"
+        "len(ad_types) = len(auction) and len(list_filter(ad_types, lambda kind: kind <> 'VARCHAR')) = 0"
         f" and len(bid_types) = len(auction) and len(list_filter(bid_types, lambda kind: kind not in {_NUMBER})) = 0"
         " and len(list_distinct(candidate_ad_ids)) = len(auction)"
         " and len(list_filter(bids, lambda bid: bid is null)) = 0"

@@ -14,6 +14,7 @@ import pytest
 
 from llm_auction.click_log import REASONS
 from llm_auction.click_log.files import ClickLogSourceError, LogFile, find_files
+from llm_auction.click_log.reading import read_lines
 from llm_auction.profiles.schema import ClickLogConfig
 from resources.click_log import ClickLogDay, RejectedShareError, scratch_database
 from resources.lake import Lake
@@ -138,6 +139,22 @@ def test_every_kind_of_file_holds_the_same_events(lake: Lake, tmp_path: Path) ->
         assert all(one.equals(other) for one, other in zip(first, others, strict=True)), name
 
 
+def test_answers_without_an_insertion_and_repeated_texts_keep_their_own_ads(lake: Lake, tmp_path: Path) -> None:
+    """Not every answer is parsed: texts that can't insert are passed over, equal ones are read once."""
+    events = [
+        answer("r0", answer="Nothing to sell."),
+        answer("r1", answer="A [bracket] and an @ alone."),
+        answer("r2", answer="Broken: @Title@[Ad-"),
+        answer("r3", ("a0", "a2")),
+        answer("r4", ("a0", "a2")),
+        answer("r5", ("a0", "a2"), auction=[{"ad_id": "a0", "bid": 1.0}]),
+    ]
+    ingest(lake, write_log(tmp_path, {"log.jsonl": json_lines(events)}))
+    answers = read(lake, "click_log_answers").sort("response_id")
+    assert answers["inserted_ad_ids"].to_list() == [[], [], [], ["a0", "a2"], ["a0", "a2"], ["a0"]]
+    assert answers["format_errors"].to_list() == [0, 0, 1, 0, 0, 1]
+
+
 def test_delivery_is_at_least_once(lake: Lake, tmp_path: Path) -> None:
     """A repeated event is a duplicate; one id with two contents is a conflict, and the first counts."""
     events = [answer("r0"), click("r0"), answer("r0"), click("r0"), answer("r0", logprob=-2.0)]
@@ -243,6 +260,25 @@ def test_too_many_rejected_events_fail_with_the_reasons(tmp_path: Path) -> None:
 def test_a_source_without_files_is_a_clear_error(source: str | None, message: str) -> None:
     with pytest.raises(ClickLogSourceError, match=message):
         find_files(source, DAY)
+
+
+def test_lines_keep_their_numbers_whatever_stands_between(tmp_path: Path) -> None:
+    """Empty and over-long lines, broken encodings and reads that end anywhere move no line."""
+    long = b"x" * 5_000_000
+    lines = [b"a", b"", b" \r", long, b"b\xff", long + long, b"\t c\r", b"\xc3\xa4", long]
+    for ending in (b"", b"\n"):
+        write_log(tmp_path, {"log.jsonl": b"\n".join(lines) + ending})
+        (file,) = find_files(f"{tmp_path}/{{date}}/*", DAY)
+        rows = [row for batch in read_lines(file) for row in batch.to_pylist()]
+        assert [(row["line"], row["text"][:5], row["fault"]) for row in rows] == [
+            (1, "a", None),
+            (4, "xxxxx", "line_too_long"),
+            (5, "b\\xff", "bad_encoding"),
+            (6, "xxxxx", "line_too_long"),
+            (7, "c", None),
+            (8, "\u00e4", None),
+            (9, "xxxxx", "line_too_long"),
+        ]
 
 
 def test_any_fsspec_url_is_a_source(lake: Lake) -> None:
