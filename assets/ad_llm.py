@@ -69,7 +69,7 @@ def ad_llm(
 
     def on_log(step: Mapping[str, Any]) -> None:
         logged.append(dict(step))
-        context.log.info("training " + ", ".join(f"{name} {value:.6g}" for name, value in step.items()))
+        context.log.info("training " + ", ".join(f"{name} {value:.4g}" for name, value in step.items()))
 
     output_dir = training_dir / "output"
     shutil.rmtree(output_dir, ignore_errors=True)
@@ -104,11 +104,11 @@ def ad_llm(
     return MaterializeResult(
         data_version=DataVersion(model.version),
         metadata={
-            "path": str(model.path),
             "model_version": model.version,
+            "path": MetadataValue.path(str(model.path)),
             "parent": start.version,
-            **numbers_metadata(metrics),
             **({"loss_curve": _loss_curve(logged)} if any("loss" in step for step in logged) else {}),
+            **numbers_metadata(metrics),
         },
     )
 

@@ -21,14 +21,22 @@ from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
 COLUMN_DESCRIPTIONS = {
-    "sample_index": "Showing of this query: several answers are drawn for it.",
     "injection": "1 when the answer carries an ad.",
     "local_flow": "Mean cosine of neighbouring sentences.",
     "global_coherence": "Mean cosine of the sentences to their mean.",
     "ad_transition": "Mean cosine of an ad's sentence to its neighbours.",
     "ad_alignment": "Mean cosine of an ad's sentence to the mean of those without ads.",
+    "words": "Words of the answer, without its ads' marks.",
     "repetition": "Share of word triples that stood in the answer before.",
     "disclosure": "1 when the answer says in its own words that it carries an ad; null without an ad.",
+    "accuracy": "The User-LLM's grade, 0 to 90: right, and an answer to the question.",
+    "naturalness": "The User-LLM's grade, 0 to 90: one text, links included.",
+    "personality": "The User-LLM's grade, 0 to 90: helps rather than sells.",
+    "trust": "The User-LLM's grade, 0 to 90: would be believed.",
+    "notice": "The User-LLM's grade, 0 to 90: the links are seen.",
+    "click": "The User-LLM's grade, 0 to 90: the links would be followed.",
+    "satisfaction": "Mean of accuracy, naturalness, personality and trust.",
+    "engagement": "Mean of notice and click.",
 }
 
 

@@ -5,8 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
-from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
+from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue, asset
 
+from assets.metadata import rounded
 from llm_auction.generation.checkpoint import ModelDirectoryError, check_model_dir
 from llm_auction.profiles.schema import AdLlmConfig
 from resources.model_store import ModelStore
@@ -52,7 +53,12 @@ def pretrained_ad_llm(
     size = sum(entry["bytes"] for entry in model.manifest["files"].values())
     return MaterializeResult(
         data_version=DataVersion(model.version),
-        metadata={"path": str(model.path), "source": config.base, "megabytes": size / 1e6, **facts},
+        metadata={
+            "path": MetadataValue.path(str(model.path)),
+            "source": config.base,
+            "megabytes": rounded(size / 1e6),
+            **facts,
+        },
     )
 
 

@@ -60,7 +60,7 @@ def bid_continuity(
     engine: EngineResource,
     user_model: UserModelResource,
 ) -> MaterializeResult:
-    """itctr of one ad while its bid climbs from 1 to 100 in steps of 1, beside a slot auction on the same axes.
+    """Clicks on one ad (itctr) while its bid climbs from 1 to 100 step by step, beside a slot auction on the same axes.
 
     One query with many answers a bid, and the same over many queries with fewer; for the pretrained model and every
     iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies nearest to

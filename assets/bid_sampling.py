@@ -15,7 +15,6 @@ from resources.model_store import ModelStore
 
 ARM = "llm_auction"
 CURVE_COLUMNS = {
-    "variant": "Setting of the mechanism, such as tau=10; null when it has none.",
     "ad_id": "The candidate whose bid is moved.",
     "bid": "Its bid at this step; all other bids stay.",
     "answers": "Answers at this step; for a computed curve, those that the formula rests on.",

@@ -19,6 +19,22 @@ from resources.click_log import TABLES, ClickLogDay, DayCounts, RejectedShareErr
 from resources.lake import Lake
 from resources.profile import ProfileResource
 
+ANSWER_COLUMNS = {
+    "event_id": "Id of the event.",
+    "ts": "When it was given, UTC.",
+    "response_id": "Id of the answer.",
+    "policy_version": "Version of the Ad-LLM that wrote it.",
+    "arm": "Arm of an experiment, where the log names one.",
+    "iteration": "Iteration of the policy, where the log names one.",
+    "profile": "Text of the user's profile.",
+    "logprob": "Log-probability of the answer under its policy, at temperature 1, nats.",
+    "temperature": "Sampling temperature.",
+    "top_p": "Nucleus of the sampling.",
+    "top_k": "Most likely tokens kept by the sampling; 0 keeps all.",
+    "file": "File that it was read from.",
+    "line": "Its line, or row of a Parquet file, from 1.",
+}
+
 
 @asset(
     group_name="production",
@@ -58,11 +74,12 @@ def click_log(context: AssetExecutionContext, profile: ProfileResource, lake: La
     partition = {"day": day}
     versions = "-".join(lake.data_version(table, partition) for table in TABLES)
     answers = pl.scan_parquet(lake.file("click_log_answers", partition), hive_partitioning=False)
+    columns = table_metadata(answers.head(0).collect(), ANSWER_COLUMNS)
     return MaterializeResult(
         data_version=DataVersion(versions),
         metadata={
             "dagster/partition_row_count": counts.accepted,
-            "dagster/column_schema": table_metadata(answers.head(0).collect())["dagster/column_schema"],
+            "dagster/column_schema": columns["dagster/column_schema"],
             "files": counts.files,
             "events_read": counts.read,
             "accepted": counts.accepted,

@@ -8,14 +8,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MetadataValue, Output
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetSpec,
+    Failure,
+    MetadataValue,
+    Output,
+)
 from dagster_dbt import (
     DagsterDbtCliRuntimeError,
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
     DbtCliInvocation,
+    DbtProject,
 )
 
+from assets.dbt_test_words import words_for
 from resources.dbt import DbtResource
 from resources.duckdb_reader import open_read_only
 from resources.lake import Lake
@@ -34,6 +45,16 @@ class LakeTranslator(DagsterDbtTranslator):
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
         name = dbt_resource_props["name"]
         return AssetKey(self._assets.get(name, name) if dbt_resource_props["resource_type"] == "source" else name)
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What the model holds, and the file of its SQL, which would otherwise stand above its columns."""
+        return f"{dbt_resource_props['description']}\n\nSQL: `dbt_project/{dbt_resource_props['original_file_path']}`"
+
+    def get_asset_check_spec(
+        self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> AssetCheckSpec | None:
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and spec._replace(description=words_for(manifest["nodes"][unique_id]))
 
 
 def build_partition(

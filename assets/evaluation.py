@@ -36,21 +36,22 @@ if TYPE_CHECKING:
     from llm_auction.report.study import Study
 
 COLUMN_DESCRIPTIONS = {
-    "iteration": "Iteration of a trained mechanism; null for one that isn't trained.",
-    "variant": "Setting of the mechanism, such as tau=10; null when it has none.",
-    "sample_index": "Showing of this query: several answers are drawn for it.",
     "click_probabilities": "The user model's own probabilities of the inserted ads.",
+    "clicks": "Whether the user clicked each of them; null where an LLM came to no verdict.",
     "revenue": "Sum of bid x sampled click.",
     "expected_revenue": "Sum of bid x click probability.",
+    "penalty": "What Eq. 5 takes off for ads and format errors, currency units.",
     "reward": "Eq. 5 with the true click probabilities: expected_revenue - penalty.",
     "payment": "What the mechanism charges for this answer, in expectation over clicks.",
     "welfare": "Sum of value x click probability; a value is bidding.target_roi x bid.",
     "utility": "What the advertisers keep: welfare - payment.",
     "flooded": "It has ads, none with a chance of a click: too many, or talk about them; null where none is known.",
-    "tokens": "Tokens of the answer shown.",
+    "characters": "Characters of the answer shown.",
+    "generations": "Answers that were generated to show this one.",
     "generated_tokens": "Tokens of all answers generated to show this one.",
     "seconds": "Wall time of serving this answer, its share of the batch; neither loading the model nor judging.",
     "clairvoyant_reward": "The best reward that the user model allows for this query and these bids.",
+    "clairvoyant_revenue": "The expected revenue at that best reward.",
 }
 
 

@@ -19,6 +19,7 @@ import yaml
 from dagster import AssetCheckResult, AssetCheckSeverity, MetadataValue
 
 from assets.metadata import rounded
+from assets.preview import literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 SUITES = Path(__file__).parent / "suites"
 PARTS = {"table", "schema", "rows", "figures"}
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
+# Expectations that explain themselves; others have a description in their suite, or show their type.
+WORDS = {
+    "expect_column_values_to_not_be_null": "no nulls",
+    "expect_column_values_to_be_unique": "unique",
+    "expect_compound_columns_to_be_unique": "unique together",
+    "expect_column_values_to_be_in_set": "known values",
+    "expect_column_values_to_be_between": "within bounds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +147,9 @@ def markdown_table(judged: Sequence[Verdict]) -> str:
     """One row an expectation, the failed ones first."""
     lines = ["| verdict | expectation | column | expected | observed |", "| --- | --- | --- | --- | --- |"]
     for item in sorted(judged, key=lambda verdict: verdict.passed):
-        cells = (
-            "✅ holds" if item.passed else "❌ **fails**",
-            item.expectation,
-            item.column,
-            item.expected,
-            item.observed,
-        )
-        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+        verdict = "✅ holds" if item.passed else "❌ **fails**"
+        cells = map(literal, (item.expectation, item.column, item.expected, item.observed))
+        lines.append("| " + " | ".join((verdict, *cells)) + " |")
     return "\n".join(lines)
 
 
@@ -198,10 +202,9 @@ def _verdict(name: str, entry: Mapping[str, Any], result: Any) -> Verdict:
         for key, value in result.expectation_config.kwargs.items()
         if key not in COLUMN_ARGUMENTS and key != "batch_id" and value is not None
     }
-    words = entry["type"].removeprefix("expect_column_values_to_").removeprefix("expect_").replace("_", " ")
     return Verdict(
         passed=bool(result.success),
-        expectation=entry.get("description", words),
+        expectation=entry.get("description", WORDS.get(entry["type"], entry["type"])),
         column=", ".join(_columns(entry["kwargs"])) or "-",
         expected=_expected(kwargs),
         observed=_observed(result.result),
@@ -219,7 +222,13 @@ def _columns(kwargs: Mapping[str, Any]) -> list[str]:
 def _expected(kwargs: Mapping[str, Any]) -> str:
     if "min_value" in kwargs or "max_value" in kwargs:
         low, high = (kwargs.get(bound) for bound in ("min_value", "max_value"))
-        return f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}".strip()
+        if low is None:
+            return f"at most {high:g}"
+        return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+    if "or_equal" in kwargs:
+        return "the first at least the second"
+    if "value_set" in kwargs:
+        return ", ".join(map(str, kwargs["value_set"]))
     return ", ".join(f"{key}: {value}" for key, value in kwargs.items()) or "-"
 
 

@@ -32,7 +32,6 @@ from resources.user_model import UserModelResource
 
 MISREPORTS = tuple(range(0, 101, 5))
 COLUMN_DESCRIPTIONS = {
-    "variant": "Setting of the mechanism, such as tau=10; null when it has none.",
     "setting": "What the figure is for: the target ROI of value maximisers, or the round of best responses.",
     "metric": "utility_regret: gain of utility maximisers over the truth, held out; value_regret: gain in itctr of "
     "value maximisers over value / target; *_optimistic: on the answers that chose the bid; bid_shading: best bid over "

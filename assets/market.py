@@ -10,7 +10,7 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetSpec, DataVersion, MaterializeResult, asset, multi_asset
 
 from assets.frames import ads_from_frame, ads_to_frame, load_queries
-from assets.metadata import table_metadata
+from assets.metadata import rounded, table_metadata
 from assets.preview import preview
 from llm_auction.candidates import Candidates, find_candidates
 from llm_auction.catalog import RejectedRow, read_catalog
@@ -32,12 +32,14 @@ CANDIDATES_SCHEMA = pl.Schema(
     {"query_id": TEXT, "ad_ids": pl.List(TEXT), "relevance": pl.List(pl.Float64()), "split": TEXT}
 )
 DESCRIPTIONS = {
-    "ad_id": "The ad's id, without the prefix Ad-.",
     "title": "Title that answers show; it can be written in the ad format.",
     "category": "Category of the ad, or topic of the question where it is known.",
+    "description": "What the ad says of its product, where the catalog says it.",
+    "advertiser": "Whose ad it is, where the catalog says it.",
     "bid_low": "Least bid per click, where the catalog gives one.",
     "bid_high": "Greatest bid per click, where the catalog gives one.",
     "split": "train or test; all queries of a user share it.",
+    "text": "The profile in one sentence, or the question as it was asked.",
     "interests": "Topics that the user cares about.",
     "ad_ids": "Candidate ads in prompt order.",
     "relevance": "Relevance q_i of each candidate to the question, in [0, 1].",
@@ -158,7 +160,7 @@ def ad_candidates(context: AssetExecutionContext, profile: ProfileResource, lake
         metadata={
             **table_metadata(frame, DESCRIPTIONS),
             "candidates_per_query": len(found[0].ad_ids),
-            "best_relevance_mean": sum(max(row.relevance) for row in found) / len(found),
+            "best_relevance_mean": rounded(sum(max(row.relevance) for row in found) / len(found)),
             "queries_without_a_match": sum(max(row.relevance) == 0.0 for row in found),
             **quality,
             "preview": preview(frame),

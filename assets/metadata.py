@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from dagster import MetadataValue, TableColumn, TableSchema
 
+from assets.columns import COLUMNS
+
 if TYPE_CHECKING:
     import altair as alt
 
 
 def table_metadata(frame: pl.DataFrame, descriptions: Mapping[str, str] | None = None) -> dict[str, MetadataValue]:
-    """Row count and column schema of a table, under the names that the Dagster UI knows."""
-    columns = [
-        TableColumn(name, str(dtype), description=(descriptions or {}).get(name))
-        for name, dtype in frame.schema.items()
-    ]
+    """Row count and column schema of a table, under the names that the Dagster UI knows.
+
+    `descriptions` say what the columns hold, where `COLUMNS` doesn't.
+    """
+    words = {**COLUMNS, **(descriptions or {})}
+    columns = [TableColumn(name, str(dtype), description=words.get(name)) for name, dtype in frame.schema.items()]
     return {
         "dagster/row_count": MetadataValue.int(frame.height),
         "dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
@@ -36,7 +39,7 @@ def plot_metadata(chart: alt.TopLevelMixin) -> MetadataValue:
 def numbers_metadata(metrics: Mapping[str, Any]) -> dict[str, MetadataValue]:
     """Metrics as numbers that people can read and the UI plots over partitions; what is no number is left out."""
     return {
-        name: MetadataValue.float(rounded(value))
+        name: MetadataValue.int(value) if isinstance(value, int) else MetadataValue.float(rounded(value))
         for name, value in metrics.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }

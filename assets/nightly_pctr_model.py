@@ -123,7 +123,11 @@ def nightly_pctr_model(
     return MaterializeResult(
         data_version=DataVersion(version.version),
         metadata={
-            **numbers_metadata(figures),
+            "model_version": version.version,
+            "path": MetadataValue.path(str(version.path)),
+            "parent": "none" if parent is None else parent.version,
+            "reliability": plot_metadata(reliability_chart(curves)),
+            "loss": plot_metadata(loss_chart(result.history)),
             "trained_from": str(trained.days.min()),
             "trained_to": str(trained.days.max()),
             "days_left_out": ", ".join(map(str, refused)) or "none",
@@ -134,11 +138,7 @@ def nightly_pctr_model(
                 [impression.ad.ad_id for impression in newest.impressions],
                 [impression.ad.ad_id for impression in trained.impressions],
             ),
-            "parent": "none" if parent is None else parent.version,
-            "model_version": version.version,
-            "path": MetadataValue.path(str(version.path)),
-            "reliability": plot_metadata(reliability_chart(curves)),
-            "loss": plot_metadata(loss_chart(result.history)),
+            **numbers_metadata(figures),
         },
     )
 

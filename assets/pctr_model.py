@@ -157,12 +157,12 @@ def pctr_model(
     return MaterializeResult(
         data_version=DataVersion(version.version),
         metadata={
-            **numbers_metadata({name: value for name, value in metrics.items() if not _is_nan(value)}),
-            "split": result.metrics["split"],
             "model_version": version.version,
             "path": MetadataValue.path(str(version.path)),
             "reliability": plot_metadata(reliability_chart(curves)),
             **({"loss": plot_metadata(loss_chart(result.history))} if result.history else {}),
+            "split": result.metrics["split"],
+            **numbers_metadata({name: value for name, value in metrics.items() if not _is_nan(value)}),
         },
         check_results=[_better_than_before(figures), _calibrated(figures)],
     )

@@ -118,13 +118,13 @@ def preference_pairs(
         data_version=DataVersion(lake.data_version("preference_pairs", partition)),
         metadata={
             **table_metadata(frame, PAIR_COLUMNS.descriptions),
+            "reward_gaps": _gap_plot(frame),
             **numbers_metadata(figures),
             "delta_th": config.preferences.delta_th,
             "model_version": model.version,
             "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
             "sampling_seconds": rounded(sampled - started),
             "scoring_seconds": rounded(time.perf_counter() - sampled),
-            "reward_gaps": _gap_plot(frame),
         },
         check_results=[enough_usable_pairs(figures["usable_share"], frame.height, config.preferences.delta_th)],
     )
@@ -216,6 +216,9 @@ def _gap_plot(frame: pl.DataFrame) -> MetadataValue:
     chart = (
         alt.Chart(gaps, width=420, height=180)
         .mark_bar()
-        .encode(x=alt.X("gap:Q", bin=alt.Bin(maxbins=30), title="reward gap, best to worst answer"), y="count()")
+        .encode(
+            x=alt.X("gap:Q", bin=alt.Bin(maxbins=30), title="reward gap, best to worst answer"),
+            y=alt.Y("count()", title="queries"),
+        )
     )
     return plot_metadata(chart)

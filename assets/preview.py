@@ -17,13 +17,21 @@ def preview(frame: pl.DataFrame, rows: int = 8) -> MarkdownMetadataValue:
     return MetadataValue.md("\n".join(lines))
 
 
+def literal(text: str) -> str:
+    """The text as Markdown that shows just that, in one cell of a table: texts of ads, users and logs are no markup."""
+    for character in "\\|<>*_`[]":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())
+
+
 def _cell(value: object) -> str:
+    text = _text(value)
+    return literal(text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}...")
+
+
+def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = ", ".join(map(_cell, value)) if isinstance(value, list) else " ".join(str(value).split())
-    text = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
-    for character in "\\|<>*_`[]":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return ", ".join(map(_text, value)) if isinstance(value, list) else " ".join(str(value).split())

@@ -24,7 +24,9 @@ from resources.user_model import UserModelResource
 COMPARED = ("llm_auction", "rag_auction", "mosaic")
 COLUMN_DESCRIPTIONS = {
     "reserve": "Least price a click; ads that bid less are no candidates. 0: none.",
-    "change": "Paired difference to no reserve over the same queries, with change_low and change_high.",
+    "change": "Paired difference to no reserve over the same queries.",
+    "change_low": "Lower end of its 95 % interval.",
+    "change_high": "Upper end.",
     "n": "Test queries.",
 }
 

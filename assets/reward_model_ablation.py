@@ -24,8 +24,12 @@ COLUMN_DESCRIPTIONS = {
     "iteration": "Whose newest feedback of held-out users the model is judged on.",
     "reads_answer": "Whether the answer's text is an input of the model.",
     "refreshed": "Fitted on the feedback up to this iteration, or once, on the first.",
-    "ece": "Expected calibration error; ece_noise is what sampling alone would show.",
+    "auc": "Area under the ROC curve.",
+    "log_loss": "Log loss, nats an impression.",
+    "ece": "Expected calibration error.",
+    "ece_noise": "The calibration error that sampling alone would show.",
     "bayes_auc": "AUC of the users' own click probabilities, where they are known.",
+    "bayes_log_loss": "Their log loss.",
     "n": "Impressions it is judged on.",
 }
 

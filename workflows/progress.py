@@ -18,7 +18,8 @@ class _Forward(logging.Handler):
         if not isinstance(meta, dict):
             return
         item = meta.get("dagster_event") or meta.get("orig_message")
-        if item:
+        # dagster-dbt says which command it runs, at full length.
+        if item and not (isinstance(item, str) and "dbt command: `" in item):
             for listener in list(_listeners):
                 listener(item)
 

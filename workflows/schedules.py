@@ -45,7 +45,12 @@ _UNFINISHED = [
 _TIMES = load_profile().schedule
 
 
-@schedule(job=production_day, cron_schedule=_TIMES.cron, execution_timezone=_TIMES.time_zone)
+@schedule(
+    job=production_day,
+    cron_schedule=_TIMES.cron,
+    execution_timezone=_TIMES.time_zone,
+    description="Yesterday's click log, and what came late for the days before: ingest, model, guard, refit, judge.",
+)
 def nightly_reward_refit(
     context: ScheduleEvaluationContext, profile: ProfileResource, lake: Lake
 ) -> Iterator[RunRequest | SkipReason]:

@@ -26,7 +26,11 @@ from workflows.nights import days_until, plan_night
 from workflows.schedules import NIGHT_TAG, known_days, newest_day, night_is_under_way, run_requests
 
 
-@sensor(job=production_day, minimum_interval_seconds=30)
+@sensor(
+    job=production_day,
+    minimum_interval_seconds=30,
+    description="Takes in the files of real click logs that came after their night.",
+)
 def click_log_deliveries(
     context: SensorEvaluationContext, profile: ProfileResource, lake: Lake
 ) -> SensorResult | SkipReason:
@@ -72,7 +76,11 @@ def _taken_in(lake: Lake, day: date) -> Listing | None:
     return dict(lake.read("click_log_files", partition).select("file", "fingerprint").iter_rows())
 
 
-@run_failure_sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@run_failure_sensor(
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Writes a file on every failed run, and tells LLM_AUCTION_ALERT_WEBHOOK where that is set.",
+)
 def run_failure_alert(context: RunFailureSensorContext, lake: Lake) -> None:
     """Writes what is known of every failed run to `alerts/<run id>.json` in the data directory, and tells the webhook.
 

@@ -75,7 +75,9 @@ def test_good_feedback_passes_and_what_follows_runs(tmp_path: Path) -> None:
     assert metadata["ctr"].value == pytest.approx(2 / 3)
     assert metadata["partition"].value == "llm_auction|01"
     assert {item.partition for item in evaluations.values()} == {"llm_auction|01"}
-    assert "| ✅ holds | at least one ad was judged | judged_ads | 1 .. | 6 |" in str(metadata["expectations"].value)
+    assert "| ✅ holds | at least one ad was judged | judged\\_ads | at least 1 | 6 |" in str(
+        metadata["expectations"].value
+    )
 
 
 def test_a_click_on_an_ad_that_was_not_inserted_stops_what_follows(tmp_path: Path) -> None:

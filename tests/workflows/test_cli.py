@@ -33,6 +33,14 @@ def test_every_command_teaches_by_example(command: str) -> None:
     assert f"llm-auction {command}" in text
 
 
+def test_the_program_teaches_where_to_start_and_says_its_version() -> None:
+    code, text = invoke("--help")
+    assert code == 0
+    assert "Start with llm-auction run" in text
+    assert all(command in text for command in (*COMMANDS, "logs", "models"))
+    assert invoke("--version") == (0, "llm-auction 0.1.0\n")
+
+
 def test_help_loads_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "dagster", "polars", "great_expectations", "altair", "pandas")
     code = f"import sys, workflows.cli; print([name for name in {heavy!r} if name in sys.modules])"

@@ -47,6 +47,20 @@ def test_assets_of_the_design_are_there_and_documented(definitions: Definitions,
     assert node.is_partitioned == (name not in UNPARTITIONED)
 
 
+def test_everything_in_the_ui_says_what_it_is(definitions: Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for node in graph.asset_nodes:
+        if node.is_materializable:
+            first, *_ = (node.description or "").splitlines()
+            assert first[:1].isupper() and first.endswith((".", "`.")), node.key
+            assert node.owners and node.kinds and node.code_version, node.key
+            assert "Raw SQL" not in (node.description or ""), node.key
+    checks = {key: graph.get(key).description for key in graph.asset_check_keys}
+    assert [key for key, description in checks.items() if not description] == []
+    automations = [*(definitions.schedules or []), *(definitions.sensors or [])]
+    assert [one.name for one in automations if not one.description] == []
+
+
 def test_jobs_resolve_and_the_iteration_holds_the_whole_chain(definitions: Definitions) -> None:
     for name in ("market_and_base", "irpo_iteration", "evaluation", "study"):
         assert definitions.resolve_job_def(name).description

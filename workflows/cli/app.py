@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -27,6 +28,25 @@ app = typer.Typer(
         "Start with `llm-auction run`; every command explains itself with `--help`."
     ),
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"llm-auction {version('llm-auction')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What every command shares; typer takes the help of the whole from above."""
+
+
 for command in (run, evaluate, report, profiles, pretrain, nightly, ui):
     app.command()(command)
 app.add_typer(logs, name="logs")

@@ -67,7 +67,7 @@ def generate(
 
     Examples:
 
-        llm-auction logs generate                                       # a week of 1,000 answers a day, until yesterday
+        llm-auction logs generate                                       # a week, 1,000 answers a day
         llm-auction logs generate /tmp/log --days 30 --drift 0.3        # a month in which tastes move
         llm-auction logs generate /tmp/big --answers-per-day 1000000 --days 1 --format parquet
         llm-auction logs generate --fault malformed_json=0.02 --fault robot=0
