@@ -20,9 +20,9 @@ from dagster import (
 from assets.frames import load_auctions
 from assets.metadata import numbers_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
-from assets.preference_pairs import reward_clicks
+from assets.preference_pairs import reward_clicks, reward_values
 from llm_auction.irpo.scoring import rewards_of
-from llm_auction.objective import Penalty
+from llm_auction.objective import penalty_of
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
@@ -71,9 +71,10 @@ def ad_llm_tuning_checks(
         opened = engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False)
         drawn = opened.sample(prompts, ANSWERS, config.sampling, derive_seed(config.seed, "check", arm, iteration))
         answers[name] = [[answer.text for answer in group] for group in drawn]
-    penalty = Penalty(**config.reward.model_dump())
+    penalty = penalty_of(config.reward)
+    values = reward_values(config, arm, iteration, lake, model_store, user_model)(auctions)
     estimator = reward_clicks(config, arm, iteration, lake, model_store, user_model)
-    means = {name: _mean(rewards_of(auctions, groups, estimator, penalty)) for name, groups in answers.items()}
+    means = {name: _mean(rewards_of(values, groups, estimator, penalty)) for name, groups in answers.items()}
     gain = means["tuned"] - means["start"]
     yield AssetCheckResult(
         check_name="tuned_against_base",

@@ -8,11 +8,18 @@ import polars as pl
 
 from assets.frames import load_ads, load_auctions
 from assets.partitions import ITERATIONS
+from llm_auction.click_values import (
+    ClickValues,
+    bids_for_clicks,
+    bids_for_conversions,
+    conversions_from_buyer,
+    conversions_from_pctr,
+)
 from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answers
 from llm_auction.generation.protocol import GenerationEngine
 from llm_auction.market import Ad, Auction
 from llm_auction.mechanisms import ClickEstimator, LlmAuction, Outcome, clicks_from_pctr, clicks_from_user
-from llm_auction.objective import Penalty
+from llm_auction.objective import penalty_of
 from llm_auction.profiles.schema import Profile
 from llm_auction.reserve import with_reserve
 from llm_auction.seeds import derive_seed
@@ -28,7 +35,8 @@ from resources.user_model import UserModelResource
 class Bench:
     """The test auctions, the users who judge, and the bound of every query; `ads` is the whole catalog.
 
-    `reserve` is the least price a click; the auctions hold no lower bid.
+    `values` says what a click is truly worth to the profile's reward. `reserve` is the least price a click; the
+    auctions hold no lower bid.
     """
 
     profile: Profile
@@ -37,6 +45,7 @@ class Bench:
     user: UserModel
     bounds: dict[str, Bound]
     log: Callable[[str], None]
+    values: ClickValues = bids_for_clicks
     reserve: float = 0.0
 
     @classmethod
@@ -54,12 +63,14 @@ class Bench:
             )
         ads = list(load_ads(lake).values())
         user = user_model.open(ads)
-        return cls(profile, ads, auctions, user, _bounds(auctions, user, profile), log)
+        values = true_click_values(profile, ads, user_model)
+        return cls(profile, ads, auctions, user, _bounds(auctions, user, profile, values), log, values)
 
     def with_reserve(self, reserve: float) -> "Bench":
         """The same test queries among the ads that bid at least `reserve`, with the bound of what is left."""
         auctions = [with_reserve(auction, reserve) for auction in self.auctions]
-        return replace(self, auctions=auctions, bounds=_bounds(auctions, self.user, self.profile), reserve=reserve)
+        bounds = _bounds(auctions, self.user, self.profile, self.values)
+        return replace(self, auctions=auctions, bounds=bounds, reserve=reserve)
 
     @property
     def samples(self) -> int:
@@ -74,8 +85,18 @@ class Bench:
     def score(self, contender: Contender, outcomes: Sequence[Sequence[Outcome]]) -> pl.DataFrame:
         """Judge the outcomes of one contender: `outcomes[i]` are its showings of auction i."""
         shown = [
-            Shown(auction, sample, one.answer, one.payment, one.answer_tokens, one.generations, one.tokens, one.seconds)
-            for auction, of_auction in zip(self.auctions, outcomes, strict=True)
+            Shown(
+                auction,
+                sample,
+                one.answer,
+                one.payment,
+                one.answer_tokens,
+                one.generations,
+                one.tokens,
+                one.seconds,
+                valued,
+            )
+            for auction, valued, of_auction in zip(self.auctions, self.values(self.auctions), outcomes, strict=True)
             for sample, one in enumerate(of_auction)
         ]
         return score_answers(contender, shown, self.user, self.profile, self.bounds)
@@ -118,14 +139,28 @@ def load_reward_model(folder: Path) -> ClickEstimator:
     return clicks_from_pctr(PctrModel.load(folder))
 
 
-def penalty_of(profile: Profile) -> Penalty:
-    """The response penalty that the profile sets."""
-    return Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
+def predicted_click_values(profile: Profile, folder: Path) -> ClickValues:
+    """What a click is worth to the profile's reward, as the reward model of a folder of the store predicts it."""
+    from llm_auction.pctr.model import PctrModel
+
+    if profile.reward.bids_on == "clicks":
+        return bids_for_clicks
+    return bids_for_conversions(conversions_from_pctr(PctrModel.load(folder)), profile.reward.conversion_worth)
 
 
-def _bounds(auctions: Sequence[Auction], user: UserModel, profile: Profile) -> dict[str, Bound]:
+def true_click_values(profile: Profile, ads: Sequence[Ad], user_model: UserModelResource) -> ClickValues:
+    """What a click is worth to the profile's reward, as the simulated user knows it."""
+    if profile.reward.bids_on == "clicks":
+        return bids_for_clicks
+    return bids_for_conversions(conversions_from_buyer(user_model.buyer(ads)), profile.reward.conversion_worth)
+
+
+def _bounds(auctions: Sequence[Auction], user: UserModel, profile: Profile, values: ClickValues) -> dict[str, Bound]:
     if not isinstance(user, ParametricUser):
         return {}
-    penalty = penalty_of(profile)
-    found = {auction.query.query_id: clairvoyant_reward(auction, user, penalty) for auction in auctions}
-    return {query_id: Bound(best.reward, best.revenue) for query_id, best in found.items()}
+    penalty = penalty_of(profile.reward)
+    found = {}
+    for auction, valued in zip(auctions, values(auctions), strict=True):
+        best = clairvoyant_reward(auction, user, penalty, valued)
+        found[auction.query.query_id] = Bound(best.reward, best.revenue)
+    return found

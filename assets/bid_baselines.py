@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from assets.bench import Bench, evaluated_iterations, load_reward_model, penalty_of
+from assets.bench import Bench, evaluated_iterations, load_reward_model, predicted_click_values
 from llm_auction.evaluation.baseline_curves import mosaic_curve, segment_curve
 from llm_auction.evaluation.bid_curves import computed_points
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
 from llm_auction.mechanisms import MosaicAuction, clicks_from_user, relevance_by_retrieval
 from llm_auction.mechanisms.mosaic import CandidateSet
+from llm_auction.objective import penalty_of
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
@@ -23,7 +24,10 @@ ARM_OF_MOSAIC_REWARD = "llm_auction"
 
 @dataclass(frozen=True)
 class BidFreeAnswers:
-    """MOSAIC's candidate answers of one auction: `clicks` (M, n) as its reward model expects them, `costs` (M,)."""
+    """MOSAIC's candidate answers of one auction: `clicks` (M, n) as its reward model expects them, `costs` (M,).
+
+    Where bids are for conversions, `clicks` are those times what a click is worth a unit of the bid.
+    """
 
     auction: Auction
     texts: Sequence[str]
@@ -41,11 +45,12 @@ def mosaic_candidates(
     """
     profile = bench.profile
     last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC_REWARD)[-1]
+    folder = model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path
     mosaic = MosaicAuction(
         engine.open(model_store.resolve("ad_llm", "base").path),
-        load_reward_model(model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path),
+        load_reward_model(folder),
         profile.sampling,
-        penalty_of(profile),
+        penalty_of(profile.reward),
         tau=0.0,
         candidates=profile.evaluation.mosaic_candidates,
         template=profile.ad_llm.prompt,
@@ -53,7 +58,7 @@ def mosaic_candidates(
     )
     # With bids of one currency unit a candidate's rewards are its expected clicks.
     unit = [replace(auction, bids=(1,) * len(auction.bids)) for auction in auctions]
-    proposals = mosaic.propose(unit, bench.answer_seed)
+    proposals = mosaic.propose(predicted_click_values(profile, folder)(unit), bench.answer_seed)
     return [_bid_free(auction, proposal) for auction, proposal in zip(auctions, proposals, strict=True)]
 
 

@@ -1,8 +1,9 @@
-"""The rows of raw feedback: answers that were shown and what users did with them.
+"""The rows of raw feedback: answers that were shown, what users did with them, and what they bought then.
 
 Times are of a synthetic clock, so that the same seed gives the same tables: iteration t is the t-th day from
 `FIRST_DAY`, its answers are spread evenly over that day in table order, and a judgement follows its answer after
-`5 + 5 * position` seconds. Event ids are hashes of what the event is about: a re-run gives the same ids.
+`5 + 5 * position` seconds; a conversion follows its click after hours. Event ids are hashes of what the event is about:
+a re-run gives the same ids.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.market import Auction
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.seeds import generator
+from llm_auction.users.conversions import ParametricBuyer
 from llm_auction.users.protocol import UserModel
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,6 +82,23 @@ CLICK_COLUMNS = Columns(
         "reason": (pl.String, "Why, in the user model's words."),
     }
 )
+
+CONVERSION_COLUMNS = Columns(
+    {
+        "event_id": (pl.String, "Identity of the event; the same when the partition is materialized again."),
+        "ts": (_TIME, "When it happened (synthetic clock, UTC): hours after the click, maybe in a later iteration."),
+        "response_id": (pl.String, "The answer that showed the ad."),
+        "arm": (pl.String, "Arm of the experiment."),
+        "iteration": (pl.String, "Iteration of the answer, zero-padded."),
+        "ad_id": (pl.String, "The clicked ad."),
+        "value": (pl.Float64, "What it is worth to the advertiser, currency units: bid x reward.conversion_worth."),
+    }
+)
+
+
+def end_of_iteration(iteration: str) -> datetime:
+    """When an iteration's day is over: what a reward model fitted then can know."""
+    return FIRST_DAY + timedelta(days=int(iteration))
 
 
 def event_id(kind: str, *parts: str | int) -> str:
@@ -155,6 +174,42 @@ def click_rows(
                     "clicked": judgement.clicked,
                     "click_probability": judgement.probability,
                     "reason": judgement.reason,
+                }
+            )
+    return rows
+
+
+def conversion_rows(
+    responses: Sequence[Mapping[str, Any]],
+    auctions: Sequence[Auction],
+    clicks: Sequence[Mapping[str, Any]],
+    buyer: ParametricBuyer,
+    worth: float,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """The rows of `conversion_feedback` that follow the clicks; `auctions` belong to the responses in order.
+
+    Drawn from streams of their own: no answer and no click is another for it.
+    """
+    clicked: dict[str, dict[str, datetime]] = {}
+    for click in clicks:
+        if click["clicked"]:
+            clicked.setdefault(click["response_id"], {})[click["ad_id"]] = click["ts"]
+    rows = []
+    for response, auction in zip(responses, auctions, strict=True):
+        response_id = response["response_id"]
+        clicked_at = clicked.get(response_id, {})
+        luck = generator(seed, "conversions", response_id)
+        for conversion in buyer.convert(auction, list(clicked_at), luck):
+            rows.append(
+                {
+                    "event_id": event_id("conversion", response_id, conversion.ad_id),
+                    "ts": clicked_at[conversion.ad_id] + timedelta(hours=conversion.after_hours),
+                    "response_id": response_id,
+                    "arm": response["arm"],
+                    "iteration": response["iteration"],
+                    "ad_id": conversion.ad_id,
+                    "value": float(worth * auction.bid_of(conversion.ad_id)),
                 }
             )
     return rows

@@ -1,7 +1,8 @@
 """Modelled feedback: the dbt models of one arm and iteration as Dagster assets, their data tests as blocking checks.
 
-`ad_responses` and `click_feedback` -> staging -> judged events -> inserted ads -> `fct_ad_impressions`,
-`fct_responses`, the aggregates, and `rejected_feedback_events`, which keeps what could not be used, with the reason.
+`ad_responses`, `click_feedback` and `conversion_feedback` -> staging -> judged events -> inserted ads ->
+`fct_ad_impressions`, `fct_ad_conversions`, `fct_responses`, the aggregates, and `rejected_feedback_events`, which keeps
+what could not be used, with the reason.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from assets.dbt_runs import LakeTranslator, build_partition
 from assets.partitions import irpo_partitions, partition_of
 from resources.dbt import DbtResource, dbt_manifest
 from resources.lake import Lake
+from resources.profile import ProfileResource
 
 SOURCES_OF_THE_MARKET = ("ad_catalog", "user_queries")
-SOURCES_OF_THE_PARTITION = ("ad_responses", "click_feedback")
+SOURCES_OF_THE_PARTITION = ("ad_responses", "click_feedback", "conversion_feedback")
 
 
 @dbt_assets(
@@ -27,7 +29,7 @@ SOURCES_OF_THE_PARTITION = ("ad_responses", "click_feedback")
     pool="duckdb",
 )
 def feedback_models(
-    context: AssetExecutionContext, dbt: DbtResource, lake: Lake
+    context: AssetExecutionContext, dbt: DbtResource, lake: Lake, profile: ProfileResource
 ) -> Iterator[Output[None] | AssetCheckResult]:
     """Build and test the models for the run's partition only; a re-run replaces it."""
     partition = partition_of(context.partition_key)
@@ -35,4 +37,5 @@ def feedback_models(
         lake.data_version(table)
     for table in SOURCES_OF_THE_PARTITION:
         lake.data_version(table, partition)
-    yield from build_partition(context, dbt, lake, partition)
+    rules = {"conversion_hours": profile.get().of_arm(partition["arm"]).feedback.conversion_hours}
+    yield from build_partition(context, dbt, lake, partition, rules)

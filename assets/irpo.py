@@ -1,8 +1,9 @@
 """Phase 1 of an IRPO iteration: deploy the previous Ad-LLM, show its answers to users, collect their clicks.
 
-The chain of one partition (arm x iteration): `deployed_ad_llm -> ad_responses -> click_feedback` here, then the
-modelled feedback (`feedback_models`), the reward model (`pctr_model`), the preference pairs (`preference_pairs`) and
-the tuned `ad_llm`, which the next iteration deploys (arXiv 2512.10551, Algorithm 1).
+The chain of one partition (arm x iteration): `deployed_ad_llm -> ad_responses -> click_feedback ->
+conversion_feedback` here, then the modelled feedback (`feedback_models`), the reward model (`pctr_model`), the
+preference pairs (`preference_pairs`) and the tuned `ad_llm`, which the next iteration deploys (arXiv 2512.10551,
+Algorithm 1).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,14 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, asset
 
-from assets.feedback_events import CLICK_COLUMNS, RESPONSE_COLUMNS, click_rows, response_rows
+from assets.feedback_events import (
+    CLICK_COLUMNS,
+    CONVERSION_COLUMNS,
+    RESPONSE_COLUMNS,
+    click_rows,
+    conversion_rows,
+    response_rows,
+)
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.gate import refuse_out_of_order
 from assets.logged_feedback import logged_clicks, logged_responses
@@ -158,6 +166,41 @@ def click_feedback(
     frame = pl.DataFrame(click_rows(rows, auctions, user, config.seed), schema=CLICK_COLUMNS.schema)
     own = _agreement(user, ads, rows, auctions, config.seed) if config.user.is_llm else {}
     return _clicks_result(lake, frame, partition, own)
+
+
+@asset(
+    group_name="irpo",
+    partitions_def=irpo_partitions,
+    deps=["click_feedback"],
+    kinds={"python", "parquet"},
+    owners=["team:ads-science"],
+    code_version="1",
+)
+def conversion_feedback(
+    context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
+) -> MaterializeResult:
+    """What users bought after those clicks, seldom and later; none unless bids are for conversions (`reward.bids_on`).
+
+    All of them land at once, with the time at which they happen: what reads them must not look beyond its own day.
+    """
+    partition = partition_of(context.partition_key)
+    config = profile.get().of_arm(partition["arm"])
+    rows: list[dict[str, Any]] = []
+    if config.reward.bids_on == "conversions":
+        ads, clicks = load_ads(lake), lake.read("click_feedback", partition)
+        responses = list(lake.read("ad_responses", partition).iter_rows(named=True))
+        auctions = auctions_from_rows(responses, ads, load_profiles(lake), load_queries(lake))
+        buyer, worth = user_model.buyer(list(ads.values())), config.reward.conversion_worth
+        rows = conversion_rows(responses, auctions, list(clicks.iter_rows(named=True)), buyer, worth, config.seed)
+    frame = pl.DataFrame(rows, schema=CONVERSION_COLUMNS.schema)
+    lake.write("conversion_feedback", frame, partition)
+    return MaterializeResult(
+        data_version=DataVersion(lake.data_version("conversion_feedback", partition)),
+        metadata={
+            **table_metadata(frame, CONVERSION_COLUMNS.descriptions),
+            "value": rounded(float(frame["value"].sum())),
+        },
+    )
 
 
 def _clicks_result(

@@ -12,7 +12,13 @@ from pathlib import Path
 import polars as pl
 from dagster import StaticPartitionsDefinition
 
-from assets.bench import Bench, evaluated_iterations, load_reward_model, one_answer_mechanism, penalty_of
+from assets.bench import (
+    Bench,
+    evaluated_iterations,
+    load_reward_model,
+    one_answer_mechanism,
+    predicted_click_values,
+)
 from assets.partitions import ARMS
 from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
 from llm_auction.evaluation.outcomes import Contender
@@ -28,6 +34,7 @@ from llm_auction.mechanisms import (
     clicks_from_user,
     relevance_by_retrieval,
 )
+from llm_auction.objective import penalty_of
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.users import ParametricUser
@@ -142,11 +149,12 @@ def _auctioned(
     """One set of candidate answers a query, auctioned at every tau and in the limit of tau -> 0."""
     profile = bench.profile
     last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC)[-1]
+    folder = model_store.resolve("pctr", f"{ARM_OF_MOSAIC}/{last}").path
     mosaic = MosaicAuction(
         drawn_by,
-        load_reward_model(model_store.resolve("pctr", f"{ARM_OF_MOSAIC}/{last}").path),
+        load_reward_model(folder),
         sampling,
-        penalty_of(profile),
+        penalty_of(profile.reward),
         tau=0.0,
         candidates=profile.evaluation.mosaic_candidates,
         reserve=bench.reserve,
@@ -154,7 +162,8 @@ def _auctioned(
         template=profile.ad_llm.prompt,
         on_progress=lambda done, total: bench.log(f"{name}: {done} of {total} candidate answers"),
     )
-    proposals = mosaic.propose(bench.auctions, bench.answer_seed)
+    values = predicted_click_values(profile, folder)
+    proposals = mosaic.propose(values(bench.auctions), bench.answer_seed)
     for tau in (0.0, *profile.evaluation.mosaic_taus):
         variant = f"tau={tau:g}" if tau else "argmax"
         outcomes = mosaic.settle(proposals, bench.samples, bench.answer_seed, tau)
@@ -181,8 +190,9 @@ def _best_of_n(bench: Bench, model_store: ModelStore, engine: EngineResource) ->
         _open(bench, engine, model_store, "base"),
         clicks_from_user(bench.user),
         profile.sampling,
-        penalty_of(profile),
+        penalty_of(profile.reward),
         answers=most,
+        values=bench.values,
         template=profile.ad_llm.prompt,
         on_progress=lambda done, total: bench.log(f"best_of_n: {done} of {total} answers"),
     )
@@ -195,7 +205,7 @@ def _best_of_n(bench: Bench, model_store: ModelStore, engine: EngineResource) ->
 def _clairvoyant(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     if not isinstance(bench.user, ParametricUser):
         raise ValueError("the clairvoyant bound is known for the parametric user only: leave this mechanism out")
-    yield clairvoyant_outcomes(bench.auctions, bench.user, bench.profile, bench.samples)
+    yield clairvoyant_outcomes(bench.auctions, bench.user, bench.profile, bench.samples, bench.values)
 
 
 RUNS: dict[str, Run] = {

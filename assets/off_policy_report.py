@@ -29,7 +29,7 @@ from llm_auction.evaluation.off_policy import (
 )
 from llm_auction.generation.rescoring import score
 from llm_auction.irpo.scoring import rewards_of
-from llm_auction.objective import Penalty
+from llm_auction.objective import Penalty, penalty_of
 from llm_auction.profiles.schema import Profile
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
@@ -115,7 +115,7 @@ def off_policy_report(
         on_progress=lambda done, total: context.log.info(f"answers of the candidate: {done} of {total}"),
     )
     texts = [[answer.text for answer in group] for group in sampled]
-    penalty = Penalty(**settings.reward.model_dump())
+    penalty = penalty_of(settings.reward)
     estimates = {
         outcome: _estimate(outcome, log, log_weights, texts, weights, model_store, settings)
         for outcome, weights in (("revenue", Penalty(lambda_=0.0)), ("reward", penalty))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dagster import (
@@ -15,6 +16,7 @@ from dagster import (
     asset,
 )
 
+from assets.feedback_events import end_of_iteration
 from assets.frames import load_ads
 from assets.impression_rows import impressions_from_rows
 from assets.metadata import numbers_metadata, plot_metadata
@@ -25,6 +27,9 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from llm_auction.pctr.conversions import ConversionLabels
 
 # The refit may rank worse than the model before by this much AUC before it warns: the sampling noise of the difference
 # on the few hundred impressions of held-out users that an iteration of the laptop profile gives.
@@ -53,6 +58,22 @@ where impressions.arm = ? and impressions.iteration between ? and ?
 order by impressions.iteration, impressions.response_id, impressions.position
 """
 
+# In the order of the impressions. Conversions of mature impressions have all happened by then; others don't count.
+CONVERSIONS_SQL = """
+select
+    conversions.response_id is not null as converted,
+    impressions.ts + to_microseconds(?) <= ?::timestamptz as mature
+from fct_ad_impressions as impressions
+left join fct_ad_conversions as conversions
+    on
+        impressions.arm = conversions.arm
+        and impressions.iteration = conversions.iteration
+        and impressions.response_id = conversions.response_id
+        and impressions.ad_id = conversions.ad_id
+where impressions.arm = ? and impressions.iteration between ? and ?
+order by impressions.iteration, impressions.response_id, impressions.position
+"""
+
 
 @dataclass(frozen=True)
 class Feedback:
@@ -68,7 +89,7 @@ class Feedback:
 @asset(
     group_name="irpo",
     partitions_def=irpo_partitions,
-    deps=["fct_ad_impressions", "fct_responses", "ad_catalog"],
+    deps=["fct_ad_impressions", "fct_ad_conversions", "fct_responses", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
     code_version="1",
@@ -96,8 +117,10 @@ def pctr_model(
 
     Held-out users judge it beside the model of the iteration before: `before/*` is the old model on the newest
     feedback, `after/*` the refit on the same rows. Rejected feedback never reaches the tables that it reads. Without
-    refits (`pctr.refit`) the first iteration's model stays, and is judged on the newest feedback all the same.
+    refits (`pctr.refit`) the first iteration's model stays, and is judged on the newest feedback all the same. Where
+    bids are for conversions (`reward.bids_on`), it gets a conversion head.
     """
+    from llm_auction.pctr.conversions import conversion_quality, with_conversions
     from llm_auction.pctr.fit import evaluate_pctr, fit_pctr, keep_pctr
     from llm_auction.pctr.metrics import reliability_bins
     from llm_auction.pctr.model import CorruptPctrModel, PctrModel
@@ -116,7 +139,8 @@ def pctr_model(
                 raise
             # A fit on all feedback needs no earlier model; only the comparison falls away.
             context.log.warning(f"no comparison with iteration {previous}: {error}")
-    feedback = load_feedback(warehouse, load_ads(lake), arm, "00" if config.pctr.accumulate else iteration, iteration)
+    first_iteration = "00" if config.pctr.accumulate else iteration
+    feedback = load_feedback(warehouse, load_ads(lake), arm, first_iteration, iteration)
     if previous is None or config.pctr.refit:
         result = fit_pctr(
             feedback.impressions,
@@ -147,11 +171,17 @@ def pctr_model(
         before = evaluate_pctr(old, impressions, clicked, true)
         figures |= {f"before/{name}": value for name, value in before.items()}
         curves = {"before": reliability_bins(old.predict(impressions), clicked), **curves}
+    model = result.model
+    if config.reward.bids_on == "conversions":
+        labels = load_conversions(warehouse, config.feedback.conversion_hours, arm, first_iteration, iteration)
+        model = with_conversions(model, feedback.impressions, labels, result.test)
+        found = conversion_quality(model, feedback.impressions, labels, result.test)
+        figures |= {f"after/{name}": value for name, value in found.items()}
     version = model_store.publish(
         "pctr",
         f"{arm}/{iteration}",
-        result.model.save,
-        {"arm": arm, "iteration": iteration, "metrics": {**result.model.metrics, **figures}},
+        model.save,
+        {"arm": arm, "iteration": iteration, "metrics": {**model.metrics, **figures}},
     )
     metrics = {**result.metrics, **figures}
     return MaterializeResult(
@@ -195,6 +225,17 @@ def load_feedback(warehouse: Warehouse, ads: dict[str, Ad], arm: str, first_iter
         probabilities=None if probabilities.null_count() else probabilities.to_numpy(),
         newest=newest,
     )
+
+
+def load_conversions(
+    warehouse: Warehouse, window_hours: float, arm: str, first_iteration: str, iteration: str
+) -> "ConversionLabels":
+    """The labels of the impressions of `load_feedback`, in their order, as they are known when `iteration` ends."""
+    from llm_auction.pctr.conversions import ConversionLabels
+
+    window, now = round(window_hours * 3600e6), end_of_iteration(iteration).isoformat()
+    frame = warehouse.query(CONVERSIONS_SQL, [window, now, arm, first_iteration, iteration])
+    return ConversionLabels(frame["converted"].to_numpy(), frame["mature"].to_numpy())
 
 
 def _is_nan(value: object) -> bool:

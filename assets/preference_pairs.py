@@ -17,6 +17,7 @@ from dagster import (
 )
 
 from assets.arm_auctions import preference_auctions
+from assets.bench import predicted_click_values, true_click_values
 from assets.feedback_events import Columns
 from assets.frames import load_ads
 from assets.metadata import mean_of, numbers_metadata, plot_metadata, rounded, table_metadata
@@ -25,7 +26,7 @@ from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.irpo.scoring import rewards_of
 from llm_auction.market import Auction
-from llm_auction.objective import Penalty
+from llm_auction.objective import penalty_of
 from llm_auction.profiles.schema import Profile, SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -36,6 +37,7 @@ from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
 if TYPE_CHECKING:
+    from llm_auction.click_values import ClickValues
     from llm_auction.mechanisms.protocol import ClickEstimator
 
 # Below the first, training would learn from a handful of prompts; below the second, most answers are alike.
@@ -88,13 +90,14 @@ def preference_pairs(
     """M answers of the deployed Ad-LLM to every training query, scored by the reward (Eq. 5), winner and losers.
 
     Bids are drawn anew for this phase. Rewards use the iteration's own pCTR model, or the user model's own click
-    probabilities (`preferences.rewards_from`).
+    probabilities (`preferences.rewards_from`), and pCVR besides where bids are for conversions (`reward.bids_on`).
     """
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
     estimator = reward_clicks(config, arm, iteration, lake, model_store, user_model)
+    values = reward_values(config, arm, iteration, lake, model_store, user_model)
     auctions = preference_auctions(lake, config, arm, iteration)
     started = time.perf_counter()
     answers = engine.open(model.path).sample(
@@ -105,8 +108,8 @@ def preference_pairs(
         on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
     )
     sampled = time.perf_counter()
-    penalty = Penalty(config.reward.lambda_, config.reward.ad_weight, config.reward.error_weight)
-    rewards = rewards_of(auctions, [[answer.text for answer in group] for group in answers], estimator, penalty)
+    texts = [[answer.text for answer in group] for group in answers]
+    rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
     rows = [
         pair_row(auction, group, values, config.preferences.delta_th, arm, iteration)
         for auction, group, values in zip(auctions, answers, rewards, strict=True)
@@ -140,6 +143,15 @@ def reward_clicks(
     if config.preferences.rewards_from == "user":
         return clicks_from_user(user_model.open(list(load_ads(lake).values())))
     return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
+
+
+def reward_values(
+    config: Profile, arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource
+) -> "ClickValues":
+    """What a click is worth behind an arm's rewards: the bid, or what pCVR makes of it, from where its clicks come."""
+    if config.preferences.rewards_from == "user":
+        return true_click_values(config, list(load_ads(lake).values()), user_model)
+    return predicted_click_values(config, model_store.resolve("pctr", f"{arm}/{iteration}").path)
 
 
 def exploration(config: Profile) -> SamplingConfig:

@@ -6,5 +6,6 @@ PROPERTIES = {
     "incentives": "incentive_report",
     "quality": "answer_quality",
     "reserve": "reserve_prices",
+    "objectives": "objective_terms",
     "reward_model": "reward_model_ablation",
 }

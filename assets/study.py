@@ -48,6 +48,7 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         quality=_property_table(lake, "answer_quality"),
         reserve=_property_table(lake, "reserve_prices"),
         reward_model=_property_table(lake, "reward_model_ablation"),
+        objectives=_property_table(lake, "objective_terms"),
     )
 
 

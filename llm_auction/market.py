@@ -48,12 +48,15 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Auction:
-    """One auction: (query, profile, candidates, bids). `bids[i]` is what `candidates[i]` offers per click, >= 0."""
+    """One auction: (query, profile, candidates, bids). `bids[i]` is what `candidates[i]` offers per click, >= 0.
+
+    Drawn bids are whole numbers.
+    """
 
     query: Query
     profile: UserProfile
     candidates: tuple[Ad, ...]
-    bids: tuple[int, ...]
+    bids: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if len(self.candidates) != len(self.bids):
@@ -63,7 +66,7 @@ class Auction:
         if any(bid < 0 for bid in self.bids):
             raise ValueError(f"auction of query {self.query.query_id}: bids must be >= 0, got {min(self.bids)}")
 
-    def bid_of(self, ad_id: str) -> int:
+    def bid_of(self, ad_id: str) -> float:
         """The bid of a candidate ad; KeyError when the ad is not a candidate."""
         for ad, bid in zip(self.candidates, self.bids, strict=True):
             if ad.ad_id == ad_id:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from llm_auction.answers import ParsedAnswer
 from llm_auction.market import Auction
+from llm_auction.profiles.schema import RewardConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Penalty:
         return self.lambda_ * (self.ad_weight * len(parsed.inserted_ads) + self.error_weight * parsed.format_errors)
 
 
+def penalty_of(config: RewardConfig) -> Penalty:
+    """The response penalty that a profile's section `reward` sets."""
+    return Penalty(config.lambda_, config.ad_weight, config.error_weight)
+
+
 def expected_revenue(auction: Auction, click_probabilities: Mapping[str, float]) -> float:
     """sum_i b_i * pCTR_i over the inserted ads, whose click probabilities are given by ad id."""
     return sum(auction.bid_of(ad_id) * probability for ad_id, probability in click_probabilities.items())
@@ -43,7 +49,7 @@ def reward(auction: Auction, parsed: ParsedAnswer, click_probabilities: Mapping[
     """R of Eq. 5 for one answer.
 
     Args:
-        auction: supplies the bids.
+        auction: supplies the bids, or what clicks are worth where that is something else (`llm_auction.click_values`).
         parsed: the answer, as `parse_answer` read it.
         click_probabilities: pCTR by ad id, for exactly the inserted ads.
         penalty: the weights of s_resp.

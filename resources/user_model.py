@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llm_auction.serving import ChatClient
     from llm_auction.serving.structured import StructuredModel
     from llm_auction.users import UserModel
+    from llm_auction.users.conversions import ParametricBuyer
     from resources.model_server import ModelServer
 
 
@@ -43,6 +44,18 @@ class UserModelResource(ConfigurableResource):
         from llm_auction.users import ParametricUser
 
         return ParametricUser(ads)
+
+    def buyer(self, ads: Sequence[Ad]) -> "ParametricBuyer":
+        """What follows the clicks of the parametric user, for a catalog.
+
+        Raises:
+            ValueError: the profile's user is an LLM, of which nobody knows what it buys.
+        """
+        from llm_auction.users.conversions import ParametricBuyer
+
+        if self.profile.get().user.is_llm:
+            raise ValueError("conversions are simulated for the parametric user only: leave user.model parametric")
+        return ParametricBuyer(ads)
 
     def user_llm(self, on_progress: Callable[[int, int], None] | None = None) -> "StructuredModel":
         """The User-LLM as something that answers in JSON.

@@ -1,7 +1,8 @@
 """A small lake with hand-made feedback, in the layout that the assets write: two queries, three ads, six answers.
 
 Answer k of a query inserts k of its two ads (k = 0, 1, 2); the first inserted ad is clicked. So one partition holds 6
-answers, 6 impressions and 4 clicks (CTR 2/3); bids are 10, 20, 30 and the first inserted ad is the one at 30.
+answers, 6 impressions and 4 clicks (CTR 2/3), of which one is followed by a conversion, two hours later; bids are 10,
+20, 30 and the first inserted ad is the one at 30.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from typing import Any
 
 import polars as pl
 
-from assets.feedback_events import CLICK_COLUMNS, RESPONSE_COLUMNS
+from assets.feedback_events import CLICK_COLUMNS, CONVERSION_COLUMNS, RESPONSE_COLUMNS
 from resources.lake import Lake
 
 ADS = ("a0", "a1", "a2")
 QUERIES = ("q0", "q1")
 START = datetime(2026, 1, 1, tzinfo=UTC)
+COLUMNS = {
+    "ad_responses": RESPONSE_COLUMNS,
+    "click_feedback": CLICK_COLUMNS,
+    "conversion_feedback": CONVERSION_COLUMNS,
+}
 Row = dict[str, Any]
 Change = Callable[[list[Row], list[Row]], None]
 
@@ -32,7 +38,7 @@ def small_lake(data_dir: Path) -> Lake:
 
 
 def write_feedback(lake: Lake, arm: str = "llm_auction", iteration: str = "01", change: Change | None = None) -> None:
-    """Write `ad_responses` and `click_feedback` of one partition; `change` edits their rows first."""
+    """Write answers, clicks and a conversion of one partition; `change` edits the rows of the first two before."""
     answers = [_answer(arm, iteration, query_id, k) for query_id in QUERIES for k in range(3)]
     clicks = [
         _click(answer, ad_id, clicked=position == 0)
@@ -43,11 +49,12 @@ def write_feedback(lake: Lake, arm: str = "llm_auction", iteration: str = "01", 
         change(answers, clicks)
     write_rows(lake, "ad_responses", answers, arm, iteration)
     write_rows(lake, "click_feedback", clicks, arm, iteration)
+    write_rows(lake, "conversion_feedback", [_conversion(arm, iteration)], arm, iteration)
 
 
 def write_rows(lake: Lake, table: str, rows: Sequence[Row], arm: str, iteration: str) -> None:
     """Write rows as they are, also ones that claim another partition, which `Lake.write` would refuse."""
-    schema = (RESPONSE_COLUMNS if table == "ad_responses" else CLICK_COLUMNS).schema
+    schema = COLUMNS[table].schema
     frame = pl.DataFrame(list(rows), schema=schema)
     claimed = frame.select("arm", "iteration")
     honest = frame.with_columns(arm=pl.lit(arm), iteration=pl.lit(iteration))
@@ -116,4 +123,16 @@ def _click(answer: Row, ad_id: str, *, clicked: bool) -> Row:
         "clicked": clicked,
         "click_probability": 0.5,
         "reason": "It fits.",
+    }
+
+
+def _conversion(arm: str, iteration: str) -> Row:
+    return {
+        "event_id": f"conversion-{arm}-{iteration}",
+        "ts": START + timedelta(hours=2),
+        "response_id": f"{arm}-{iteration}-q0-1",
+        "arm": arm,
+        "iteration": iteration,
+        "ad_id": "a2",
+        "value": 150.0,
     }

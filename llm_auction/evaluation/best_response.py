@@ -73,7 +73,7 @@ def _take_turn(
         index: sorted({states[index].bids[player], *(round(share * values[index][player]) for share in SHADES)})
         for index in playing
     }
-    utilities: dict[int, dict[int, np.ndarray]] = {index: {} for index in playing}
+    utilities: dict[int, dict[float, np.ndarray]] = {index: {} for index in playing}
     for place in range(max(map(len, tried.values()), default=0)):
         # Every query keeps its place in the call, and with it its random numbers, whether it has a bid left or not.
         probes = [
@@ -96,7 +96,7 @@ def _take_turn(
     return moved
 
 
-def _best_reply(utilities: dict[int, np.ndarray], present: int) -> int:
+def _best_reply(utilities: dict[float, np.ndarray], present: float) -> float:
     """The bid of highest mean utility, where its gain over the present one is beyond noise; else the present one."""
     best = max(utilities, key=lambda bid: (utilities[bid].mean(), -bid))
     gains = utilities[best] - utilities[present]
@@ -104,7 +104,7 @@ def _best_reply(utilities: dict[int, np.ndarray], present: int) -> int:
     return best if gains.mean() > error else present
 
 
-def _with_players_bid(auction: Auction, player: int, bid: int) -> Auction:
+def _with_players_bid(auction: Auction, player: int, bid: float) -> Auction:
     return replace(auction, bids=(*auction.bids[:player], bid, *auction.bids[player + 1 :]))
 
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from llm_auction.answers import InsertedAd, ParsedAnswer
+from llm_auction.click_values import ClickValues, bids_for_clicks
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA, Bound, Contender, Shown, outcome_row
 from llm_auction.market import Auction
-from llm_auction.objective import Penalty, expected_revenue
+from llm_auction.objective import expected_revenue, penalty_of
 from llm_auction.profiles.schema import Profile
 from llm_auction.seeds import generator
 from llm_auction.users import ParametricUser, clairvoyant_reward
@@ -22,16 +23,20 @@ CLAIRVOYANT = Contender("clairvoyant")
 
 
 def clairvoyant_outcomes(
-    auctions: Sequence[Auction], user: ParametricUser, profile: Profile, samples: int
+    auctions: Sequence[Auction],
+    user: ParametricUser,
+    profile: Profile,
+    samples: int,
+    values: ClickValues = bids_for_clicks,
 ) -> pl.DataFrame:
     """`samples` showings of the best answer to each auction, columns as in `OUTCOME_SCHEMA`, `answer` empty.
 
     It pays first price. At most one ad of a category is ever best, so that the ads' clicks are independent draws.
     """
-    penalty = Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
+    penalty = penalty_of(profile.reward)
     rows = []
-    for auction in auctions:
-        best = clairvoyant_reward(auction, user, penalty)
+    for auction, valued in zip(auctions, values(auctions), strict=True):
+        best = clairvoyant_reward(auction, user, penalty, valued)
         ads = {ad.ad_id: ad for ad in auction.candidates}
         attention = user.attention(len(best.ad_ids))
         chances = {ad_id: attention * user.appeal(auction, ads[ad_id]) for ad_id in best.ad_ids}
@@ -39,7 +44,7 @@ def clairvoyant_outcomes(
         for sample in range(samples):
             luck = generator(profile.seed, "test-clicks", auction.query.query_id, sample)
             clicked = {ad_id for ad_id, chance in chances.items() if luck.random() < chance}
-            shown = Shown(auction, sample, "", expected_revenue(auction, chances), 0, 0, 0)
+            shown = Shown(auction, sample, "", expected_revenue(auction, chances), 0, 0, 0, values=valued)
             bound = Bound(best.reward, best.revenue)
             rows.append(outcome_row(CLAIRVOYANT, shown, parsed, chances, clicked, profile, bound))
     return pl.DataFrame(rows, schema=OUTCOME_SCHEMA)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from llm_auction.answers import ParsedAnswer, parse_answer
-from llm_auction.objective import Penalty, expected_revenue
+from llm_auction.objective import expected_revenue, penalty_of
 from llm_auction.payments import advertiser_welfare
 from llm_auction.seeds import generator
 
@@ -76,7 +76,8 @@ class Shown:
     """One answer shown to the user of one auction, and what the mechanism charged and computed for it.
 
     `tokens` are those of the shown answer, `generated_tokens` those of all `generations` it took, `seconds` the time of
-    serving it; `payment` in currency units, charged in expectation over clicks.
+    serving it; `payment` in currency units, charged in expectation over clicks. `values` is the auction with what
+    clicks are worth in place of bids, where the profile's reward takes something else.
     """
 
     auction: Auction
@@ -87,6 +88,7 @@ class Shown:
     generations: int
     generated_tokens: int
     seconds: float = 0.0
+    values: Auction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,8 @@ def outcome_row(
 ) -> dict[str, Any]:
     """One row of `OUTCOME_SCHEMA`: what `shown` is worth, given its ads, their click probabilities and the clicks."""
     auction = shown.auction
-    penalty = Penalty(profile.reward.lambda_, profile.reward.ad_weight, profile.reward.error_weight)
-    earned, cost = expected_revenue(auction, probabilities), penalty.of(parsed)
+    earned, cost = expected_revenue(auction, probabilities), penalty_of(profile.reward).of(parsed)
+    value = earned if shown.values is None else expected_revenue(shown.values, probabilities)
     welfare = advertiser_welfare(auction, probabilities, profile.bidding.target_roi)
     return {
         "profile": profile.name,
@@ -170,7 +172,7 @@ def outcome_row(
         "revenue": float(sum(auction.bid_of(ad_id) for ad_id in clicked)),
         "expected_revenue": float(earned),
         "penalty": float(cost),
-        "reward": float(earned - cost),
+        "reward": float(value - cost),
         "payment": float(shown.payment),
         "welfare": float(welfare),
         "utility": float(welfare - shown.payment),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_auction.answers import parse_answer
+from llm_auction.click_values import ClickValues, bids_for_clicks
 from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Progress
 from llm_auction.market import Auction
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
@@ -41,6 +42,7 @@ class BestOfN:
         sampling: temperature, truncation, length.
         penalty: lambda * s_resp.
         answers: N.
+        values: what clicks are worth, where that is not the bids.
         template: the prompt's versioned template.
         on_progress: told (answers done, answers in all).
 
@@ -58,6 +60,7 @@ class BestOfN:
         penalty: Penalty,
         *,
         answers: int,
+        values: ClickValues = bids_for_clicks,
         template: str = "ad_llm_v1",
         on_progress: Progress | None = None,
     ) -> None:
@@ -68,6 +71,7 @@ class BestOfN:
         self._sampling = sampling
         self._penalty = penalty
         self._answers = answers
+        self._values = values
         self._template = template
         self._on_progress = on_progress
 
@@ -93,8 +97,8 @@ class BestOfN:
         clicks = iter(self._estimate_clicks(flat_auctions, [answer.text for group in drawn for answer in group]))
         clicks_of = [tuple(next(clicks) for _ in group) for group in drawn]
         rewards = [
-            tuple(map(self._reward, [auction] * answers, group, probabilities))
-            for auction, group, probabilities in zip(auctions, drawn, clicks_of, strict=True)
+            tuple(map(self._reward, [valued] * answers, group, probabilities))
+            for valued, group, probabilities in zip(self._values(auctions), drawn, clicks_of, strict=True)
         ]
         seconds = (time.perf_counter() - started) / max(1, len(flat_auctions))
         return [

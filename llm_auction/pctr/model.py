@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llm_auction.pctr.calibration import Calibration
+from llm_auction.pctr.conversion_head import ConversionHead
 from llm_auction.pctr.encoders import open_encoder
 from llm_auction.pctr.features import DENSE_FIELDS, Features, build_features
 from llm_auction.pctr.impressions import Impression
@@ -74,13 +75,17 @@ class PctrSettings:
 
 @dataclass
 class PctrModel:
-    """An ensemble of networks whose mean logit is calibrated; `metrics` are those of its fit."""
+    """An ensemble of networks whose mean logit is calibrated; `metrics` are those of its fit.
+
+    `conversion` is the head for pCVR, where conversions are part of the objective.
+    """
 
     settings: PctrSettings
     networks: list[PctrNetwork]
     topics: LatentTopics
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
+    conversion: ConversionHead | None = None
 
     def predict(self, impressions: Sequence[Impression]) -> np.ndarray:
         """pCTR (Eq. 3) of each impression, in (0, 1)."""
@@ -89,6 +94,21 @@ class PctrModel:
             for start in range(0, len(impressions), _IMPRESSIONS_PER_BATCH)
         ]
         return np.concatenate(parts) if parts else np.zeros(0)
+
+    def predict_conversions(self, impressions: Sequence[Impression]) -> np.ndarray:
+        """pCVR of each impression, in (0, 1): the chance of a conversion given a click; the answer is not read.
+
+        Raises:
+            ValueError: the model was fitted without conversions.
+        """
+        if self.conversion is None:
+            raise ValueError("this reward model knows nothing of conversions: fit it with reward.bids_on = conversions")
+        return self.conversion.rates(self.relation_features(impressions))
+
+    def relation_features(self, impressions: Sequence[Impression]) -> Features:
+        """What the conversion head reads: how query, profile and ad relate, without the answer."""
+        encoder = open_encoder(self.settings.encoder)
+        return build_features(impressions, encoder, self.topics, use_answer_features=False)
 
     def features(self, impressions: Sequence[Impression]) -> Features:
         """The inputs of the networks for `impressions`."""
@@ -135,6 +155,8 @@ class PctrModel:
             "metrics": self.metrics,
             "weights_sha256": hashlib.sha256((directory / WEIGHTS_FILE).read_bytes()).hexdigest(),
         }
+        if self.conversion is not None:
+            config["conversion"] = asdict(self.conversion)
         aside = directory / f".{CONFIG_FILE}.part"
         aside.write_text(json.dumps(config, indent=2), encoding="utf-8")
         os.replace(aside, directory / CONFIG_FILE)
@@ -162,10 +184,7 @@ class PctrModel:
             )
         try:
             tensors = load(weights)
-            values: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in config["settings"].items()
-            }
-            settings = PctrSettings(**values)
+            settings = PctrSettings(**_with_tuples(config["settings"]))
             networks = []
             for index in range(config["members"]):
                 network = settings.network()
@@ -175,7 +194,8 @@ class PctrModel:
                 )
                 networks.append(network)
             topics = LatentTopics(tuple(config["terms"]), tensors["topics"].numpy())
-            return cls(settings, networks, topics, Calibration(**config["calibration"]), config["metrics"])
+            head = ConversionHead(**_with_tuples(config["conversion"])) if "conversion" in config else None
+            return cls(settings, networks, topics, Calibration(**config["calibration"]), config["metrics"], head)
         except (KeyError, TypeError, RuntimeError) as error:
             raise CorruptPctrModel(
                 f"pCTR model {directory}: {CONFIG_FILE} doesn't fit the weights ({error})"
@@ -206,6 +226,11 @@ def network_inputs(features: Features, settings: PctrSettings) -> dict[str, Any]
 def batch_of(inputs: dict[str, Any], rows: Any) -> list[Any]:
     """The arguments of the network for some rows; the tables of vectors go along whole."""
     return [tensor if name in ("vectors", "topics", "styles") else tensor[rows] for name, tensor in inputs.items()]
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """What JSON made of the fields of a frozen dataclass: its tuples have become lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

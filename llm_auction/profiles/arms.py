@@ -1,8 +1,8 @@
 """The arms of the experiment: what each trains differently, as overrides of the profile.
 
 The first two are the paper's mechanism and its upper reference. The next four are ablations (two of them the paper's),
-the rest sweep what it leaves open. All collect their own feedback and are judged alike: an arm changes how a model is
-trained and prompted, never how it is measured. A new ablation is one line here.
+the rest sweep what it leaves open, or want something else than clicks. All collect their own feedback and are judged
+alike: an arm changes how a model is trained and prompted, never how it is measured. A new ablation is one line here.
 """
 
 from __future__ import annotations
@@ -22,9 +22,14 @@ ARMS: dict[str, dict[str, object]] = {
     "double_penalty": {"reward.lambda_": 2.0},
     "cheap_ads": {"reward.ad_weight": 1.0},
     "cheap_errors": {"reward.error_weight": 5.0},
+    # Another objective: what it costs in revenue is what the report shows.
+    "conversions": {"reward.bids_on": "conversions"},
     # No experiment: real users in place of simulated ones (docs/nightly.md).
     "production": {"feedback.source": "click_log"},
 }
+
+# Arms that want something else than clicks alone: the report says what they gain of it.
+OBJECTIVES = ("conversions",)
 
 
 def check_arm(name: str) -> str:

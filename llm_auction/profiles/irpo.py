@@ -41,6 +41,11 @@ class FeedbackConfig(Section):
     max_ctr: Share = 0.98
     max_format_error_rate: Share = Field(0.5, description="Share of answers with a format error.")
     min_volume_share: Share = Field(0.99, description="Least answers, as a share of queries x answers_per_query.")
+    conversion_hours: Annotated[float, Field(gt=0.0)] = Field(
+        6.0,
+        description="A conversion counts within this time after its answer, and younger answers teach nothing of "
+        "conversions; an iteration is a day.",
+    )
 
 
 class PctrConfig(Section):
@@ -61,11 +66,17 @@ class PctrConfig(Section):
 
 
 class RewardConfig(Section):
-    """The weights of Eq. 5; see `llm_auction.objective.Penalty`."""
+    """What an answer is worth (Eq. 5): what bids are for, and the weights of `llm_auction.objective.Penalty`."""
 
     lambda_: Annotated[float, Field(ge=0.0)] = 1.0
     ad_weight: Annotated[float, Field(ge=0.0)] = 4.0
     error_weight: Annotated[float, Field(ge=0.0)] = 20.0
+    bids_on: Literal["clicks", "conversions"] = Field(
+        "clicks", description="What is worth a bid: a click, or conversions (value = bid x pCTR x pCVR)."
+    )
+    conversion_worth: Annotated[float, Field(gt=0.0)] = Field(
+        5.0, description="What a conversion is worth, in bids: about the clicks that one takes."
+    )
 
 
 class PreferenceConfig(Section):

@@ -105,6 +105,15 @@ class Profile(Section):
         return Profile.model_validate(values)
 
     @model_validator(mode="after")
+    def _conversions_are_simulated(self) -> Profile:
+        if self.reward.bids_on == "conversions" and (self.user.is_llm or self.feedback.source == "click_log"):
+            raise ValueError(
+                "reward.bids_on is conversions, which only the parametric user has: leave user.model parametric and "
+                "feedback.source at users"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _query_writer_is_there(self) -> Profile:
         if self.population.query_writer == "user_llm" and not self.user.is_llm:
             raise ValueError("population.query_writer is user_llm, but user.model names no LLM")

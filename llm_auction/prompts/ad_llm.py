@@ -34,6 +34,6 @@ def render_messages(auction: Auction, template: str = "ad_llm_v1", *, show_bids:
     )
 
 
-def _ad_line(ad: Ad, bid: int | None) -> str:
-    fields: dict[str, str | int] = {} if bid is None else {"bid": bid}
+def _ad_line(ad: Ad, bid: float | None) -> str:
+    fields: dict[str, str | float] = {} if bid is None else {"bid": bid}
     return as_json(fields | {"category": ad.category, "title": ad.title, "id": AD_ID_PREFIX + ad.ad_id})

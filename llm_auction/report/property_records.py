@@ -21,6 +21,7 @@ def property_records(study: Study, run: SeedRun) -> list[dict[str, Any]]:
         "bid_continuity": _continuity,
         "incentive_report": _incentives,
         "answer_quality": _quality,
+        "objective_terms": _objectives,
         "reserve_prices": _reserve,
         "reward_model_ablation": _reward_model,
     }
@@ -77,6 +78,13 @@ def _quality(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
     for contender, figures in study.quality.get(run.seed, {}).items():
         for name, found in figures.items():
             yield contender, (f"quality_{name}", found.mean, found.n)
+
+
+def _objectives(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:
+    """Terms join the metrics by their own names, `objective_<arm>` the value under that arm's objective."""
+    for contender, figures in study.objectives.get(run.seed, {}).items():
+        for name, found in figures.items():
+            yield contender, (name if name.startswith("objective_") else f"term_{name}", found.mean, found.n)
 
 
 def _reserve(study: Study, run: SeedRun) -> Iterator[tuple[Contender, _Figure]]:

@@ -39,7 +39,7 @@ class SeedRun:
     `runs`: the id of the run that made each mechanism's outcomes. The property checks where they were measured:
     `bid_curves` as in `CURVE_SCHEMA`, `continuity` with a column `scope` besides, `incentives` as in
     `INCENTIVE_SCHEMA`, `quality` as in `QUALITY_SCHEMA`, `reserve` as in `RESERVE_SCHEMA`, `reward_model` as in
-    `ABLATION_SCHEMA`.
+    `ABLATION_SCHEMA`, `objectives` as in `OBJECTIVE_SCHEMA`.
     """
 
     outcomes: pl.DataFrame
@@ -54,6 +54,7 @@ class SeedRun:
     quality: pl.DataFrame | None = None
     reserve: pl.DataFrame | None = None
     reward_model: pl.DataFrame | None = None
+    objectives: pl.DataFrame | None = None
 
     @property
     def seed(self) -> int:
@@ -75,6 +76,7 @@ class Study:
     continuity: Mapping[int, Mapping[Contender, ContinuityFigures]]
     incentives: Mapping[int, pl.DataFrame]
     quality: Mapping[int, Mapping[Contender, Mapping[str, QualityFigure]]]
+    objectives: Mapping[int, Mapping[Contender, Mapping[str, QualityFigure]]]
 
     @classmethod
     def of(cls, runs: Sequence[SeedRun], resamples: int) -> Study:
@@ -113,6 +115,11 @@ class Study:
                 run.seed: quality_figures(run.quality, resamples, run.seed)
                 for run in ordered
                 if run.quality is not None
+            },
+            objectives={
+                run.seed: quality_figures(run.objectives, resamples, run.seed)
+                for run in ordered
+                if run.objectives is not None
             },
         )
 

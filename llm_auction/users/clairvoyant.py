@@ -11,6 +11,9 @@ click probabilities). The maximum is found exactly, without enumerating sets:
    more attention for all and a lower penalty.
 3. With one ad a category, an answer of k ads earns attention(k) * sum b_i p_i - penalty(k): for each k <= max_ads the
    k categories of highest b_i p_i are best, and the best k wins. k = 0 earns 0.
+
+Where bids are for conversions, the same holds with what a click is worth in place of the bid: given a click, the chance
+of a conversion does not depend on the answer (`llm_auction.users.conversions`).
 """
 
 from __future__ import annotations
@@ -32,26 +35,31 @@ class ClairvoyantOutcome:
     ad_ids: tuple[str, ...]
 
 
-def clairvoyant_reward(auction: Auction, user: ParametricUser, penalty: Penalty) -> ClairvoyantOutcome:
+def clairvoyant_reward(
+    auction: Auction, user: ParametricUser, penalty: Penalty, values: Auction | None = None
+) -> ClairvoyantOutcome:
     """The exact maximum of the expected reward over all answers to one auction.
 
-    Ties go to fewer ads, and within a category to the earlier candidate.
+    Ties go to fewer ads, and within a category to the earlier candidate. `values` is the auction with what clicks are
+    worth in place of bids, where that is something else; revenue is in bids all the same.
     """
-    best_of_group: dict[str, tuple[float, str]] = {}
-    for ad, bid in zip(auction.candidates, auction.bids, strict=True):
-        value = bid * user.appeal(auction, ad)
+    best_of_group: dict[str, tuple[float, float, str]] = {}
+    for ad, bid, worth in zip(auction.candidates, auction.bids, (values or auction).bids, strict=True):
+        appeal = user.appeal(auction, ad)
+        value = worth * appeal
         group = competition_group(ad)
         if group not in best_of_group or value > best_of_group[group][0]:
-            best_of_group[group] = (value, ad.ad_id)
+            best_of_group[group] = (value, bid * appeal, ad.ad_id)
     ranked = sorted(best_of_group.values(), key=lambda entry: -entry[0])
 
     best = ClairvoyantOutcome(reward=0.0, revenue=0.0, ad_ids=())
-    total = 0.0
-    for count, (value, _) in enumerate(ranked[: user.parameters.max_ads], start=1):
+    total = paid = 0.0
+    for count, (value, bid_value, _) in enumerate(ranked[: user.parameters.max_ads], start=1):
         total += value
-        revenue = user.attention(count) * total
-        ad_ids = tuple(ad_id for _, ad_id in ranked[:count])
+        paid += bid_value
+        earned = user.attention(count) * total
+        ad_ids = tuple(ad_id for *_, ad_id in ranked[:count])
         cost = penalty.of(ParsedAnswer(tuple(InsertedAd(ad_id, 0, 0) for ad_id in ad_ids), 0))
-        if revenue - cost > best.reward:
-            best = ClairvoyantOutcome(revenue - cost, revenue, ad_ids)
+        if earned - cost > best.reward:
+            best = ClairvoyantOutcome(earned - cost, user.attention(count) * paid, ad_ids)
     return best

@@ -8,11 +8,21 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from assets.feedback_events import CLICK_COLUMNS, FIRST_DAY, RESPONSE_COLUMNS, click_rows, event_id, response_rows
+from assets.feedback_events import (
+    CLICK_COLUMNS,
+    CONVERSION_COLUMNS,
+    FIRST_DAY,
+    RESPONSE_COLUMNS,
+    click_rows,
+    conversion_rows,
+    event_id,
+    response_rows,
+)
 from llm_auction.answers import render_insertion
 from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.market import Ad, Auction, Query, UserProfile
 from llm_auction.profiles.schema import SamplingConfig
+from llm_auction.users.conversions import ConversionParameters, ParametricBuyer
 from llm_auction.users.protocol import Judgement
 
 ADS = (Ad("1", "Trail Shoes", "hiking"), Ad("2", "Rain Coat", "outdoor"))
@@ -82,3 +92,18 @@ def test_one_judgement_an_inserted_ad_in_reading_order() -> None:
 def test_event_ids_differ_by_kind_and_parts() -> None:
     assert event_id("answer", "a", 1) != event_id("click", "a", 1)
     assert event_id("answer", "a", "b") != event_id("answer", "ab")
+
+
+def test_conversions_follow_clicks_alone_hours_later() -> None:
+    rows = responses()
+    clicks = click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3)
+    buyer = ParametricBuyer(ADS, ConversionParameters(intercept=50.0))
+    clicked = [{**click, "clicked": click["ad_id"] == "1"} for click in clicks]
+    frame = pl.DataFrame(
+        conversion_rows(rows, [AUCTION] * 2, clicked, buyer, worth=5.0, seed=3), schema=CONVERSION_COLUMNS.schema
+    )
+    assert frame.select("response_id", "ad_id", "value").rows() == [(rows[0]["response_id"], "1", 50.0)]
+    assert frame["ts"][0] > clicks[1]["ts"]
+    assert frame["event_id"][0] not in [click["event_id"] for click in clicks]
+    unclicked = [{**click, "clicked": None} for click in clicks]
+    assert conversion_rows(rows, [AUCTION] * 2, unclicked, buyer, worth=5.0, seed=3) == []

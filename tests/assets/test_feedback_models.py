@@ -70,6 +70,7 @@ def test_the_models_are_assets_of_their_group_with_blocking_tests() -> None:
         "stg_click_feedback",
         "int_inserted_ads",
         "fct_ad_impressions",
+        "fct_ad_conversions",
         "fct_responses",
         "agg_ad_performance",
         "agg_iteration_performance",
@@ -82,7 +83,8 @@ def test_the_models_are_assets_of_their_group_with_blocking_tests() -> None:
         assert spec.partitions_def == irpo_partitions
         assert spec.metadata["dagster/column_schema"]
     upstream = {dep.asset_key for spec in specs.values() for dep in spec.deps}
-    assert {AssetKey(name) for name in ("ad_catalog", "user_queries", "ad_responses", "click_feedback")} <= upstream
+    sources = ("ad_catalog", "user_queries", "ad_responses", "click_feedback", "conversion_feedback")
+    assert {AssetKey(name) for name in sources} <= upstream
     tested = {check.asset_key.to_user_string() for check in feedback_models.check_specs}
     assert tested == set(specs)
     assert all(check.blocking for check in feedback_models.check_specs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,7 +15,7 @@ from dagster import DagsterInstance, ExecuteInProcessResult, materialize
 
 from assets.frames import ads_to_frame
 from assets.partitions import irpo_key
-from assets.pctr_model import load_feedback, pctr_model
+from assets.pctr_model import load_conversions, load_feedback, pctr_model
 from assets.reward_model_ablation import reward_model_ablation
 from llm_auction.pctr.model import PctrModel
 from resources.lake import Lake
@@ -22,6 +23,8 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 from tests.llm_auction.pctr.simulated_market import Market, bundled_ads, simulate
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def mart_rows(market: Market, arm: str, iteration: str) -> tuple[list[dict], list[dict]]:
@@ -40,6 +43,7 @@ def mart_rows(market: Market, arm: str, iteration: str) -> tuple[list[dict], lis
                 "position": impression.position + 1,
                 "clicked": bool(clicked),
                 "click_probability": float(probability),
+                "ts": START + timedelta(days=int(iteration) - 1 + first / len(market.impressions)),
             }
         )
         responses[first] = {
@@ -186,6 +190,28 @@ def test_the_model_may_be_kept_from_the_answer(data_dir: Path) -> None:
         assert run(data_dir, "01", instance, {"pctr.answer_features": "false"}).success
     model = PctrModel.load(ModelStore(data_dir=str(data_dir)).resolve("pctr", "llm_auction/01").path)
     assert not model.settings.use_answer_features
+
+
+def test_conversions_count_once_their_window_is_over(data_dir: Path) -> None:
+    every_third_click = """
+        create table fct_ad_conversions as
+        select arm, iteration, response_id, ad_id from fct_ad_impressions
+        where clicked qualify row_number() over (order by iteration, response_id, ad_id) % 3 = 0
+    """
+    with duckdb.connect(str(data_dir / "warehouse.duckdb")) as connection:
+        connection.execute(every_third_click)
+    warehouse = Warehouse(data_dir=str(data_dir))
+    early = load_conversions(warehouse, 6.0, "llm_auction", "00", "01")
+    late = load_conversions(warehouse, 6.0, "llm_auction", "00", "02")
+    assert 0 < early.mature.sum() < len(early.mature), "the last six hours of the day are too young"
+    assert late.mature[: len(early.mature)].all(), "a day later they are not"
+    with DagsterInstance.ephemeral() as instance:
+        result = run(data_dir, "01", instance, {"reward.bids_on": "conversions"})
+    assert result.success
+    metadata = result.asset_materializations_for_node("pctr_model")[0].metadata
+    assert 0 < metadata["after/conversion_n"].value <= metadata["after/n"].value
+    model = PctrModel.load(ModelStore(data_dir=str(data_dir)).resolve("pctr", "llm_auction/01").path)
+    assert model.conversion is not None
 
 
 @pytest.mark.slow

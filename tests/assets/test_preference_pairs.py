@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from llm_auction.market import Ad, Auction
 from llm_auction.objective import Penalty, reward
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.users import ParametricUser
+from llm_auction.users.conversions import ParametricBuyer
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore, ModelStoreError
@@ -27,6 +28,8 @@ from resources.user_model import UserModelResource
 from tests.feedback_lake import small_lake
 
 ADS = [Ad("a0", "Trail Boots", "hiking boots"), Ad("a1", "Quiet Tent", "tents"), Ad("a2", "Sourdough Kit", "baking")]
+
+PARTITION = {"arm": "oracle", "iteration": "01"}
 
 
 class ScriptedEngine(EngineResource):
@@ -74,13 +77,15 @@ def model_store(lake: Lake) -> ModelStore:
     return ModelStore(data_dir=lake.data_dir)
 
 
-def run(lake: Lake, arm: str, raise_on_error: bool = True) -> ExecuteInProcessResult:
+def run(
+    lake: Lake, arm: str, raise_on_error: bool = True, overrides: Mapping[str, str] | None = None
+) -> ExecuteInProcessResult:
     return materialize(
         [preference_pairs],
         instance=DagsterInstance.ephemeral(),
         partition_key=irpo_key(arm, "01"),
         resources={
-            "profile": ProfileResource(profile="smoke", overrides={"preferences.delta_th": "5"}),
+            "profile": ProfileResource(profile="smoke", overrides={"preferences.delta_th": "5", **(overrides or {})}),
             "lake": lake,
             "model_store": model_store(lake),
             "engine": ScriptedEngine(data_dir=lake.data_dir),
@@ -120,6 +125,24 @@ def test_oracle_scores_with_the_users_own_probabilities(lake: Lake) -> None:
     assert metadata["usable_share"].value == 1.0
     assert metadata["tokens"].value == 2 * 4 * 3
     assert result.get_asset_check_evaluations()[0].passed
+
+
+def test_bids_for_conversions_weigh_each_click_by_its_conversion_rate(lake: Lake) -> None:
+    plain = lake.read("preference_pairs", PARTITION) if run(lake, "oracle").success else None
+    run(lake, "oracle", overrides={"reward.bids_on": "conversions", "reward.conversion_worth": "3"})
+    frame = lake.read("preference_pairs", PARTITION)
+    assert plain is not None
+    assert frame.drop("rewards", "winner", "losers").equals(plain.drop("rewards", "winner", "losers"))
+    ads = list(load_ads(lake).values())
+    user, buyer = ParametricUser(ads), ParametricBuyer(ads)
+    for row, auction in zip(frame.iter_rows(named=True), auctions_of(lake, frame), strict=True):
+        clicks = user.click_probabilities(auction, row["answers"][1])
+        values = [
+            auction.bid_of(ad.ad_id) * 3 * clicks[ad.ad_id] * buyer.probability(auction, ad)
+            for ad in auction.candidates
+            if ad.ad_id in clicks
+        ]
+        assert row["rewards"][1] == pytest.approx(sum(values) - 4.0 * len(values))
 
 
 def test_bids_are_fresh(lake: Lake) -> None:

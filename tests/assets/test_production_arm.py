@@ -14,7 +14,7 @@ from dagster import DagsterInstance, ExecuteInProcessResult, materialize
 from assets import feedback_checks
 from assets.ad_llm import preference_sets
 from assets.feedback_models import feedback_models
-from assets.irpo import ad_responses, click_feedback, deployed_ad_llm
+from assets.irpo import ad_responses, click_feedback, conversion_feedback, deployed_ad_llm
 from assets.logged_feedback import logged_clicks, logged_responses
 from assets.partitions import irpo_key
 from assets.pctr_model import pctr_model
@@ -80,7 +80,15 @@ def logged(data_dir: Path, **fields: str) -> pl.DataFrame:
 
 @pytest.mark.slow
 def test_an_iteration_from_logs_goes_the_way_of_all_arms(data_dir: Path) -> None:
-    chain = [deployed_ad_llm, ad_responses, click_feedback, feedback_models, pctr_model, preference_pairs]
+    chain = [
+        deployed_ad_llm,
+        ad_responses,
+        click_feedback,
+        conversion_feedback,
+        feedback_models,
+        pctr_model,
+        preference_pairs,
+    ]
     result = run(data_dir, [*chain, *feedback_checks.FEEDBACK_CHECKS])
     assert result.success
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]

@@ -122,6 +122,7 @@ def _joined(days: list[Market]) -> Market:
         [impression for day in days for impression in day.impressions],
         np.concatenate([day.clicked for day in days]),
         np.concatenate([day.probabilities for day in days]),
+        [auction for day in days for auction in day.auctions],
     )
 
 

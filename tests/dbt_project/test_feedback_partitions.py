@@ -73,6 +73,9 @@ def test_a_partition_is_built_beside_the_others(warehouse: Warehouse) -> None:
         ("llm_auction", 4),
         ("oracle", 6),
     ]
+    assert warehouse.rows("select arm, response_id, conversions, conversion_value from fct_ad_conversions") == [
+        ("oracle", "oracle-01-q0-1", 1, 150.0)
+    ]
     assert warehouse.rows("select clicks, revenue, ctr from agg_iteration_performance where arm = 'oracle'") == [
         (4, 120, pytest.approx(2 / 3))
     ]
@@ -88,6 +91,7 @@ def test_rejected_events_are_kept_with_their_reason_and_content(warehouse: Wareh
         ("click", "ad_not_inserted", 1),
         ("click", "rejected_response", 3),
         ("click", "unknown_response", 1),
+        ("conversion", "rejected_response", 1),
     ]
     query = "select event from rejected_feedback_events where rejection_reason = 'wrong_partition'"
     [(event,)] = warehouse.rows(query)
@@ -137,7 +141,7 @@ def test_a_rerun_replaces_its_partition_and_clears_what_was_rejected(warehouse: 
 def test_without_a_partition_every_completed_one_is_built(warehouse: Warehouse) -> None:
     write_feedback(warehouse.lake, "oracle", "02")
     write_feedback(warehouse.lake, "oracle", "03")
-    for table in ("ad_responses", "click_feedback"):
+    for table in ("ad_responses", "click_feedback", "conversion_feedback"):
         folder = warehouse.lake.path(table, {"arm": "oracle", "iteration": "03"})
         (folder / "_SUCCESS").unlink()
     (warehouse.data_dir / "warehouse.duckdb").unlink()

@@ -17,6 +17,8 @@ IRPO_CHAIN = [
     "deployed_ad_llm",
     "ad_responses",
     "click_feedback",
+    "conversion_feedback",
+    "fct_ad_conversions",
     "fct_ad_impressions",
     "fct_responses",
     "pctr_model",

@@ -29,8 +29,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--property",
-            help="monotonicity, continuity, incentives (after monotonicity), quality, reserve, reward_model; repeat it "
-            "for more. Mechanisms are then measured only where they are named.",
+            help="monotonicity, continuity, incentives (after monotonicity), quality, reserve, "
+            "objectives, reward_model; repeat it for more. Mechanisms are then measured only where they are named.",
             show_default=False,
         ),
     ] = None,

@@ -10,6 +10,7 @@ from llm_auction.report.sections.continuity import continuity_section
 from llm_auction.report.sections.cost import cost_section
 from llm_auction.report.sections.incentives import incentives_section
 from llm_auction.report.sections.monotonicity import monotonicity_section
+from llm_auction.report.sections.objectives import objectives_section
 from llm_auction.report.sections.quality import quality_section
 from llm_auction.report.sections.reserve_prices import reserve_prices_section
 from llm_auction.report.sections.reward_models import reward_models_section
@@ -22,6 +23,7 @@ __all__ = ["SECTIONS", "Section", "sections_of"]
 SECTIONS: tuple[MakeSection, ...] = (
     cost_section,
     ablations_section,
+    objectives_section,
     reserve_prices_section,
     reward_models_section,
     monotonicity_section,

@@ -29,11 +29,12 @@ OPENERS = ("Happy to help.", "Good question.", "It depends on what you need.", "
 
 @dataclass(frozen=True)
 class Market:
-    """Impressions with their clicks and the user model's own probabilities."""
+    """Impressions with the auctions that they come of, their clicks and the user model's own probabilities."""
 
     impressions: list[Impression]
     clicked: np.ndarray
     probabilities: np.ndarray
+    auctions: list[Auction]
 
 
 def bundled_ads() -> tuple[Ad, ...]:
@@ -90,6 +91,7 @@ def simulate(
     impressions: list[Impression] = []
     clicks: list[bool] = []
     probabilities: list[float] = []
+    auctions: list[Auction] = []
     questions = max(1, round(n_impressions / 10.5))
     for number in range(questions):
         user_rng = generator(seed, label, "user", number % users)
@@ -112,6 +114,7 @@ def simulate(
             }
             for impression in impressions_of(auction, answer):
                 impressions.append(impression)
+                auctions.append(auction)
                 clicks.append(judged[impression.ad.ad_id].clicked)
                 probabilities.append(judged[impression.ad.ad_id].probability)
-    return Market(impressions, np.asarray(clicks), np.asarray(probabilities))
+    return Market(impressions, np.asarray(clicks), np.asarray(probabilities), auctions)

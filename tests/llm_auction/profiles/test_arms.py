@@ -38,3 +38,8 @@ def test_arms_are_chosen_by_name() -> None:
     assert load_profile("smoke", {"arms": "no_iteration,delta_th_20"}).arms == ("no_iteration", "delta_th_20")
     with pytest.raises(ValueError, match="unknown arm prophet: choose among llm_auction, oracle"):
         load_profile("smoke").of_arm("prophet")
+
+
+def test_bids_for_conversions_want_users_whose_conversions_are_known() -> None:
+    with pytest.raises(ValueError, match=r"reward\.bids_on is conversions"):
+        load_profile("smoke", {"reward.bids_on": "conversions", "feedback.source": "click_log"})

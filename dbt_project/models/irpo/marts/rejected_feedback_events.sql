@@ -12,6 +12,13 @@ clicks as (
 
 ),
 
+conversions as (
+
+    select * from {{ ref('int_conversion_feedback_judged') }}
+    where rejection_reason is not null and {{ partition_predicate() }}
+
+),
+
 rejected as (
 
     select
@@ -39,6 +46,20 @@ rejected as (
         rejection_reason,
         to_json(clicks)::varchar as event
     from clicks
+
+    union all
+
+    select
+        arm,
+        iteration,
+        'conversion' as event_type,
+        event_id,
+        response_id,
+        ad_id,
+        ts,
+        rejection_reason,
+        to_json(conversions)::varchar as event
+    from conversions
 
 )
 

@@ -1,0 +1,85 @@
+"""What objectives beyond clicks look at, of every answer that a mechanism gave, and each objective's own value.
+
+Arms of `llm_auction.profiles.arms.OBJECTIVES` are trained for something else than clicks alone. All answers of all
+mechanisms are scored under each of those objectives, with the users' own probabilities, so that what an arm gains by
+its objective stands beside what it costs in revenue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from llm_auction.answers import parse_answer
+from llm_auction.click_values import per_click
+from llm_auction.evaluation.quality import KEYS
+from llm_auction.market import Ad, Auction
+from llm_auction.objective import penalty_of, reward
+from llm_auction.profiles.arms import OBJECTIVES
+from llm_auction.profiles.schema import Profile
+from llm_auction.users.conversions import ParametricBuyer
+
+OBJECTIVE_SCHEMA: dict[str, pl.DataType] = {
+    "mechanism": pl.String(),
+    "iteration": pl.String(),
+    "variant": pl.String(),
+    "query_id": pl.String(),
+    "sample_index": pl.Int64(),
+    "conversions": pl.Float64(),
+    **{f"objective_{arm}": pl.Float64() for arm in OBJECTIVES},
+}
+
+
+def objective_terms(
+    outcomes: pl.DataFrame, auctions: Mapping[str, Auction], profile: Profile, buyer: ParametricBuyer | None
+) -> pl.DataFrame:
+    """Every term of every answer, columns as in `OBJECTIVE_SCHEMA`; null where conversions are not known.
+
+    Args:
+        outcomes: rows as in `OUTCOME_SCHEMA`.
+        auctions: the test auctions by query id, with all candidates.
+        profile: its arms say what the objectives are.
+        buyer: pCVR; None where users are not parametric.
+
+    Raises:
+        ValueError: an outcome names a query or a candidate that the auctions don't have.
+    """
+    arms = OBJECTIVES if buyer else tuple(arm for arm in OBJECTIVES if arm != "conversions")
+    objectives = {arm: profile.of_arm(arm).reward for arm in arms}
+    penalties = {arm: penalty_of(config) for arm, config in objectives.items()}
+    rates: dict[str, dict[str, float]] = {}
+    rows = []
+    columns = (*KEYS, "answer", "candidate_ad_ids", "bids", "inserted_ad_ids", "click_probabilities")
+    for row in outcomes.select(columns).iter_rows(named=True):
+        auction = _auction(row["query_id"], row["candidate_ad_ids"], row["bids"], auctions)
+        if buyer and row["query_id"] not in rates:
+            whole = auctions[row["query_id"]]
+            rates[row["query_id"]] = {ad.ad_id: buyer.probability(whole, ad) for ad in whole.candidates}
+        of_query = rates.get(row["query_id"], {})
+        clicks = dict(zip(row["inserted_ad_ids"], row["click_probabilities"], strict=True))
+        parsed = parse_answer(row["answer"], auction.candidates)
+        terms: dict[str, float] = {}
+        if buyer:
+            terms["conversions"] = sum(chance * of_query[ad_id] for ad_id, chance in clicks.items())
+        for arm, config in objectives.items():
+            valued = auction
+            if config.bids_on == "conversions":
+                valued = per_click(auction, of_query, config.conversion_worth)
+            terms[f"objective_{arm}"] = reward(valued, parsed, clicks, penalties[arm])
+        rows.append({**{key: row[key] for key in KEYS}, **terms})
+    return pl.DataFrame(rows, schema=OBJECTIVE_SCHEMA)
+
+
+def _auction(query_id: str, ad_ids: list[str], bids: list[float], auctions: Mapping[str, Auction]) -> Auction:
+    """The auction of an outcome: with a reserve price it has fewer candidates than the query."""
+    whole = auctions.get(query_id)
+    ads: dict[str, Ad] = {} if whole is None else {ad.ad_id: ad for ad in whole.candidates}
+    missing = [ad_id for ad_id in ad_ids if ad_id not in ads]
+    if whole is None or missing:
+        raise ValueError(
+            f"mechanism_outcomes of query {query_id} don't fit today's test queries and candidates: materialize "
+            "mechanism_outcomes again"
+        )
+    return replace(whole, candidates=tuple(ads[ad_id] for ad_id in ad_ids), bids=tuple(bids))

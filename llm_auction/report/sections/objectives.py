@@ -1,0 +1,96 @@
+"""The report's section on objectives beyond clicks: what each gains of what it guards, and its price in revenue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from llm_auction.evaluation.efficiency import Comparison
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.quality_summary import QualityFigure
+from llm_auction.profiles.arms import ARMS
+from llm_auction.report.plot import Plot
+from llm_auction.report.sections.section import Section
+from llm_auction.report.sections.table import Cell, Table, seed_table
+from llm_auction.report.study import Study
+
+Figures = Mapping[Contender, Mapping[str, QualityFigure]]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A column of `OBJECTIVE_SCHEMA` as people read it: its heading and unit."""
+
+    name: str
+    heading: str
+    unit: str = ""
+
+
+CONVERSIONS = Term("conversions", "Conversions")
+TERMS = (CONVERSIONS,)
+# What each objective is about: the terms that it should move.
+GUARDED = {"conversions": (CONVERSIONS,)}
+
+
+def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
+    """What arms with another objective gain and cost, and the terms of every mechanism, where they were measured."""
+    if not study.objectives:
+        return None
+    return Section(
+        title="Beyond clicks",
+        intro="Arms trained for another objective than clicks: what they gain of it, and its price in revenue.",
+        plots=(),
+        tables=tuple(objective_tables(study)),
+        note="Objective: the reward that the arm is trained for, with the users' own probabilities; LLM-Auction stands "
+        "there under the arm's objective too. Revenue and reward are those of the profile, the same for everybody. "
+        "Against LLM-Auction: paired over the same test queries, with its 95 % interval. Conversions: expected ones "
+        "per answer.",
+    )
+
+
+def objective_tables(study: Study) -> list[Table]:
+    """One table an objective whose arm was evaluated, and one of all terms of all mechanisms."""
+    comparisons = {
+        run.seed: Comparison(run.outcomes, study.resamples, run.seed)
+        for run in study.runs
+        if run.seed in study.objectives
+    }
+    tables = []
+    for arm, guarded in GUARDED.items():
+        rows = {seed: list(_prices(arm, figures, comparisons[seed])) for seed, figures in study.objectives.items()}
+        if any(rows.values()):
+            headings = ("Objective", "Revenue", "Reward", *(one.heading for one in guarded))
+            changes = ", ".join(f"{path} = {value}" for path, value in ARMS[arm].items())
+            headings = (*headings, "Revenue against LLM-Auction")
+            tables.append(seed_table(f"Objective {arm}: {changes}", headings, rows))
+    return [*tables, terms_table(study.objectives)]
+
+
+def terms_table(objectives: Mapping[int, Figures]) -> Table:
+    """Every term of every mechanism, by seed."""
+    rows = {
+        seed: [(one, [_cell(found, term) for term in TERMS]) for one, found in figures.items()]
+        for seed, figures in objectives.items()
+    }
+    return seed_table("What the objectives look at, for every mechanism", [one.heading for one in TERMS], rows)
+
+
+def _prices(arm: str, figures: Figures, comparison: Comparison) -> Iterator[tuple[Contender, list[Cell]]]:
+    """The arm at its last iteration below LLM-Auction at the same one, both under the arm's objective."""
+    last = comparison.last(arm)
+    if last is None or last not in figures:
+        return
+    base = Contender("llm_auction", last.iteration)
+    for one in (base, last):
+        if one not in comparison or one not in figures:
+            continue
+        cells = [Cell.of(figures[one][f"objective_{arm}"].mean)]
+        cells += [Cell.of(comparison.interval(one, f"{name}_per_query")) for name in ("revenue", "reward")]
+        cells += [_cell(figures[one], term) for term in GUARDED[arm]]
+        paired = one == last and base in comparison
+        cells.append(Cell.of(comparison.difference(one, base, "revenue_per_query")) if paired else Cell(""))
+        yield one, cells
+
+
+def _cell(figures: Mapping[str, QualityFigure], term: Term) -> Cell:
+    return Cell.of(figures[term.name].mean, term.unit)

@@ -1,0 +1,42 @@
+"""`objective_terms`: every mechanism that was evaluated, under every objective."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from dagster import DagsterInstance
+
+from assets.evaluation import mechanism_outcomes
+from assets.objective_terms import objective_terms
+from llm_auction.evaluation.objective_terms import OBJECTIVE_SCHEMA
+from llm_auction.profiles.arms import OBJECTIVES
+from resources.lake import Lake
+from tests.evaluated_market import build_market, run
+
+
+def test_every_mechanism_under_every_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_market(tmp_path, monkeypatch)
+    with DagsterInstance.ephemeral() as instance:
+        for name in ("pretrained", "llm_auction"):
+            run(tmp_path, mechanism_outcomes, instance, name)
+        result = run(tmp_path, objective_terms, instance)
+    lake = Lake(data_dir=str(tmp_path))
+    table = lake.read("objective_terms")
+    outcomes = pl.concat([lake.read("mechanism_outcomes", {"mechanism": n}) for n in ("llm_auction", "pretrained")])
+    assert dict(table.schema) == OBJECTIVE_SCHEMA
+    assert table.height == outcomes.height == 3 * 2 * 10
+    assert set(OBJECTIVES) == {name.removeprefix("objective_") for name in table.columns if "objective_" in name}
+    clicks = outcomes["click_probabilities"].list.sum()
+    assert ((table["conversions"] > 0) & (table["conversions"] < clicks)).all()
+    assert (
+        "LLM-Auction, iteration 2"
+        in result.asset_materializations_for_node("objective_terms")[0].metadata["summary"].value
+    )
+
+
+def test_nothing_evaluated_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_market(tmp_path, monkeypatch)
+    with DagsterInstance.ephemeral() as instance, pytest.raises(ValueError, match="materialize mechanism_outcomes"):
+        run(tmp_path, objective_terms, instance)

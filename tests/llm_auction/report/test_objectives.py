@@ -1,0 +1,53 @@
+"""Beyond clicks: what an objective gains beside its price in revenue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from llm_auction.evaluation.objective_terms import objective_terms
+from llm_auction.report.charts import plots
+from llm_auction.report.property_records import property_records
+from llm_auction.report.sections import sections_of
+from llm_auction.report.sections.objectives import GUARDED, TERMS, objective_tables
+from llm_auction.report.study import Study
+from llm_auction.users.conversions import ParametricBuyer
+from tests.synthetic_study import catalog, synthetic_auctions, synthetic_profile, synthetic_run
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    """One arm an objective that answers as LLM-Auction's second iteration does, and earns 2 less."""
+    profile, run = synthetic_profile(0, 10), synthetic_run(0, 10)
+    second = run.outcomes.filter(mechanism="llm_auction", iteration="02")
+    arms = [second.with_columns(pl.lit(arm).alias("mechanism"), pl.col("revenue") - 2.0) for arm in GUARDED]
+    outcomes = pl.concat([run.outcomes, *arms])
+    asked = {auction.query.query_id: auction for auction in synthetic_auctions(profile)}
+    terms = objective_terms(outcomes, asked, profile, ParametricBuyer(catalog()))
+    return Study.of([replace(run, outcomes=outcomes, objectives=terms)], 100)
+
+
+def test_each_objective_has_a_table_with_its_price(study: Study) -> None:
+    *prices, terms = objective_tables(study)
+    assert len(prices) == len(GUARDED)
+    for table, (arm, guarded) in zip(prices, GUARDED.items(), strict=True):
+        assert table.label.startswith(f"Objective {arm}: ")
+        assert table.headings[1:4] == ("Objective", "Revenue", "Reward")
+        (base_name, base), (arm_name, cells) = table.rows
+        assert base_name == "LLM-Auction, iteration 2" and arm_name.endswith(", iteration 2")
+        assert base[0].text == cells[0].text, "the same answers are worth the same"
+        assert base[-1].text == "" and cells[-1].text == "\N{MINUS SIGN}2.00"
+        assert len(cells) == 4 + len(guarded)
+    assert terms.rows[0][0] == "Pretrained"
+    assert len(terms.headings) == 1 + len(TERMS)
+
+
+def test_the_section_and_the_records_are_there_where_it_was_measured(study: Study) -> None:
+    sections = [section.title for section in sections_of(study, plots(study))]
+    assert "Beyond clicks" in sections
+    found = [one for one in property_records(study, study.runs[0]) if one["table"] == "objective_terms"]
+    assert {one["metric"] for one in found} >= {"term_conversions", "objective_conversions"}
+    without = Study.of([replace(study.runs[0], objectives=None)], 50)
+    assert "Beyond clicks" not in [section.title for section in sections_of(without, plots(without))]
