@@ -23,6 +23,9 @@ COLUMN_DESCRIPTIONS = {
     "sample_index": "Showing of this query: several answers are drawn for it.",
     "conversions": "Expected conversions: click probability x the chance of a conversion after a click, summed; null "
     "where users are not parametric.",
+    "infidelity": "Share of what the text says of an ad that is not the ad's own, mean over the answer's ads.",
+    "unfaithful_ads": "Share of the answer's ads of which most of that is not the ad's own.",
+    "objective_fidelity": "Reward of the arm fidelity: less its price of what is said of ads and not their own.",
     "objective_conversions": "Reward of the arm conversions: sum of bid x worth x pCTR x pCVR, minus the penalty.",
 }
 

@@ -201,7 +201,7 @@ def _estimate(
     estimator = clicks_from_pctr(PctrModel.load(store.resolve("pctr", CHAMPION).path))
     logged = [[answer.text] for answer in log.answers]
     penalties = [
-        penalty.of(parse_answer(answer.text, auction.candidates))
+        penalty.of(auction, parse_answer(answer.text, auction.candidates))
         for answer, auction in zip(log.answers, log.auctions, strict=True)
     ]
     return estimate_value(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llm_auction.market import Ad
 
@@ -43,12 +43,14 @@ class ParsedAnswer:
     """What the parser found in an answer.
 
     `inserted_ads` in reading order, each ad once; `format_errors` counts the attempts that match no candidate, plus
-    the repeated insertions of an ad already inserted, which `repetitions` counts alone.
+    the repeated insertions of an ad already inserted, which `repetitions` counts alone. `text` is the answer itself,
+    empty for one that is only thought of.
     """
 
     inserted_ads: tuple[InsertedAd, ...]
     format_errors: int
     repetitions: int = 0
+    text: str = field(default="", compare=False)
 
     @property
     def ad_ids(self) -> tuple[str, ...]:
@@ -81,7 +83,7 @@ def parse_answer(answer: str, candidates: Iterable[Ad]) -> ParsedAnswer:
     remainder = _INSERTION.sub(" ", answer)
     if any(mark in remainder for mark in ATTEMPT_MARKS):
         unmatched += len(_ATTEMPT.findall(remainder))
-    return ParsedAnswer(tuple(inserted.values()), unmatched + repetitions, repetitions)
+    return ParsedAnswer(tuple(inserted.values()), unmatched + repetitions, repetitions, answer)
 
 
 def inserted_title(answer: str, ad_id: str) -> str | None:

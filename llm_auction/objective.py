@@ -6,6 +6,9 @@ The paper names what s_resp punishes (the number of inserted ads and format erro
 (Eq. 8); ours is linear in both and documented here:
 
     s_resp(y) = ad_weight * (number of inserted ads) + error_weight * (number of format errors)
+              + fidelity_weight * (sum of infidelity over the inserted ads)
+
+The last term is not the paper's, and off by default (`llm_auction.fidelity`).
 """
 
 from __future__ import annotations
@@ -14,30 +17,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llm_auction.answers import ParsedAnswer
+from llm_auction.fidelity import infidelity
 from llm_auction.market import Auction
 from llm_auction.profiles.schema import RewardConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """lambda * s_resp(y), in the currency of the bids. Both weights must be >= 0.
+    """lambda * s_resp(y), in the currency of the bids. All weights must be >= 0.
 
     `ad_weight`: the price of showing one more ad; an ad is worth inserting only if its bid x pCTR exceeds it.
     `error_weight`: the price of one format error.
+    `fidelity_weight`: the price of an ad around which nothing is said that the ad says of itself, but what it does not.
     """
 
     lambda_: float = 1.0
     ad_weight: float = 4.0
     error_weight: float = 20.0
+    fidelity_weight: float = 0.0
 
-    def of(self, parsed: ParsedAnswer) -> float:
+    def of(self, auction: Auction, parsed: ParsedAnswer) -> float:
         """lambda * s_resp of one parsed answer."""
-        return self.lambda_ * (self.ad_weight * len(parsed.inserted_ads) + self.error_weight * parsed.format_errors)
+        cost = self.ad_weight * len(parsed.inserted_ads) + self.error_weight * parsed.format_errors
+        if self.fidelity_weight:
+            cost += self.fidelity_weight * sum(infidelity(auction, parsed).values())
+        return self.lambda_ * cost
 
 
 def penalty_of(config: RewardConfig) -> Penalty:
     """The response penalty that a profile's section `reward` sets."""
-    return Penalty(config.lambda_, config.ad_weight, config.error_weight)
+    return Penalty(config.lambda_, config.ad_weight, config.error_weight, config.fidelity_weight)
 
 
 def expected_revenue(auction: Auction, click_probabilities: Mapping[str, float]) -> float:
@@ -59,4 +68,4 @@ def reward(auction: Auction, parsed: ParsedAnswer, click_probabilities: Mapping[
     """
     if set(click_probabilities) != set(parsed.ad_ids):
         raise ValueError(f"click probabilities of {sorted(click_probabilities)} given for ads {sorted(parsed.ad_ids)}")
-    return expected_revenue(auction, click_probabilities) - penalty.of(parsed)
+    return expected_revenue(auction, click_probabilities) - penalty.of(auction, parsed)

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import fmean
 
 import polars as pl
 
 from llm_auction.answers import parse_answer
 from llm_auction.click_values import per_click
 from llm_auction.evaluation.quality import KEYS
+from llm_auction.fidelity import infidelity
 from llm_auction.market import Ad, Auction
 from llm_auction.objective import penalty_of, reward
 from llm_auction.profiles.arms import OBJECTIVES
 from llm_auction.profiles.schema import Profile
 from llm_auction.users.conversions import ParametricBuyer
 
+# An ad counts as unfaithful when more than half of what is said of it is not its own.
+MOSTLY = 0.5
 OBJECTIVE_SCHEMA: dict[str, pl.DataType] = {
     "mechanism": pl.String(),
     "iteration": pl.String(),
@@ -28,6 +32,8 @@ OBJECTIVE_SCHEMA: dict[str, pl.DataType] = {
     "query_id": pl.String(),
     "sample_index": pl.Int64(),
     "conversions": pl.Float64(),
+    "infidelity": pl.Float64(),
+    "unfaithful_ads": pl.Float64(),
     **{f"objective_{arm}": pl.Float64() for arm in OBJECTIVES},
 }
 
@@ -35,7 +41,8 @@ OBJECTIVE_SCHEMA: dict[str, pl.DataType] = {
 def objective_terms(
     outcomes: pl.DataFrame, auctions: Mapping[str, Auction], profile: Profile, buyer: ParametricBuyer | None
 ) -> pl.DataFrame:
-    """Every term of every answer, columns as in `OBJECTIVE_SCHEMA`; null where conversions are not known.
+    """Every term of every answer, columns as in `OBJECTIVE_SCHEMA`; null where conversions are not known, and for the
+    fidelity of an answer without ads.
 
     Args:
         outcomes: rows as in `OUTCOME_SCHEMA`.
@@ -60,7 +67,11 @@ def objective_terms(
         of_query = rates.get(row["query_id"], {})
         clicks = dict(zip(row["inserted_ad_ids"], row["click_probabilities"], strict=True))
         parsed = parse_answer(row["answer"], auction.candidates)
-        terms: dict[str, float] = {}
+        unfaithful = infidelity(auction, parsed)
+        terms: dict[str, float | None] = {
+            "infidelity": fmean(unfaithful.values()) if unfaithful else None,
+            "unfaithful_ads": fmean(one > MOSTLY for one in unfaithful.values()) if unfaithful else None,
+        }
         if buyer:
             terms["conversions"] = sum(chance * of_query[ad_id] for ad_id, chance in clicks.items())
         for arm, config in objectives.items():

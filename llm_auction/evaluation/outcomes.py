@@ -152,7 +152,7 @@ def outcome_row(
 ) -> dict[str, Any]:
     """One row of `OUTCOME_SCHEMA`: what `shown` is worth, given its ads, their click probabilities and the clicks."""
     auction = shown.auction
-    earned, cost = expected_revenue(auction, probabilities), penalty_of(profile.reward).of(parsed)
+    earned, cost = expected_revenue(auction, probabilities), penalty_of(profile.reward).of(auction, parsed)
     value = earned if shown.values is None else expected_revenue(shown.values, probabilities)
     welfare = advertiser_welfare(auction, probabilities, profile.bidding.target_roi)
     return {

@@ -25,7 +25,7 @@ import polars as pl
 from llm_auction.answers import parse_answer
 from llm_auction.market import Ad
 from llm_auction.pctr.encoders import TextEncoder, unit_rows, words
-from llm_auction.users.nativeness import mask_answer
+from llm_auction.sentences import mask_answer
 
 # What tells a reader that something is an ad. The id in the ad format is not text: a page turns it into a link.
 DISCLOSURE = re.compile(

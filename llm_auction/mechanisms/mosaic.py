@@ -184,7 +184,9 @@ class MosaicAuction:
             for ad_id, probability in probabilities.items():
                 odds[row, column[ad_id]] = probability
         rewards = odds * np.asarray(auction.bids, np.float64)
-        costs = np.array([self._penalty.of(parse_answer(answer.text, auction.candidates)) for answer in answers])
+        costs = np.array(
+            [self._penalty.of(auction, parse_answer(answer.text, auction.candidates)) for answer in answers]
+        )
         return CandidateSet(auction, answers, rewards, odds * self._reserve, costs, log_weights, seconds)
 
     def _draw(self, proposal: CandidateSet, samples: int, seed: int, tau: float) -> list[Outcome]:

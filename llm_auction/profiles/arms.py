@@ -24,12 +24,13 @@ ARMS: dict[str, dict[str, object]] = {
     "cheap_errors": {"reward.error_weight": 5.0},
     # Another objective: what it costs in revenue is what the report shows.
     "conversions": {"reward.bids_on": "conversions"},
+    "fidelity": {"reward.fidelity_weight": 10.0},
     # No experiment: real users in place of simulated ones (docs/nightly.md).
     "production": {"feedback.source": "click_log"},
 }
 
 # Arms that want something else than clicks alone: the report says what they gain of it.
-OBJECTIVES = ("conversions",)
+OBJECTIVES = ("conversions", "fidelity")
 
 
 def check_arm(name: str) -> str:

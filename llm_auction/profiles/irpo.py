@@ -71,6 +71,9 @@ class RewardConfig(Section):
     lambda_: Annotated[float, Field(ge=0.0)] = 1.0
     ad_weight: Annotated[float, Field(ge=0.0)] = 4.0
     error_weight: Annotated[float, Field(ge=0.0)] = 20.0
+    fidelity_weight: Annotated[float, Field(ge=0.0)] = Field(
+        0.0, description="Price of an ad about which the text says nothing but what the ad does not say of itself."
+    )
     bids_on: Literal["clicks", "conversions"] = Field(
         "clicks", description="What is worth a bid: a click, or conversions (value = bid x pCTR x pCVR)."
     )

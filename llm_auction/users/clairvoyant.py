@@ -4,8 +4,8 @@ No answer to the query, whoever writes it, has a higher expected reward (Eq. 5 o
 click probabilities). The maximum is found exactly, without enumerating sets:
 
 1. Nativeness raises every click probability of the ad itself; it is 1 at best, and text exists that gives 1 to every
-   inserted ad at once. (An ad's nativeness can also take attention from its competitors; see 2.) Format errors and talk
-   about the insertion only cost.
+   inserted ad at once, and says nothing of it that is not its own. (An ad's nativeness can also take attention from its
+   competitors; see 2.) Format errors and talk about the insertion only cost.
 2. At most one ad of a category is ever best. A category's ads bring sum_i b_i p_i share_i with sum_i share_i = 1: a
    weighted mean of b_i p_i, at most max_i b_i p_i at nativeness 1. Keeping only that ad also leaves fewer ads, thus
    more attention for all and a lower penalty.
@@ -59,7 +59,7 @@ def clairvoyant_reward(
         paid += bid_value
         earned = user.attention(count) * total
         ad_ids = tuple(ad_id for *_, ad_id in ranked[:count])
-        cost = penalty.of(ParsedAnswer(tuple(InsertedAd(ad_id, 0, 0) for ad_id in ad_ids), 0))
+        cost = penalty.of(auction, ParsedAnswer(tuple(InsertedAd(ad_id, 0, 0) for ad_id in ad_ids), 0))
         if earned - cost > best.reward:
             best = ClairvoyantOutcome(earned - cost, user.attention(count) * paid, ad_ids)
     return best

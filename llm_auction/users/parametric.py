@@ -25,7 +25,8 @@ import numpy as np
 
 from llm_auction.answers import parse_answer
 from llm_auction.market import Ad, Auction
-from llm_auction.users.nativeness import mask_answer, nativeness
+from llm_auction.sentences import mask_answer
+from llm_auction.users.nativeness import nativeness
 from llm_auction.users.parameters import UserParameters
 from llm_auction.users.protocol import Judgement
 from llm_auction.users.relevance import Relevance

@@ -27,9 +27,11 @@ class Term:
 
 
 CONVERSIONS = Term("conversions", "Conversions")
-TERMS = (CONVERSIONS,)
+INFIDELITY = Term("infidelity", "Infidelity", "%")
+UNFAITHFUL = Term("unfaithful_ads", "Unfaithful ads", "%")
+TERMS = (CONVERSIONS, INFIDELITY, UNFAITHFUL)
 # What each objective is about: the terms that it should move.
-GUARDED = {"conversions": (CONVERSIONS,)}
+GUARDED = {"conversions": (CONVERSIONS,), "fidelity": (INFIDELITY, UNFAITHFUL)}
 
 
 def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
@@ -44,7 +46,8 @@ def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
         note="Objective: the reward that the arm is trained for, with the users' own probabilities; LLM-Auction stands "
         "there under the arm's objective too. Revenue and reward are those of the profile, the same for everybody. "
         "Against LLM-Auction: paired over the same test queries, with its 95 % interval. Conversions: expected ones "
-        "per answer.",
+        "per answer. Infidelity: of what the text around an ad says, the share that the ad does not say of itself; "
+        "unfaithful ads: those of which that is more than half.",
     )
 
 

@@ -7,13 +7,12 @@ import pytest
 
 from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.market import Ad, Auction, Query, UserProfile
+from llm_auction.sentences import content_stems, mask_answer
 from llm_auction.users.nativeness import (
     LATER_WEIGHT,
     NOT_CROWDED_WEIGHT,
     ON_TOPIC_WEIGHT,
     OWN_WORDS_WEIGHT,
-    content_stems,
-    mask_answer,
     nativeness,
 )
 
