@@ -86,6 +86,11 @@ def parse_answer(answer: str, candidates: Iterable[Ad]) -> ParsedAnswer:
     return ParsedAnswer(tuple(inserted.values()), unmatched + repetitions, repetitions, answer)
 
 
+def readable(answer: str) -> str:
+    """The answer as a person reads it: whatever is written in the ad format stands there by its title."""
+    return _INSERTION.sub(lambda match: match["title"], answer)
+
+
 def inserted_title(answer: str, ad_id: str) -> str | None:
     """The title under which an answer inserts an ad that the catalog may not hold any more; None if it does not."""
     return next((match["title"] for match in _INSERTION.finditer(answer) if match["id"] == ad_id), None)

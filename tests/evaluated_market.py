@@ -60,6 +60,9 @@ class RuleEngine:
             for index, prompt in enumerate(prompts)
         ]
 
+    def tokens_of(self, answer: str, *, finished: bool = True) -> list[int]:
+        return list(range(len(answer.split())))
+
     def log_probabilities(
         self, prompts: Sequence[Messages], answers: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[float]]:

@@ -7,13 +7,14 @@ its objective stands beside what it costs in revenue.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 import polars as pl
 
-from llm_auction.answers import parse_answer
+from llm_auction.answers import parse_answer, readable
 from llm_auction.click_values import per_click
 from llm_auction.evaluation.quality import KEYS
 from llm_auction.fidelity import infidelity
@@ -21,6 +22,7 @@ from llm_auction.market import Ad, Auction
 from llm_auction.objective import penalty_of, reward
 from llm_auction.profiles.arms import OBJECTIVES
 from llm_auction.profiles.schema import Profile
+from llm_auction.restraint import excess_words, repeated_share
 from llm_auction.users.conversions import ParametricBuyer
 
 # An ad counts as unfaithful when more than half of what is said of it is not its own.
@@ -34,6 +36,9 @@ OBJECTIVE_SCHEMA: dict[str, pl.DataType] = {
     "conversions": pl.Float64(),
     "infidelity": pl.Float64(),
     "unfaithful_ads": pl.Float64(),
+    "words": pl.Float64(),
+    "repetition": pl.Float64(),
+    "drift": pl.Float64(),
     **{f"objective_{arm}": pl.Float64() for arm in OBJECTIVES},
 }
 
@@ -41,8 +46,8 @@ OBJECTIVE_SCHEMA: dict[str, pl.DataType] = {
 def objective_terms(
     outcomes: pl.DataFrame, auctions: Mapping[str, Auction], profile: Profile, buyer: ParametricBuyer | None
 ) -> pl.DataFrame:
-    """Every term of every answer, columns as in `OBJECTIVE_SCHEMA`; null where conversions are not known, and for the
-    fidelity of an answer without ads.
+    """Every term of every answer, columns as in `OBJECTIVE_SCHEMA`; null where conversions are not known, for the
+    fidelity of an answer without ads, and for `drift`, which takes the models (`with_drift`).
 
     Args:
         outcomes: rows as in `OUTCOME_SCHEMA`.
@@ -60,7 +65,7 @@ def objective_terms(
     rows = []
     columns = (*KEYS, "answer", "candidate_ad_ids", "bids", "inserted_ad_ids", "click_probabilities")
     for row in outcomes.select(columns).iter_rows(named=True):
-        auction = _auction(row["query_id"], row["candidate_ad_ids"], row["bids"], auctions)
+        auction = auction_of(row, auctions)
         if buyer and row["query_id"] not in rates:
             whole = auctions[row["query_id"]]
             rates[row["query_id"]] = {ad.ad_id: buyer.probability(whole, ad) for ad in whole.candidates}
@@ -71,6 +76,8 @@ def objective_terms(
         terms: dict[str, float | None] = {
             "infidelity": fmean(unfaithful.values()) if unfaithful else None,
             "unfaithful_ads": fmean(one > MOSTLY for one in unfaithful.values()) if unfaithful else None,
+            "words": float(excess_words(row["answer"], 0)),
+            "repetition": repeated_share(readable(row["answer"])),
         }
         if buyer:
             terms["conversions"] = sum(chance * of_query[ad_id] for ad_id, chance in clicks.items())
@@ -83,14 +90,32 @@ def objective_terms(
     return pl.DataFrame(rows, schema=OBJECTIVE_SCHEMA)
 
 
-def _auction(query_id: str, ad_ids: list[str], bids: list[float], auctions: Mapping[str, Auction]) -> Auction:
-    """The auction of an outcome: with a reserve price it has fewer candidates than the query."""
-    whole = auctions.get(query_id)
+def with_drift(terms: pl.DataFrame, policy: Sequence[float], pretrained: Sequence[float]) -> pl.DataFrame:
+    """The terms with `drift`: log pi(y) - log pi_0(y) of each answer, nats.
+
+    Its mean over answers that pi gives estimates KL(pi || pi_0) (Eq. 2).
+
+    Args:
+        terms: of one model's answers.
+        policy, pretrained: log-probabilities of the same answers, in their order.
+    """
+    drift = [own - before for own, before in zip(policy, pretrained, strict=True)]
+    return terms.with_columns(drift=pl.Series(drift, dtype=pl.Float64))
+
+
+def auction_of(outcome: Mapping[str, Any], auctions: Mapping[str, Auction]) -> Auction:
+    """The auction of an outcome: with a reserve price it has fewer candidates than the query.
+
+    Raises:
+        ValueError: the query or a candidate is not among the auctions.
+    """
+    whole = auctions.get(outcome["query_id"])
     ads: dict[str, Ad] = {} if whole is None else {ad.ad_id: ad for ad in whole.candidates}
-    missing = [ad_id for ad_id in ad_ids if ad_id not in ads]
+    missing = [ad_id for ad_id in outcome["candidate_ad_ids"] if ad_id not in ads]
     if whole is None or missing:
         raise ValueError(
-            f"mechanism_outcomes of query {query_id} don't fit today's test queries and candidates: materialize "
-            "mechanism_outcomes again"
+            f"mechanism_outcomes of query {outcome['query_id']} don't fit today's test queries and candidates: "
+            "materialize mechanism_outcomes again"
         )
-    return replace(whole, candidates=tuple(ads[ad_id] for ad_id in ad_ids), bids=tuple(bids))
+    candidates = tuple(ads[ad_id] for ad_id in outcome["candidate_ad_ids"])
+    return replace(whole, candidates=candidates, bids=tuple(outcome["bids"]))

@@ -25,6 +25,7 @@ import polars as pl
 from llm_auction.answers import parse_answer
 from llm_auction.market import Ad
 from llm_auction.pctr.encoders import TextEncoder, unit_rows, words
+from llm_auction.restraint import repeated_share
 from llm_auction.sentences import mask_answer
 
 # What tells a reader that something is an ad. The id in the ad format is not text: a page turns it into a link.
@@ -99,13 +100,6 @@ def answer_quality(outcomes: pl.DataFrame, ads: Mapping[str, Ad], encoder: TextE
         for keys, one in zip(outcomes.select(KEYS).iter_rows(named=True), read, strict=True)
     ]
     return pl.DataFrame(rows, schema=QUALITY_SCHEMA)
-
-
-def repeated_share(text: str) -> float:
-    """The share of word triples that stood in the text before; 0 for fewer than two triples."""
-    tokens = words(text)
-    triples = list(zip(tokens, tokens[1:], tokens[2:], strict=False))
-    return 1 - len(set(triples)) / len(triples) if triples else 0.0
 
 
 def _metrics(read: ReadAnswer, vectors: np.ndarray) -> dict[str, float | None]:

@@ -25,12 +25,14 @@ ARMS: dict[str, dict[str, object]] = {
     # Another objective: what it costs in revenue is what the report shows.
     "conversions": {"reward.bids_on": "conversions"},
     "fidelity": {"reward.fidelity_weight": 10.0},
+    "quality_guard": {"reward.length_weight": 0.5, "reward.repetition_weight": 20.0},
+    "kl_budget": {"dpo.reference": "base", "dpo.max_kl": 5.0},
     # No experiment: real users in place of simulated ones (docs/nightly.md).
     "production": {"feedback.source": "click_log"},
 }
 
 # Arms that want something else than clicks alone: the report says what they gain of it.
-OBJECTIVES = ("conversions", "fidelity")
+OBJECTIVES = ("conversions", "fidelity", "quality_guard", "kl_budget")
 
 
 def check_arm(name: str) -> str:

@@ -13,6 +13,7 @@ from llm_auction.profiles.schema import (
     PreferenceConfig,
     Profile,
     PropertiesConfig,
+    RewardConfig,
     SamplingConfig,
 )
 
@@ -64,6 +65,7 @@ def paper() -> Profile:
         feedback=FeedbackConfig(answers_per_query=10),
         pctr=PctrConfig(encoder="Qwen/Qwen3-Embedding-0.6B"),
         preferences=PreferenceConfig(answers_per_query=5),
+        reward=RewardConfig(free_words=250),
         dpo=DpoConfig(learning_rate=1e-6, epochs=1, prompts_per_step=64, sft_weight=0.0),
         evaluation=EvaluationConfig(test_queries=3000, answers_per_query=1),
     )

@@ -74,6 +74,11 @@ class RewardConfig(Section):
     fidelity_weight: Annotated[float, Field(ge=0.0)] = Field(
         0.0, description="Price of an ad about which the text says nothing but what the ad does not say of itself."
     )
+    length_weight: Annotated[float, Field(ge=0.0)] = Field(0.0, description="Price of a word beyond free_words.")
+    free_words: Annotated[int, Field(ge=0)] = Field(30, description="Words of an answer that cost nothing.")
+    repetition_weight: Annotated[float, Field(ge=0.0)] = Field(
+        0.0, description="Price of an answer that is all repetition; a share of it for repeated word triples."
+    )
     bids_on: Literal["clicks", "conversions"] = Field(
         "clicks", description="What is worth a bid: a click, or conversions (value = bid x pCTR x pCVR)."
     )

@@ -14,6 +14,7 @@ from assets import (
     evaluation,
     incentives,
     market,
+    objective_terms,
     reserve_prices,
     reward_model_ablation,
 )
@@ -24,6 +25,7 @@ from assets.metadata import table_metadata
 from llm_auction.evaluation.bid_curves import CURVE_SCHEMA
 from llm_auction.evaluation.incentive_table import INCENTIVE_SCHEMA
 from llm_auction.evaluation.judged_quality import JUDGED_SCHEMA
+from llm_auction.evaluation.objective_terms import OBJECTIVE_SCHEMA
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.evaluation.quality import QUALITY_SCHEMA
 from llm_auction.evaluation.reserve_effects import RESERVE_SCHEMA
@@ -39,6 +41,7 @@ TABLES: dict[str, tuple[Iterable[str], Mapping[str, str]]] = {
     "bid_monotonicity": (CURVE_SCHEMA, CURVE_COLUMNS),
     "bid_continuity": (["scope", *CURVE_SCHEMA], bid_continuity.COLUMN_DESCRIPTIONS),
     "incentive_report": (INCENTIVE_SCHEMA, incentives.COLUMN_DESCRIPTIONS),
+    "objective_terms": (OBJECTIVE_SCHEMA, objective_terms.COLUMN_DESCRIPTIONS),
     "reserve_prices": (RESERVE_SCHEMA, reserve_prices.COLUMN_DESCRIPTIONS),
     "reward_model_ablation": (ABLATION_SCHEMA, reward_model_ablation.COLUMN_DESCRIPTIONS),
     "click_log": (load_suite("click_log").schema, click_log.ANSWER_COLUMNS),

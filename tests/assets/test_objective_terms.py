@@ -28,6 +28,10 @@ def test_every_mechanism_under_every_objective(tmp_path: Path, monkeypatch: pyte
     assert dict(table.schema) == OBJECTIVE_SCHEMA
     assert table.height == outcomes.height == 3 * 2 * 10
     assert set(OBJECTIVES) == {name.removeprefix("objective_") for name in table.columns if "objective_" in name}
+    newest = table.filter(iteration="02")
+    assert newest["drift"].to_list() == [0.0] * 20, "both models find every answer equally likely"
+    assert table.filter(pl.col("iteration") != "02")["drift"].null_count() == 20
+    assert ((table["words"] >= 5) & (table["repetition"] == 0.0)).all()
     clicks = outcomes["click_probabilities"].list.sum()
     assert ((table["conversions"] > 0) & (table["conversions"] < clicks)).all()
     assert (

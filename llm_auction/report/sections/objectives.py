@@ -29,9 +29,17 @@ class Term:
 CONVERSIONS = Term("conversions", "Conversions")
 INFIDELITY = Term("infidelity", "Infidelity", "%")
 UNFAITHFUL = Term("unfaithful_ads", "Unfaithful ads", "%")
-TERMS = (CONVERSIONS, INFIDELITY, UNFAITHFUL)
+WORDS = Term("words", "Words", "tokens")
+REPETITION = Term("repetition", "Repetition", "%")
+DRIFT = Term("drift", "Drift, nats")
+TERMS = (CONVERSIONS, INFIDELITY, UNFAITHFUL, WORDS, REPETITION, DRIFT)
 # What each objective is about: the terms that it should move.
-GUARDED = {"conversions": (CONVERSIONS,), "fidelity": (INFIDELITY, UNFAITHFUL)}
+GUARDED = {
+    "conversions": (CONVERSIONS,),
+    "fidelity": (INFIDELITY, UNFAITHFUL),
+    "quality_guard": (WORDS, REPETITION),
+    "kl_budget": (DRIFT,),
+}
 
 
 def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
@@ -47,7 +55,9 @@ def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
         "there under the arm's objective too. Revenue and reward are those of the profile, the same for everybody. "
         "Against LLM-Auction: paired over the same test queries, with its 95 % interval. Conversions: expected ones "
         "per answer. Infidelity: of what the text around an ad says, the share that the ad does not say of itself; "
-        "unfaithful ads: those of which that is more than half.",
+        "unfaithful ads: those of which that is more than half. Repetition: word triples that stood in the answer "
+        "before. Drift: log-probability of an answer under the model less that under the pretrained one; the mean "
+        "estimates their KL.",
     )
 
 

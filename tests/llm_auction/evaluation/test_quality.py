@@ -12,7 +12,7 @@ import pytest
 from llm_auction.answers import render_insertion
 from llm_auction.evaluation.judged_quality import SCALES, judged_quality
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.evaluation.quality import answer_quality, read_answer, repeated_share
+from llm_auction.evaluation.quality import answer_quality, read_answer
 from llm_auction.evaluation.quality_summary import quality_figures
 from llm_auction.market import Ad, Auction
 from llm_auction.report.sections.quality import quality_tables
@@ -89,12 +89,6 @@ def test_where_a_metric_is_not_defined_it_is_null() -> None:
 )
 def test_disclosure_counts_the_answers_own_words(text: str, disclosed: float) -> None:
     assert measured(text)["disclosure"] == disclosed
-
-
-def test_repetition() -> None:
-    assert repeated_share("one two three four") == 0.0
-    assert repeated_share("go out now go out now go out now") == pytest.approx(1 - 3 / 7)
-    assert repeated_share("two words") == 0.0
 
 
 def test_a_candidate_that_the_catalog_lost_is_named() -> None:

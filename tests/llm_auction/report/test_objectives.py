@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from llm_auction.evaluation.objective_terms import objective_terms
+from llm_auction.evaluation.objective_terms import objective_terms, with_drift
 from llm_auction.report.charts import plots
 from llm_auction.report.property_records import property_records
 from llm_auction.report.sections import sections_of
@@ -26,6 +26,7 @@ def study() -> Study:
     outcomes = pl.concat([run.outcomes, *arms])
     asked = {auction.query.query_id: auction for auction in synthetic_auctions(profile)}
     terms = objective_terms(outcomes, asked, profile, ParametricBuyer(catalog()))
+    terms = with_drift(terms, [-1.0] * terms.height, [-3.0] * terms.height)
     return Study.of([replace(run, outcomes=outcomes, objectives=terms)], 100)
 
 
@@ -40,6 +41,7 @@ def test_each_objective_has_a_table_with_its_price(study: Study) -> None:
         assert base[0].text == cells[0].text, "the same answers are worth the same"
         assert base[-1].text == "" and cells[-1].text == "\N{MINUS SIGN}2.00"
         assert len(cells) == 4 + len(guarded)
+        assert (arm == "kl_budget") is (cells[3].text == "2.00")
     assert terms.rows[0][0] == "Pretrained"
     assert len(terms.headings) == 1 + len(TERMS)
 
