@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 import pytest
 
 from llm_auction.evaluation.objective_terms import objective_terms, with_drift
-from llm_auction.report.charts import plots
 from llm_auction.report.property_records import property_records
-from llm_auction.report.sections import sections_of
-from llm_auction.report.sections.objectives import GUARDED, TERMS, objective_tables
+from llm_auction.report.sections import SECTIONS
+from llm_auction.report.sections.objectives import GUARDED, TERMS, objective_tables, objectives_section
 from llm_auction.report.study import Study
 from llm_auction.users.conversions import ParametricBuyer
 from tests.synthetic_study import catalog, synthetic_auctions, synthetic_profile, synthetic_run
+
+# Nothing but outcomes and objectives.
+BARE: dict[str, Any] = {"fits": (), "bid_curves": None, "continuity": None, "incentives": None, "quality": None}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def study() -> Study:
     asked = {auction.query.query_id: auction for auction in synthetic_auctions(profile)}
     terms = objective_terms(outcomes, asked, profile, ParametricBuyer(catalog()))
     terms = with_drift(terms, [-1.0] * terms.height, [-3.0] * terms.height)
-    return Study.of([replace(run, outcomes=outcomes, objectives=terms)], 100)
+    return Study.of([replace(run, **BARE, outcomes=outcomes, objectives=terms)], 100)
 
 
 def test_each_objective_has_a_table_with_its_price(study: Study) -> None:
@@ -47,9 +50,9 @@ def test_each_objective_has_a_table_with_its_price(study: Study) -> None:
 
 
 def test_the_section_and_the_records_are_there_where_it_was_measured(study: Study) -> None:
-    sections = [section.title for section in sections_of(study, plots(study))]
-    assert "Beyond clicks" in sections
+    section = objectives_section(study, {})
+    assert section is not None and section.title == "Beyond clicks"
+    assert objectives_section in SECTIONS
     found = [one for one in property_records(study, study.runs[0]) if one["table"] == "objective_terms"]
     assert {one["metric"] for one in found} >= {"term_conversions", "objective_conversions"}
-    without = Study.of([replace(study.runs[0], objectives=None)], 50)
-    assert "Beyond clicks" not in [section.title for section in sections_of(without, plots(without))]
+    assert objectives_section(replace(study, objectives={}), {}) is None
