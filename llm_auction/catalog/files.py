@@ -55,14 +55,18 @@ def detect_format(path: Path) -> str:
         return "merchant-xml"
     if text.startswith("{"):
         return "jsonl"
+    if text.startswith("["):
+        raise SourceError(f"{path} is a JSON array: write it as JSON Lines, one object a line")
     header = text.splitlines()[0]
     if "\t" in header:
         names = {merchant_name(name.strip('"')) for name in header.split("\t")}
         return "merchant-tsv" if {"id", "title"} <= names and names & MERCHANT_MARKS else "tsv"
     if "," in header:
         return "csv"
-    hint = "; a JSON array must be written as JSON Lines, one object a line" if text.startswith("[") else ""
-    raise SourceError(f"{path}: the format can't be told from its content (beginning with {header[:60]!r}){hint}")
+    separator = next((character for character in ";|" if character in header), None)
+    if separator is not None:
+        raise SourceError(f"{path}: its columns seem to be separated by {separator!r}: save it with commas or tabs")
+    raise SourceError(f"{path}: the format can't be told from its content (beginning with {header[:60]!r})")
 
 
 def read_rows(path: Path, format_: str) -> Iterator[SourceRow]:

@@ -69,11 +69,13 @@ def _population(
     seed: int,
 ) -> Population:
     rows = len(asked) + len(rejected)
+    if not rows:
+        raise SourceError(f"no queries in {config.queries_source}")
     if not asked or len(rejected) / rows > config.max_rejected_share:
         first = "; ".join(f"{row.source}:{row.row} {row.field} {row.reason}" for row in rejected[:_EXAMPLES])
         raise SourceError(
             f"{len(rejected)} of {rows} queries are rejected, more than population.max_rejected_share = "
-            f"{config.max_rejected_share:g} allows. First: {first or 'the file holds no queries'}"
+            f"{config.max_rejected_share:g} allows. First: {first}"
         )
     texts: dict[str, str] = {}
     given: dict[str, Split] = {}
