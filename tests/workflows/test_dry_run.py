@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
@@ -64,3 +68,24 @@ def test_what_can_not_be_read_is_an_error(plan) -> None:  # type: ignore[no-unty
         plan("smoke", "catalog.source=nowhere.csv")
     with pytest.raises(ValueError, match="no prompt template 'ad_llm_v9'"):
         plan("smoke", "ad_llm.prompt=ad_llm_v9")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), r"half has no config\.json"),
+        (lambda folder: (folder / "config.json").write_text("{"), r"config\.json is not valid JSON"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 1000), r"model\.safetensors can't be read"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "half has no safetensors weights"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "half has no tokenizer"),
+    ],
+)
+def test_a_half_written_model_is_named_before_anything_runs(  # type: ignore[no-untyped-def]
+    plan, tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    folder = tmp_path / "half"
+    with as_file(files("llm_auction.base") / "model") as model:
+        shutil.copytree(model, folder)
+    damage(folder)
+    with pytest.raises(ValueError, match=message):
+        plan("smoke", f"ad_llm.base={folder}")

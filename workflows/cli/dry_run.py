@@ -44,14 +44,20 @@ def dry_run(console: Console, profile: Profile) -> int:
 
 
 def local_base(profile: Profile) -> Path | None:
-    """The directory of the base model where it is on this machine; nothing is downloaded."""
+    """The directory of the base model where it is on this machine; nothing is downloaded.
+
+    Raises:
+        ValueError: a directory of the user's own that is no complete model.
+    """
     from huggingface_hub import snapshot_download
 
-    from assets.base import base_model_dir
+    from assets.base import base_model_dir, inspect_model_dir
 
     name = profile.ad_llm.base
     if name == "embedded" or Path(name).expanduser().is_dir() or name.count("/") != 1 or name.startswith("."):
-        return base_model_dir(profile.ad_llm)
+        folder = base_model_dir(profile.ad_llm)
+        inspect_model_dir(folder)
+        return folder
     try:
         return Path(snapshot_download(name, revision=profile.ad_llm.revision, local_files_only=True))
     except Exception:  # the hub's client raises several unrelated types; all mean: not here
