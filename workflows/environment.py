@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 ROOT = Path(__file__).resolve().parents[1]
-SEED_VARIABLE = "LLM_AUCTION__SEED"
 
 # No tool reports home, unless the user says so; and one thread a process: the embedded models are small, and threads
 # that wait for each other are slower than one.

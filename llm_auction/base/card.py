@@ -68,7 +68,7 @@ def write_card(directory: Path, config: PretrainConfig, prompts: int = 100) -> N
         parameters=engine.model.num_parameters(),
         vocabulary=engine.model.config.vocab_size,
         steps=config.steps,
-        documents=" or ".join(map(str, sorted({stage.documents for stage in config.stages}))) + " documents",
+        documents=f"{_range([stage.documents for stage in config.stages])} documents",
         seed=config.seed,
         tokens=trained["tokens"],
         loss=trained["loss"],
@@ -79,6 +79,10 @@ def write_card(directory: Path, config: PretrainConfig, prompts: int = 100) -> N
         rows=_rows(figures),
     )
     (directory / "README.md").write_text(card, encoding="utf-8")
+
+
+def _range(numbers: Sequence[int]) -> str:
+    return f"{min(numbers)} to {max(numbers)}" if len(set(numbers)) > 1 else str(numbers[0])
 
 
 def _rows(figures: Sequence[Acceptance]) -> str:

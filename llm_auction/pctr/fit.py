@@ -7,43 +7,36 @@ test users are shared by all members and only ever measured on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from llm_auction.pctr.calibration import Calibration, fit_calibration, sigmoid
+from llm_auction.pctr.calibration import Calibration, fit_calibration
 from llm_auction.pctr.encoders import open_encoder
 from llm_auction.pctr.features import Features, build_features, topics_of
 from llm_auction.pctr.impressions import Impression
-from llm_auction.pctr.metrics import ReliabilityBin, log_loss, quality, reliability_bins
-from llm_auction.pctr.model import PctrModel, PctrSettings, batch_of, network_inputs
+from llm_auction.pctr.member import EpochCallback, fit_member
+from llm_auction.pctr.metrics import quality
+from llm_auction.pctr.model import PctrModel, PctrSettings, network_inputs
 from llm_auction.pctr.split import Split, split_impressions
-from llm_auction.pctr.wide import fit_wide
 from llm_auction.profiles.schema import PctrConfig
 from llm_auction.seeds import derive_seed
 
-if TYPE_CHECKING:
-    from llm_auction.pctr.network import PctrNetwork
-
 MEMBERS = 3
 DROPOUT = 0.15
-WEIGHT_DECAY = 1e-3
-
-EpochCallback = Callable[[dict[str, float]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """A fitted model, its metrics on the test rows, the reliability curve behind the ECE, and the loss by epoch.
+    """A fitted model, its metrics on the test rows, and the loss by epoch.
 
     `test` are the rows of held-out users and questions: no member saw them, so that other models can be judged on them.
     """
 
     model: PctrModel
     metrics: dict[str, Any]
-    reliability: tuple[ReliabilityBin, ...]
     history: tuple[dict[str, float], ...]
     test: np.ndarray
 
@@ -104,7 +97,7 @@ def fit_pctr(
     history: list[dict[str, float]] = []
     networks = []
     for member, split in enumerate(splits):
-        network, epochs = _fit_member(
+        network, epochs = fit_member(
             inputs,
             clicked,
             counts,
@@ -134,7 +127,7 @@ def fit_pctr(
     # What is saved with the model must be the same for the same seed and feedback, so it holds no clock time.
     model.metrics = metrics
     timed = {**metrics, "seconds": time.perf_counter() - began}
-    return FitResult(model, timed, reliability_bins(probabilities, clicked[test]), tuple(history), test)
+    return FitResult(model, timed, tuple(history), test)
 
 
 def keep_pctr(model: PctrModel, impressions: Sequence[Impression], config: PctrConfig, seed: int) -> FitResult:
@@ -144,7 +137,7 @@ def keep_pctr(model: PctrModel, impressions: Sequence[Impression], config: PctrC
         ValueError: too few questions to hold any out.
     """
     split = split_impressions(impressions, config.validation_share, seed)
-    return FitResult(model, {"split": split.kind, "impressions": len(impressions)}, (), (), split.test)
+    return FitResult(model, {"split": split.kind, "impressions": len(impressions)}, (), split.test)
 
 
 def evaluate_pctr(
@@ -184,7 +177,6 @@ def _relative(weights: np.ndarray | None, n: int) -> np.ndarray:
 
 def _as_strangers(features: Features) -> Features:
     """The same impressions by users without a row of their own, as test users are."""
-
     return replace(features, user=np.full(len(features), "", dtype=object))
 
 
@@ -199,104 +191,3 @@ def _calibrate(
         labels.append(clicked[split.validation])
         weights.append(counts[split.validation])
     return fit_calibration(np.concatenate(logits), np.concatenate(labels), np.concatenate(weights))
-
-
-def _fit_member(
-    inputs: dict[str, Any],
-    clicked: np.ndarray,
-    counts: np.ndarray,
-    split: Split,
-    settings: PctrSettings,
-    config: PctrConfig,
-    seed: int,
-    start: PctrModel | None,
-    member: int,
-    on_epoch: EpochCallback | None,
-) -> tuple[PctrNetwork, list[dict[str, float]]]:
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = settings.network()
-        if start is None:
-            _standardise(network, inputs["dense"][split.train])
-        else:
-            _continue_from(network, settings, start, member)
-        labels = torch.from_numpy(clicked.astype(np.float32))
-        # The wide part is at its optimum already, unless these are the first steps on new feedback.
-        frozen = ("wide", "pair") if start is None else ()
-        learnt = [weight for name, weight in network.named_parameters() if not name.startswith(frozen)]
-        optimizer = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=WEIGHT_DECAY)
-        loss_of = torch.nn.functional.binary_cross_entropy_with_logits
-        weight = torch.from_numpy(counts.astype(np.float32))
-        unknown = dict(inputs, user=torch.zeros_like(inputs["user"]))
-        train = torch.from_numpy(split.train)
-        if start is None:
-            fit_wide(network, inputs, labels, weight, train)
-        best_state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        best_loss, waited = _loss_on(network, unknown, clicked, counts, split.validation), 0
-        history = []
-        for epoch in range(1, config.max_epochs + 1):
-            network.train()
-            total = 0.0
-            for rows in train[torch.randperm(len(train))].split(config.batch_size):
-                loss = loss_of(network(*batch_of(inputs, rows)), labels[rows], weight[rows])
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                total += float(loss.detach()) * len(rows)
-            validation_loss = _loss_on(network, unknown, clicked, counts, split.validation)
-            record = {
-                "member": member,
-                "epoch": epoch,
-                "train_loss": total / len(train),
-                "validation_loss": validation_loss,
-            }
-            history.append(record)
-            if on_epoch is not None:
-                on_epoch(record)
-            if validation_loss < best_loss:
-                best_loss, waited = validation_loss, 0
-                best_state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-            else:
-                waited += 1
-                if waited >= config.patience:
-                    break
-        network.load_state_dict(best_state)
-        network.eval()
-    return network, history
-
-
-def _loss_on(
-    network: PctrNetwork, inputs: dict[str, Any], clicked: np.ndarray, counts: np.ndarray, rows: np.ndarray
-) -> float:
-    import torch
-
-    network.eval()
-    with torch.inference_mode():
-        logits = network(*batch_of(inputs, torch.from_numpy(rows))).numpy()
-    return log_loss(sigmoid(logits), clicked[rows], counts[rows])
-
-
-def _standardise(network: PctrNetwork, dense: Any) -> None:
-    network.dense_mean.copy_(dense.mean(dim=0))
-    scale = dense.std(dim=0, unbiased=False)
-    network.dense_scale.copy_(scale.where(scale > 1e-3, scale.new_ones(())))
-
-
-def _continue_from(network: PctrNetwork, settings: PctrSettings, start: PctrModel, member: int) -> None:
-    """Copy the weights of an older model; embedding rows follow their ids, new ids begin at the unknown row."""
-    old = start.networks[member % len(start.networks)].state_dict()
-    new = network.state_dict()
-    ids = {
-        "user.weight": (settings.users, start.settings.users),
-        "ad.weight": (settings.ads, start.settings.ads),
-        "ad_topic.weight": (settings.ads, start.settings.ads),
-        "category_topic.weight": (settings.categories, start.settings.categories),
-    }
-    for name, (now, before) in ids.items():
-        place = {key: index for index, key in enumerate(before, start=1)}
-        old[name] = old[name][[0, *(place.get(key, 0) for key in now)]]
-    if any(old[name].shape != tensor.shape for name, tensor in new.items()):
-        raise ValueError("pCTR: the model to start from has another shape; fit afresh instead of continuing from it")
-    network.load_state_dict(old)

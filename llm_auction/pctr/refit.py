@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llm_auction.pctr.fit import EpochCallback, FitResult, fit_pctr
+from llm_auction.pctr.fit import FitResult, fit_pctr
 from llm_auction.pctr.impressions import Impression
+from llm_auction.pctr.member import EpochCallback
 from llm_auction.pctr.model import PctrModel
 from llm_auction.profiles.schema import PctrConfig
 

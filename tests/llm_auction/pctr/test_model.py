@@ -41,7 +41,7 @@ def test_the_metrics_are_those_of_the_test_rows(fitted: FitResult, market: Marke
     figures = evaluate_pctr(fitted.model, rows, market.clicked[fitted.test], market.probabilities[fitted.test])
     assert figures["auc"] == pytest.approx(fitted.metrics["auc"])
     assert figures["ece"] == pytest.approx(fitted.metrics["ece"])
-    assert sum(part.count for part in fitted.reliability) == len(fitted.test) == fitted.metrics["n"]
+    assert len(fitted.test) == fitted.metrics["n"]
     assert {"bayes_auc", "log_loss", "split", "epochs", "seconds"} <= set(fitted.metrics)
 
 
