@@ -14,8 +14,10 @@ class EvaluationConfig(Section):
 
     test_queries: Positive = Field(100, description="At most this many of the held-out queries.")
     answers_per_query: Positive = Field(4, description="Answers drawn for each test query by one-answer mechanisms.")
-    mosaic_candidates: Positive = 20
-    mosaic_taus: tuple[Annotated[float, Field(gt=0.0)], ...] = (0.1, 1.0, 10.0)
+    mosaic_candidates: Positive = Field(20, description="Answers that MOSAIC draws and chooses from.")
+    mosaic_taus: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
+        (0.1, 1.0, 10.0), description="Temperatures of its softmax over their scores."
+    )
     rag_winners: tuple[Positive, ...] = Field((1, 2, 3), description="k of RAG-Auction: ads sold for one whole answer.")
     rag_segments: Positive = Field(3, description="Segments that RAG-Auction sells one by one.")
     best_of: tuple[Positive, ...] = Field((1, 5, 20, 100), description="N of best-of-N under the true reward.")
@@ -25,7 +27,7 @@ class EvaluationConfig(Section):
     reserve_prices: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
         (20.0, 40.0, 60.0, 80.0), description="What the asset reserve_prices compares with no reserve."
     )
-    bootstrap_resamples: Positive = 2000
+    bootstrap_resamples: Positive = Field(2000, description="Behind every interval.")
 
 
 class PropertiesConfig(Section):

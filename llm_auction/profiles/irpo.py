@@ -13,8 +13,8 @@ from llm_auction.profiles.section import Positive, Section, Share
 class BiddingConfig(Section):
     """Bids: uniform integers, drawn anew in each iteration and phase."""
 
-    low: Annotated[int, Field(ge=0)] = 1
-    high: Annotated[int, Field(ge=0)] = 100
+    low: Annotated[int, Field(ge=0)] = Field(1, description="Lowest bid, currency units a click.")
+    high: Annotated[int, Field(ge=0)] = Field(100, description="Highest bid.")
     target_roi: Annotated[float, Field(ge=1.0)] = Field(
         1.0, description="Value of a click to its advertiser, as a multiple of the bid; 1: bids are values."
     )
@@ -36,9 +36,9 @@ class FeedbackConfig(Section):
     first_day: date | None = Field(None, description="Of a click log; None takes all days before last_day.")
     last_day: date | None = Field(None, description="Of a click log; None takes all days after first_day.")
     max_logged_answers: Positive = Field(20_000, description="Of a click log with more, as many are drawn at random.")
-    answers_per_query: Positive = 5
-    min_ctr: Share = 0.02
-    max_ctr: Share = 0.98
+    answers_per_query: Positive = Field(5, description="Answers shown to users for each training query.")
+    min_ctr: Share = Field(0.02, description="Fewer clicks an ad stop the iteration.")
+    max_ctr: Share = Field(0.98, description="So do more.")
     max_format_error_rate: Share = Field(0.5, description="Share of answers with a format error.")
     min_volume_share: Share = Field(0.99, description="Least answers, as a share of queries x answers_per_query.")
     conversion_hours: Annotated[float, Field(gt=0.0)] = Field(
@@ -52,14 +52,14 @@ class PctrConfig(Section):
     """The reward model (Eq. 3, Eq. 4)."""
 
     encoder: str = Field("hashing", description='"hashing", or a sentence-transformers model by name or path.')
-    user_dim: Positive = 64
-    ad_dim: Positive = 32
-    hidden: tuple[Positive, ...] = (128, 64, 32)
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
-    batch_size: Positive = 256
-    max_epochs: Positive = 30
-    patience: Positive = 4
-    validation_share: Share = 0.1
+    user_dim: Positive = Field(64, description="Width of a user's embedding.")
+    ad_dim: Positive = Field(32, description="Width of an ad's.")
+    hidden: tuple[Positive, ...] = Field((128, 64, 32), description="Widths of the hidden layers.")
+    learning_rate: Annotated[float, Field(gt=0.0)] = Field(1e-3, description="Of AdamW.")
+    batch_size: Positive = Field(256, description="Impressions a step.")
+    max_epochs: Positive = Field(30, description="Most passes over the feedback.")
+    patience: Positive = Field(4, description="Epochs without a better validation loss before it stops.")
+    validation_share: Share = Field(0.1, description="Share of users held out to stop on, and as many to measure on.")
     accumulate: bool = Field(True, description="Fit on the feedback of all iterations so far, not only the newest.")
     answer_features: bool = Field(True, description="Whether the model reads the answer; False for an ablation.")
     refit: bool = Field(True, description="False keeps the model of iteration 01 for all later ones (an ablation).")
@@ -68,9 +68,9 @@ class PctrConfig(Section):
 class RewardConfig(Section):
     """What an answer is worth (Eq. 5): what bids are for, and the weights of `llm_auction.objective.Penalty`."""
 
-    lambda_: Annotated[float, Field(ge=0.0)] = 1.0
-    ad_weight: Annotated[float, Field(ge=0.0)] = 4.0
-    error_weight: Annotated[float, Field(ge=0.0)] = 20.0
+    lambda_: Annotated[float, Field(ge=0.0)] = Field(1.0, description="Weight of the whole penalty against revenue.")
+    ad_weight: Annotated[float, Field(ge=0.0)] = Field(4.0, description="Price of every ad.")
+    error_weight: Annotated[float, Field(ge=0.0)] = Field(20.0, description="Price of every format error.")
     fidelity_weight: Annotated[float, Field(ge=0.0)] = Field(
         0.0, description="Price of an ad about which the text says nothing but what the ad does not say of itself."
     )
@@ -90,7 +90,7 @@ class RewardConfig(Section):
 class PreferenceConfig(Section):
     """Phase 2: M answers a query under fresh bids, the winner and the losers."""
 
-    answers_per_query: Annotated[int, Field(ge=2)] = 10
+    answers_per_query: Annotated[int, Field(ge=2)] = Field(10, description="M: answers drawn for each training query.")
     temperature: float | None = Field(None, gt=0.0, description="Of these answers only; None takes sampling's.")
     top_p: float | None = Field(None, gt=0.0, le=1.0, description="Of these answers only; None takes sampling's.")
     delta_th: Annotated[float, Field(ge=0.0)] = Field(10.0, description="Least reward gap of a loser to the winner.")
@@ -102,11 +102,11 @@ class PreferenceConfig(Section):
 class DpoConfig(Section):
     """Preference optimisation (Eq. 6)."""
 
-    beta: Annotated[float, Field(gt=0.0)] = 0.1
-    learning_rate: Annotated[float, Field(gt=0.0)] = 6e-4
-    epochs: Positive = 2
-    prompts_per_step: Positive = 16
-    warmup_share: Share = 0.1
+    beta: Annotated[float, Field(gt=0.0)] = Field(0.1, description="How closely the model stays to the reference.")
+    learning_rate: Annotated[float, Field(gt=0.0)] = Field(6e-4, description="Of AdamW, at its highest.")
+    epochs: Positive = Field(2, description="Passes over the preference sets.")
+    prompts_per_step: Positive = Field(16, description="Preference sets a step.")
+    warmup_share: Share = Field(0.1, description="Share of the steps in which the learning rate rises.")
     sft_weight: Annotated[float, Field(ge=0.0)] = Field(
         40.0, description="Weight of the winner's negative log-likelihood per token; 0 switches it off."
     )
@@ -118,7 +118,9 @@ class DpoConfig(Section):
     )
     lora_alpha: Positive = Field(32, description="Their scale is alpha / rank.")
     max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
-    checkpoint_steps: Positive = 50
+    checkpoint_steps: Positive = Field(
+        50, description="Steps between checkpoints, from which a killed training goes on."
+    )
     micro_batch_tokens: Positive = Field(
         4096, description="Most tokens in one forward pass, unless a prompt and its answers have more; bounds memory."
     )

@@ -21,10 +21,12 @@ class AdLlmConfig(Section):
 class SamplingConfig(Section):
     """How answers are drawn (arXiv 2512.10551, section 5.1: 0.7, 0.8, 20)."""
 
-    temperature: Annotated[float, Field(gt=0.0)] = 0.7
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    temperature: Annotated[float, Field(gt=0.0)] = Field(0.7, description="Of every answer.")
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        0.8, description="Most likely tokens that together have this probability."
+    )
     top_k: Annotated[int, Field(ge=0, description="0 keeps every token.")] = 20
-    max_new_tokens: Positive = 160
+    max_new_tokens: Positive = Field(160, description="An answer that is longer is cut.")
     rows_per_batch: Positive = Field(160, description="Answers decoded together.")
 
 
@@ -84,8 +86,8 @@ class UserConfig(ServerConfig):
     click_prompt: str = Field("click_judge_v1", description="Prompt template of the click judge.")
     query_prompt: str = Field("query_writer_v1", description="Prompt template of the query writer.")
     quality_prompt: str = Field("quality_judge_v1", description="Prompt template of the quality judge.")
-    temperature: Annotated[float, Field(ge=0.0)] = 0.3
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    temperature: Annotated[float, Field(ge=0.0)] = Field(0.3, description="Of the User-LLM's replies.")
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.8, description="Of the User-LLM's replies.")
     top_k: Annotated[int, Field(ge=0)] = Field(20, description="0 keeps every token.")
     max_new_tokens: Positive = Field(1024, description="Of one reply.")
     reasks: Annotated[int, Field(ge=0)] = Field(2, description="How often a reply of the wrong shape is asked again.")

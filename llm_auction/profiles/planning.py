@@ -22,7 +22,7 @@ class CostConfig(Section):
     characters_per_token: Annotated[float, Field(gt=0.0)] = Field(
         4.0, description="Of prompts, where the tokenizer is not on this machine."
     )
-    gpus: Positive = 1
+    gpus: Positive = Field(1, description="GPUs that share the work.")
     gpu_tflops: Annotated[float, Field(gt=0.0)] = Field(989.0, description="Of one GPU; an H100's in dense bf16.")
     reading_utilisation: Utilisation = Field(0.4, description="Share of that rate when prompts are read.")
     writing_utilisation: Utilisation = Field(0.05, description="The same when answers are written, many at a time.")

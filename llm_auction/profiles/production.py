@@ -85,7 +85,7 @@ class NightlyConfig(Section):
     confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.9, description="Of the bootstrap intervals whose worse end must lie within the tolerances."
     )
-    bootstrap_resamples: Positive = 500
+    bootstrap_resamples: Positive = Field(500, description="Behind those intervals.")
 
 
 class OffPolicyConfig(Section):

@@ -64,9 +64,11 @@ Arm = Annotated[str, AfterValidator(check_arm)]
 class Profile(Section):
     """The configuration of one run; every random draw derives from `seed`."""
 
-    name: str
-    seed: Annotated[int, Field(ge=0)] = 0
-    iterations: Annotated[int, Field(ge=1, le=99)] = 3
+    name: str = Field(description="What --profile calls it.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Of every random draw.")
+    iterations: Annotated[int, Field(ge=1, le=99)] = Field(
+        3, description="IRPO iterations of every arm; the UI has partitions for 20."
+    )
     arms: tuple[Arm, ...] = Field(
         ("llm_auction", "oracle"), description="What a run trains (`llm_auction/profiles/arms.py`)."
     )
