@@ -17,7 +17,7 @@ export GX_ANALYTICS_ENABLED = false
 export HF_HUB_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo smoke nightly ui report test test-fast lint format bench constraints clean
+.PHONY: help install demo smoke study nightly ui report test test-fast lint format bench constraints clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ demo: $(STAMP) ## the whole loop on the laptop profile: about ten minutes on 2 c
 
 smoke: $(STAMP) ## the whole loop, tiny: about a minute and a half
 	$(BIN)/llm-auction run --profile smoke --force
+
+study: $(STAMP) ## the whole study: three seeds, every mechanism, ablation and property; resumable
+	$(BIN)/llm-auction study
 
 nightly: $(STAMP) ## a week of generated click logs, night by night, with one bad day
 	$(BIN)/llm-auction nightly --force

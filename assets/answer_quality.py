@@ -1,18 +1,10 @@
 """Property check: how well the answers read, from their text, for every mechanism that was evaluated."""
 
 import polars as pl
-from dagster import (
-    AllPartitionMapping,
-    AssetDep,
-    AssetExecutionContext,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    asset,
-)
+from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.frames import load_ads, load_auctions
-from assets.metadata import table_metadata
+from assets.property_check import measured, property_check
 from assets.study import TABLE
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.profiles.schema import Profile
@@ -40,12 +32,10 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@asset(
-    group_name="evaluation",
-    deps=["ad_catalog", AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping())],
-    kinds={"python", "parquet"},
-    owners=["team:ads-science"],
-    code_version="1",
+@property_check(
+    deps=("ad_catalog", AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping())),
+    kinds=frozenset({"python", "parquet"}),
+    pool=None,
 )
 def answer_quality(
     context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
@@ -74,16 +64,12 @@ def answer_quality(
         if config.user.is_llm:
             frames[-1] = frames[-1].hstack(_grades(outcomes, config, lake, user_model))
     frame = pl.concat(frames)
-    lake.write("answer_quality", frame)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
-    return MaterializeResult(
-        data_version=DataVersion(lake.data_version("answer_quality")),
-        metadata={
-            **table_metadata(frame, COLUMN_DESCRIPTIONS),
-            "encoder": encoder.name,
-            "summary": MetadataValue.md("\n\n".join(one.markdown() for one in quality_tables({config.seed: figures}))),
-        },
-    )
+    shown = {
+        "encoder": encoder.name,
+        "summary": MetadataValue.md("\n\n".join(one.markdown() for one in quality_tables(figures))),
+    }
+    return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown)
 
 
 def _grades(outcomes: pl.DataFrame, config: Profile, lake: Lake, user_model: UserModelResource) -> list[pl.Series]:

@@ -55,7 +55,8 @@ class Bench:
         Raises:
             ValueError: there are no test queries.
         """
-        auctions = load_auctions(lake, "test", profile.bidding, profile.seed, "test")[: profile.evaluation.test_queries]
+        limit = profile.evaluation.test_queries
+        auctions = load_auctions(lake, "test", profile.bidding, profile.seed, "test", limit=limit)
         if not auctions:
             raise ValueError(
                 "user_queries has no test query: raise population.test_share or population.profiles, or mark rows of "
@@ -65,6 +66,10 @@ class Bench:
         user = user_model.open(ads)
         values = true_click_values(profile, ads, user_model)
         return cls(profile, ads, auctions, user, _bounds(auctions, user, profile, values), log, values)
+
+    def first(self, queries: int) -> "Bench":
+        """The bench of the first so many test queries."""
+        return replace(self, auctions=self.auctions[:queries])
 
     def with_reserve(self, reserve: float) -> "Bench":
         """The same test queries among the ads that bid at least `reserve`, with the bound of what is left."""

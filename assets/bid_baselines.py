@@ -6,20 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from assets.bench import Bench, evaluated_iterations, load_reward_model, predicted_click_values
+from assets.bench import Bench
+from assets.mechanism_runs import mosaic_proposals
 from llm_auction.evaluation.baseline_curves import mosaic_curve, segment_curve
 from llm_auction.evaluation.bid_curves import computed_points
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
-from llm_auction.mechanisms import MosaicAuction, clicks_from_user, relevance_by_retrieval
+from llm_auction.mechanisms import clicks_from_user, relevance_by_retrieval
 from llm_auction.mechanisms.mosaic import CandidateSet
-from llm_auction.objective import penalty_of
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
 from resources.model_store import ModelStore
-
-ARM_OF_MOSAIC_REWARD = "llm_auction"
 
 
 @dataclass(frozen=True)
@@ -43,22 +41,10 @@ def mosaic_candidates(
     Raises:
         ValueError: the arm has no reward model yet; says what to materialize.
     """
-    profile = bench.profile
-    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC_REWARD)[-1]
-    folder = model_store.resolve("pctr", f"{ARM_OF_MOSAIC_REWARD}/{last}").path
-    mosaic = MosaicAuction(
-        engine.open(model_store.resolve("ad_llm", "base").path),
-        load_reward_model(folder),
-        profile.sampling,
-        penalty_of(profile.reward),
-        tau=0.0,
-        candidates=profile.evaluation.mosaic_candidates,
-        template=profile.ad_llm.prompt,
-        on_progress=lambda done, total: bench.log(f"mosaic: {done} of {total} candidate answers"),
-    )
+    drawn_by = engine.open(model_store.resolve("ad_llm", "base").path)
     # With bids of one currency unit a candidate's rewards are its expected clicks.
     unit = [replace(auction, bids=(1,) * len(auction.bids)) for auction in auctions]
-    proposals = mosaic.propose(predicted_click_values(profile, folder)(unit), bench.answer_seed)
+    _, proposals = mosaic_proposals(bench, model_store, drawn_by, bench.profile.sampling, unit)
     return [_bid_free(auction, proposal) for auction, proposal in zip(auctions, proposals, strict=True)]
 
 

@@ -1,21 +1,14 @@
-"""Property check: itctr over the bid in steps of 1, beside a slot auction's step (Theorem 4.3)."""
+"""Property check: itctr over the bid in small steps, beside a slot auction's step (Theorem 4.3)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
-from dagster import (
-    AllPartitionMapping,
-    AssetDep,
-    AssetExecutionContext,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    asset,
-)
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.bench import Bench
 from assets.bid_sampling import CURVE_COLUMNS, ad_llms, sampled_curves
-from assets.metadata import plot_metadata, table_metadata
+from assets.metadata import plot_metadata
+from assets.property_check import measured, property_check
 from llm_auction.evaluation.bid_curves import computed_points
 from llm_auction.evaluation.continuity import (
     MANY_QUERIES,
@@ -39,19 +32,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@asset(
-    group_name="evaluation",
-    deps=[
-        "ad_candidates",
-        "pretrained_ad_llm",
-        # Every iteration of the arm is measured.
-        AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
-    ],
-    kinds={"python", "pytorch", "parquet"},
-    owners=["team:ads-science"],
-    code_version="1",
-    pool="gpu",
-)
+@property_check(code_version="2")
 def bid_continuity(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -62,9 +43,9 @@ def bid_continuity(
 ) -> MaterializeResult:
     """Clicks on one ad (itctr) while its bid climbs from 1 to 100 step by step, beside a slot auction on the same axes.
 
-    One query with many answers a bid, and the same over many queries with fewer; for the pretrained model and every
-    iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies nearest to
-    the middle. Not part of the main run: it is the longest of the property checks.
+    One query with many answers a bid, and the same over many queries with fewer; for the pretrained model and the
+    newest iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies
+    nearest to the middle.
     """
     from llm_auction.report.sections.continuity import continuity_chart, continuity_table
 
@@ -77,20 +58,16 @@ def bid_continuity(
         MANY_QUERIES: (many, config.properties.continuity_query_answers),
     }
     frame = pl.concat(_points(scopes, ladder(config.properties.continuity_step), bench, model_store, engine))
-    lake.write("bid_continuity", frame)
     resamples = config.evaluation.bootstrap_resamples
     figures = continuity_figures(frame, resamples, config.seed)
-    return MaterializeResult(
-        data_version=DataVersion(lake.data_version("bid_continuity")),
-        metadata={
-            **table_metadata(frame, COLUMN_DESCRIPTIONS),
-            "query": one[0].auction.query.text,
-            "ad": next(ad.title for ad in one[0].auction.candidates if ad.ad_id == one[0].ad_id),
-            "slot_threshold": f"{one[0].threshold:.1f}",
-            "summary": MetadataValue.md(continuity_table({config.seed: figures}).markdown()),
-            "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
-        },
-    )
+    shown = {
+        "query": one[0].auction.query.text,
+        "ad": next(ad.title for ad in one[0].auction.candidates if ad.ad_id == one[0].ad_id),
+        "slot_threshold": f"{one[0].threshold:.1f}",
+        "summary": MetadataValue.md(continuity_table(figures).markdown()),
+        "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
+    }
+    return measured(lake, "bid_continuity", frame, COLUMN_DESCRIPTIONS, shown)
 
 
 def _points(
@@ -100,7 +77,7 @@ def _points(
     model_store: ModelStore,
     engine: EngineResource,
 ) -> Iterator[pl.DataFrame]:
-    for contender, mechanism in ad_llms(bench, model_store, engine):
+    for contender, mechanism in ad_llms(bench, model_store, engine, newest_only=True):
         for scope, (probes, answers) in scopes.items():
             pairs = [(probe.auction, probe.ad_id) for probe in probes]
             for points in sampled_curves(contender, mechanism, bench, pairs, bids, answers):

@@ -3,20 +3,13 @@
 from itertools import chain
 
 import polars as pl
-from dagster import (
-    AllPartitionMapping,
-    AssetDep,
-    AssetExecutionContext,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    asset,
-)
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.bench import Bench
 from assets.bid_baselines import mosaic_curves, rag_curves
 from assets.bid_sampling import CURVE_COLUMNS, ad_llms, sampled_curves
-from assets.metadata import plot_metadata, table_metadata
+from assets.metadata import plot_metadata
+from assets.property_check import measured, property_check
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -24,21 +17,7 @@ from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
 
-@asset(
-    group_name="evaluation",
-    deps=[
-        "ad_candidates",
-        "pretrained_ad_llm",
-        # Every iteration of the arm is measured.
-        AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
-        # MOSAIC ranks its candidates by the newest reward model.
-        AssetDep("pctr_model", partition_mapping=AllPartitionMapping()),
-    ],
-    kinds={"python", "pytorch", "parquet"},
-    owners=["team:ads-science"],
-    code_version="2",
-    pool="gpu",
-)
+@property_check(code_version="3")
 def bid_monotonicity(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -47,17 +26,18 @@ def bid_monotonicity(
     engine: EngineResource,
     user_model: UserModelResource,
 ) -> MaterializeResult:
-    """Clicks on one random ad of every test query while its bid climbs from 1 to 100, before and after each iteration.
+    """Clicks on one random ad of each test query while its bid climbs from 1 to 100, before and after each iteration.
 
     Expected: no clear trend before training, monotone after it. MOSAIC and RAG-Auction stand beside it, computed from
-    answers that depend on no bid. Not part of the main run: it takes many times the answers of an evaluation.
+    answers that depend on no bid. Of the first
+    `properties.bid_queries` queries: it takes many times the answers of an evaluation.
     """
     from llm_auction.evaluation.monotonicity import LADDER, bid_responses, probed_ad
     from llm_auction.report.bid_plot import bid_chart
     from llm_auction.report.sections.monotonicity import monotonicity_table
 
     config = profile.get()
-    bench = Bench.of(config, lake, user_model, context.log.info)
+    bench = Bench.of(config, lake, user_model, context.log.info).first(config.properties.bid_queries)
     probes = [(auction, probed_ad(auction, config.seed)) for auction in bench.auctions]
     sampled = (
         points
@@ -66,13 +46,9 @@ def bid_monotonicity(
     )
     computed = (curves(bench, probes, LADDER, model_store, engine) for curves in (rag_curves, mosaic_curves))
     frame = pl.concat([*sampled, *chain.from_iterable(computed)])
-    lake.write("bid_monotonicity", frame)
     responses = bid_responses(frame, config.evaluation.bootstrap_resamples, config.seed)
-    return MaterializeResult(
-        data_version=DataVersion(lake.data_version("bid_monotonicity")),
-        metadata={
-            **table_metadata(frame, CURVE_COLUMNS),
-            "summary": MetadataValue.md(monotonicity_table({config.seed: responses}).markdown()),
-            "curves": plot_metadata(bid_chart(frame)),
-        },
-    )
+    shown = {
+        "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
+        "curves": plot_metadata(bid_chart(frame)),
+    }
+    return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
+from assets.properties import ARM_OF_PROPERTIES as ARM
 from llm_auction.evaluation.bid_curves import curve_points, with_bid
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Auction
@@ -13,7 +14,6 @@ from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
 from resources.model_store import ModelStore
 
-ARM = "llm_auction"
 CURVE_COLUMNS = {
     "ad_id": "The candidate whose bid is moved.",
     "bid": "Its bid at this step; all other bids stay.",
@@ -25,13 +25,15 @@ CURVE_COLUMNS = {
 }
 
 
-def ad_llms(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[tuple[Contender, LlmAuction]]:
-    """The pretrained model and every iteration of the arm, each opened when its turn comes.
+def ad_llms(
+    bench: Bench, model_store: ModelStore, engine: EngineResource, newest_only: bool = False
+) -> Iterator[tuple[Contender, LlmAuction]]:
+    """The pretrained model and every iteration of the arm, or the newest one, each opened when its turn comes.
 
     Raises:
         ValueError: the base model or the arm's first iteration is missing; says what to materialize.
     """
-    iterations = evaluated_iterations(model_store, "ad_llm", ARM)
+    iterations = evaluated_iterations(model_store, "ad_llm", ARM)[-1 if newest_only else 0 :]
     pointers = {Contender("pretrained"): "base", **{Contender(ARM, one): f"{ARM}/{one}" for one in iterations}}
     for contender, pointer in pointers.items():
         model = model_store.resolve("ad_llm", pointer)

@@ -11,9 +11,6 @@ from dagster import (
     AssetCheckSpec,
     AssetDep,
     AssetExecutionContext,
-    AssetKey,
-    AssetRecordsFilter,
-    DagsterInstance,
     DataVersion,
     MaterializeResult,
     MetadataValue,
@@ -21,11 +18,10 @@ from dagster import (
 )
 
 from assets.bench import Bench
-from assets.mechanism_runs import MECHANISMS, mechanism_partitions, outcomes_of
+from assets.mechanism_runs import mechanism_partitions, outcomes_of
 from assets.metadata import numbers_metadata, plot_metadata, table_metadata
-from assets.partitions import ARMS, ITERATIONS
 from assets.properties import PROPERTIES
-from assets.study import TABLE, load_seed_run, write_report
+from assets.study import TABLE, load_seed_run, runs_behind, write_report
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -137,7 +133,7 @@ def study_report(
     from llm_auction.report.verdict import headline
 
     config = profile.get()
-    run = load_seed_run(lake, model_store, _runs_behind(context.instance))
+    run = load_seed_run(lake, model_store, runs_behind(context.instance))
     files = write_report([run], Path(lake.data_dir) / "report", config)
     images = {
         f"plot_{name}": MetadataValue.md(f"![{name}](data:image/png;base64,{_base64(path)})")
@@ -167,21 +163,6 @@ def _claims_hold(study: "Study") -> AssetCheckResult:
         severity=AssetCheckSeverity.WARN,
         metadata={"findings": MetadataValue.md("\n".join(lines))},
     )
-
-
-def _runs_behind(instance: DagsterInstance) -> dict[str, str]:
-    """The Dagster runs that last made the outcomes (by mechanism) and the pCTR models (`pctr_model[<arm>|<t>]`)."""
-    names: dict[str, tuple[str, str | None]] = {name: (TABLE, name) for name in MECHANISMS}
-    names |= {asset_name: (asset_name, None) for asset_name in PROPERTIES.values()}
-    names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for arm in ARMS for one in ITERATIONS}
-    found = {}
-    for name, (key, partition) in names.items():
-        records = instance.fetch_materializations(
-            AssetRecordsFilter(AssetKey(key), asset_partitions=[partition] if partition else None), limit=1
-        ).records
-        if records:
-            found[name] = records[0].run_id
-    return found
 
 
 def _base64(path: Path) -> str:

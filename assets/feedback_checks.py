@@ -192,4 +192,5 @@ def _expected(lake: Lake, config: Profile, responses: pl.DataFrame) -> tuple[pl.
     if config.feedback.source == "click_log":
         return responses.select("query_id").unique(), responses.height
     training = lake.read("user_queries").filter(pl.col("split") == "train").select("query_id")
+    training = training[: config.population.train_queries]
     return training, training.height * config.feedback.answers_per_query

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Literal
 
 import polars as pl
@@ -56,9 +57,14 @@ def load_queries(lake: Lake, split: Literal["train", "test"] | None = None) -> d
 
 
 def load_auctions(
-    lake: Lake, split: Literal["train", "test"], bidding: BiddingConfig, seed: int, *labels: str | int
+    lake: Lake,
+    split: Literal["train", "test"],
+    bidding: BiddingConfig,
+    seed: int,
+    *labels: str | int,
+    limit: int | None = None,
 ) -> list[Auction]:
-    """The auctions of one split in table order, with bids drawn for it.
+    """The auctions of one split in table order, at most the first `limit`, with bids drawn for it.
 
     `labels` name the draw, as in `draw_bids`: (arm, iteration, "feedback") or (arm, iteration, "preferences") in the
     loop, ("test",) in the evaluation, so that all mechanisms meet the same test bids.
@@ -66,7 +72,7 @@ def load_auctions(
     ads, profiles, queries = load_ads(lake), load_profiles(lake), load_queries(lake, split)
     candidates_of = dict(lake.read("ad_candidates").select("query_id", "ad_ids").iter_rows())
     auctions = []
-    for query in queries.values():
+    for query in islice(queries.values(), limit):
         if query.query_id not in candidates_of:
             raise ValueError(f"query {query.query_id} has no row in ad_candidates: materialize ad_candidates again")
         candidates = tuple(ads[ad_id] for ad_id in candidates_of[query.query_id])

@@ -5,20 +5,12 @@ from functools import reduce
 
 import numpy as np
 import polars as pl
-from dagster import (
-    AllPartitionMapping,
-    AssetDep,
-    AssetExecutionContext,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    asset,
-)
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
 from assets.bid_baselines import mosaic_candidates
-from assets.bid_sampling import ARM
-from assets.metadata import table_metadata
+from assets.properties import ARM_OF_PROPERTIES as ARM
+from assets.property_check import MODELS, measured, property_check
 from llm_auction.evaluation.best_response import Round, SampleClicks, play
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.truthfulness import TruthRegret, mosaic_regret, segment_regret
@@ -41,20 +33,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@asset(
-    group_name="evaluation",
-    deps=[
-        "bid_monotonicity",
-        "ad_candidates",
-        "pretrained_ad_llm",
-        AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
-        AssetDep("pctr_model", partition_mapping=AllPartitionMapping()),
-    ],
-    kinds={"python", "pytorch", "parquet"},
-    owners=["team:ads-science"],
-    code_version="1",
-    pool="gpu",
-)
+@property_check(deps=("bid_monotonicity", *MODELS))
 def incentive_report(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -86,14 +65,8 @@ def incentive_report(
             *(truth_rows(one, found) for one, found in _truthful(bench, few, model_store, engine)),
         ]
     )
-    lake.write("incentive_report", frame)
-    return MaterializeResult(
-        data_version=DataVersion(lake.data_version("incentive_report")),
-        metadata={
-            **table_metadata(frame, COLUMN_DESCRIPTIONS),
-            "summary": MetadataValue.md(incentive_markdown(frame)),
-        },
-    )
+    shown = {"summary": MetadataValue.md(incentive_markdown(frame))}
+    return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown)
 
 
 def _best_responses(bench: Bench, auctions: Sequence[Auction], mechanism: LlmAuction) -> list[Round]:

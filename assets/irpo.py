@@ -96,7 +96,8 @@ def ad_responses(
     if config.feedback.source == "click_log":
         frame = logged_responses(warehouse, load_ads(lake), config, model.version, arm, iteration)
         return _responses_result(lake, frame, partition, {"model_version": model.version})
-    auctions = load_auctions(lake, "train", config.bidding, config.seed, arm, iteration, "feedback")
+    labels, limit = (arm, iteration, "feedback"), config.population.train_queries
+    auctions = load_auctions(lake, "train", config.bidding, config.seed, *labels, limit=limit)
     asked = config.ad_llm
     prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
     answers = engine.open(model.path).sample(

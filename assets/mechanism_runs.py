@@ -23,6 +23,7 @@ from assets.partitions import ARMS
 from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.generation.protocol import GenerationEngine, Messages
+from llm_auction.market import Auction
 from llm_auction.mechanisms import (
     AnswerLikelihood,
     BestOfN,
@@ -34,6 +35,7 @@ from llm_auction.mechanisms import (
     clicks_from_user,
     relevance_by_retrieval,
 )
+from llm_auction.mechanisms.mosaic import CandidateSet
 from llm_auction.objective import penalty_of
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages
@@ -138,6 +140,38 @@ class _Scorer:
         return self.engine.scorer(self.path).log_probabilities(prompts, answers)
 
 
+def mosaic_proposals(
+    bench: Bench,
+    model_store: ModelStore,
+    drawn_by: GenerationEngine,
+    sampling: SamplingConfig,
+    auctions: Sequence[Auction],
+    reference: AnswerLikelihood | None = None,
+    name: str = "mosaic",
+) -> tuple[MosaicAuction, list[CandidateSet]]:
+    """MOSAIC, in the limit of tau -> 0, and its candidate answers to each auction, ranked by its arm's newest model.
+
+    Raises:
+        ValueError: the arm has no reward model yet; says what to materialize.
+    """
+    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC)[-1]
+    folder = model_store.resolve("pctr", f"{ARM_OF_MOSAIC}/{last}").path
+    mosaic = MosaicAuction(
+        drawn_by,
+        load_reward_model(folder),
+        sampling,
+        penalty_of(bench.profile.reward),
+        tau=0.0,
+        candidates=bench.profile.evaluation.mosaic_candidates,
+        reserve=bench.reserve,
+        reference=reference,
+        template=bench.profile.ad_llm.prompt,
+        on_progress=lambda done, total: bench.log(f"{name}: {done} of {total} candidate answers"),
+    )
+    values = predicted_click_values(bench.profile, folder)
+    return mosaic, mosaic.propose(values(auctions), bench.answer_seed)
+
+
 def _auctioned(
     bench: Bench,
     model_store: ModelStore,
@@ -147,24 +181,8 @@ def _auctioned(
     reference: AnswerLikelihood | None = None,
 ) -> Iterator[pl.DataFrame]:
     """One set of candidate answers a query, auctioned at every tau and in the limit of tau -> 0."""
-    profile = bench.profile
-    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC)[-1]
-    folder = model_store.resolve("pctr", f"{ARM_OF_MOSAIC}/{last}").path
-    mosaic = MosaicAuction(
-        drawn_by,
-        load_reward_model(folder),
-        sampling,
-        penalty_of(profile.reward),
-        tau=0.0,
-        candidates=profile.evaluation.mosaic_candidates,
-        reserve=bench.reserve,
-        reference=reference,
-        template=profile.ad_llm.prompt,
-        on_progress=lambda done, total: bench.log(f"{name}: {done} of {total} candidate answers"),
-    )
-    values = predicted_click_values(profile, folder)
-    proposals = mosaic.propose(values(bench.auctions), bench.answer_seed)
-    for tau in (0.0, *profile.evaluation.mosaic_taus):
+    mosaic, proposals = mosaic_proposals(bench, model_store, drawn_by, sampling, bench.auctions, reference, name)
+    for tau in (0.0, *bench.profile.evaluation.mosaic_taus):
         variant = f"tau={tau:g}" if tau else "argmax"
         outcomes = mosaic.settle(proposals, bench.samples, bench.answer_seed, tau)
         yield bench.score(Contender(name, None, variant), outcomes)
@@ -218,4 +236,10 @@ RUNS: dict[str, Run] = {
     **{arm: partial(_trained, arm) for arm in ARMS},
 }
 MECHANISMS = tuple(RUNS)
+# The trained models that a mechanism's outcomes rest on, beside the base model: (kind, arm).
+MODELS_OF: dict[str, tuple[tuple[str, str], ...]] = {
+    "mosaic": (("pctr", ARM_OF_MOSAIC),),
+    "mosaic_tuned": (("pctr", ARM_OF_MOSAIC), ("ad_llm", ARM_OF_MOSAIC)),
+    **{arm: (("ad_llm", arm),) for arm in ARMS},
+}
 mechanism_partitions = StaticPartitionsDefinition(list(MECHANISMS))

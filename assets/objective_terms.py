@@ -3,19 +3,11 @@
 from collections.abc import Mapping
 
 import polars as pl
-from dagster import (
-    AllPartitionMapping,
-    AssetDep,
-    AssetExecutionContext,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    asset,
-)
+from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.frames import load_ads, load_auctions
-from assets.metadata import table_metadata
 from assets.partitions import ARMS
+from assets.property_check import measured, property_check
 from assets.study import TABLE
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.market import Auction
@@ -43,9 +35,8 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@asset(
-    group_name="evaluation",
-    deps=[
+@property_check(
+    deps=(
         "ad_catalog",
         "user_profiles",
         "user_queries",
@@ -53,11 +44,7 @@ COLUMN_DESCRIPTIONS = {
         "pretrained_ad_llm",
         AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
         AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping()),
-    ],
-    kinds={"python", "pytorch", "parquet"},
-    owners=["team:ads-science"],
-    code_version="1",
-    pool="gpu",
+    ),
 )
 def objective_terms(
     context: AssetExecutionContext,
@@ -92,15 +79,9 @@ def objective_terms(
             terms = _with_drift_of_the_last(terms, outcomes, asked, config, model_store, engine)
         frames.append(terms)
     frame = pl.concat(frames)
-    lake.write("objective_terms", frame)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
-    return MaterializeResult(
-        data_version=DataVersion(lake.data_version("objective_terms")),
-        metadata={
-            **table_metadata(frame, COLUMN_DESCRIPTIONS),
-            "summary": MetadataValue.md(terms_table({config.seed: figures}).markdown()),
-        },
-    )
+    shown = {"summary": MetadataValue.md(terms_table(figures).markdown())}
+    return measured(lake, "objective_terms", frame, COLUMN_DESCRIPTIONS, shown)
 
 
 def _with_drift_of_the_last(

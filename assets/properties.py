@@ -9,3 +9,8 @@ PROPERTIES = {
     "objectives": "objective_terms",
     "reward_model": "reward_model_ablation",
 }
+# Checks of whatever was answered; the others draw answers from the models of one arm.
+OF_OUTCOMES = ("quality", "objectives")
+ARM_OF_PROPERTIES = "llm_auction"
+# The tables of the evaluation that a check reads.
+TABLES_OF = {"incentives": ("bid_monotonicity",), **dict.fromkeys(OF_OUTCOMES, ("mechanism_outcomes",))}

@@ -16,6 +16,7 @@ NOT_OF_AN_ITERATION = {
     "arms",
     "evaluation",
     "properties",
+    "ablations",
     "click_log",
     "click_log_guards",
     "nightly",

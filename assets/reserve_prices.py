@@ -1,19 +1,12 @@
 """Property check: what a reserve price does to revenue, payments and welfare."""
 
 import polars as pl
-from dagster import (
-    AllPartitionMapping,
-    AssetDep,
-    AssetExecutionContext,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    asset,
-)
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.bench import Bench
 from assets.mechanism_runs import outcomes_of
-from assets.metadata import plot_metadata, table_metadata
+from assets.metadata import plot_metadata
+from assets.property_check import measured, property_check
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -31,19 +24,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@asset(
-    group_name="evaluation",
-    deps=[
-        "ad_candidates",
-        "pretrained_ad_llm",
-        AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
-        AssetDep("pctr_model", partition_mapping=AllPartitionMapping()),
-    ],
-    kinds={"python", "pytorch", "parquet"},
-    owners=["team:ads-science"],
-    code_version="1",
-    pool="gpu",
-)
+@property_check(code_version="2")
 def reserve_prices(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -54,25 +35,22 @@ def reserve_prices(
 ) -> MaterializeResult:
     """Revenue, payments, welfare and utility of each payment rule under every `evaluation.reserve_prices`, and none.
 
-    The test queries are answered anew at each price, under the same draws: an evaluation of three mechanisms a price.
+    `properties.reserve_queries` test queries are answered anew at each price, under the same draws: an evaluation of
+    three mechanisms a price.
     """
     from llm_auction.evaluation.reserve_effects import reserve_effects
     from llm_auction.report.sections.reserve_prices import reserve_chart, reserve_markdown
 
     config = profile.get()
-    bench = Bench.of(config, lake, user_model, context.log.info)
+    bench = Bench.of(config, lake, user_model, context.log.info).first(config.properties.reserve_queries)
     outcomes = {}
     for reserve in sorted({0.0, *config.evaluation.reserve_prices}):
         context.log.info(f"reserve price {reserve:g}")
         priced = bench.with_reserve(reserve)
         outcomes[reserve] = pl.concat([outcomes_of(name, priced, model_store, engine) for name in COMPARED])
     frame = reserve_effects(outcomes, config.evaluation.bootstrap_resamples, config.seed)
-    lake.write("reserve_prices", frame)
-    return MaterializeResult(
-        data_version=DataVersion(lake.data_version("reserve_prices")),
-        metadata={
-            **table_metadata(frame, COLUMN_DESCRIPTIONS),
-            "summary": MetadataValue.md(reserve_markdown(frame)),
-            "curves": plot_metadata(reserve_chart(frame)),
-        },
-    )
+    shown = {
+        "summary": MetadataValue.md(reserve_markdown(frame)),
+        "curves": plot_metadata(reserve_chart(frame)),
+    }
+    return measured(lake, "reserve_prices", frame, COLUMN_DESCRIPTIONS, shown)

@@ -1,25 +1,18 @@
 """Property check: what the reward model owes to the answer and to being fitted anew, on the same feedback."""
 
-from dagster import (
-    AllPartitionMapping,
-    AssetDep,
-    AssetExecutionContext,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    asset,
-)
+from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.bench import evaluated_iterations
 from assets.frames import load_ads
-from assets.metadata import plot_metadata, table_metadata
+from assets.metadata import plot_metadata
 from assets.pctr_model import load_feedback
+from assets.properties import ARM_OF_PROPERTIES as ARM
+from assets.property_check import measured, property_check
 from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
-ARM = "llm_auction"
 COLUMN_DESCRIPTIONS = {
     "iteration": "Whose newest feedback of held-out users the model is judged on.",
     "reads_answer": "Whether the answer's text is an input of the model.",
@@ -34,16 +27,11 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@asset(
-    group_name="evaluation",
-    deps=[
-        "ad_catalog",
-        # The feedback of every iteration is used.
-        AssetDep("pctr_model", partition_mapping=AllPartitionMapping()),
-    ],
-    kinds={"python", "pytorch", "duckdb", "parquet"},
-    owners=["team:ads-science"],
-    code_version="1",
+# The feedback of every iteration is used.
+@property_check(
+    deps=("ad_catalog", AssetDep("pctr_model", partition_mapping=AllPartitionMapping())),
+    kinds=frozenset({"python", "pytorch", "duckdb", "parquet"}),
+    pool=None,
 )
 def reward_model_ablation(
     context: AssetExecutionContext,
@@ -67,12 +55,8 @@ def reward_model_ablation(
         found = load_feedback(warehouse, ads, ARM, iteration, iteration)
         parts.append(IterationFeedback(iteration, found.impressions, found.clicked, found.probabilities))
     frame = ablation(parts, config.pctr, config.seed, context.log.info)
-    lake.write("reward_model_ablation", frame)
-    return MaterializeResult(
-        data_version=DataVersion(lake.data_version("reward_model_ablation")),
-        metadata={
-            **table_metadata(frame, COLUMN_DESCRIPTIONS),
-            "summary": MetadataValue.md(ablation_markdown(frame)),
-            "auc": plot_metadata(ablation_chart(frame)),
-        },
-    )
+    shown = {
+        "summary": MetadataValue.md(ablation_markdown(frame)),
+        "auc": plot_metadata(ablation_chart(frame)),
+    }
+    return measured(lake, "reward_model_ablation", frame, COLUMN_DESCRIPTIONS, shown)

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 
 from assets.frames import load_ads, load_profiles, load_queries
 from assets.mechanism_runs import MECHANISMS
 from assets.partitions import ARMS, ITERATIONS
+from assets.properties import PROPERTIES
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
+from llm_auction.profiles.arms import ABLATION_BASE
 from llm_auction.profiles.schema import Profile
 from llm_auction.report.study import RewardModelFit, SeedRun
 from resources.lake import Lake
@@ -70,7 +73,24 @@ def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile) -> "Re
     """Compare the runs and write report, figures and plots into `folder`."""
     from llm_auction.report.build import build_report
 
-    return build_report(runs, folder, profile.evaluation.bootstrap_resamples, datetime.now(UTC), study_facts(profile))
+    base = "llm_auction" if profile.ablations.train_queries is None else ABLATION_BASE
+    resamples, now = profile.evaluation.bootstrap_resamples, datetime.now(UTC)
+    return build_report(runs, folder, resamples, now, study_facts(profile), base)
+
+
+def runs_behind(instance: DagsterInstance) -> dict[str, str]:
+    """The Dagster runs that last made the outcomes (by mechanism) and the pCTR models (`pctr_model[<arm>|<t>]`)."""
+    names: dict[str, tuple[str, str | None]] = {name: (TABLE, name) for name in MECHANISMS}
+    names |= {asset_name: (asset_name, None) for asset_name in PROPERTIES.values()}
+    names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for arm in ARMS for one in ITERATIONS}
+    found = {}
+    for name, (key, partition) in names.items():
+        records = instance.fetch_materializations(
+            AssetRecordsFilter(AssetKey(key), asset_partitions=[partition] if partition else None), limit=1
+        ).records
+        if records:
+            found[name] = records[0].run_id
+    return found
 
 
 def load_fits(model_store: ModelStore) -> list[RewardModelFit]:

@@ -119,6 +119,15 @@ class Lake(ConfigurableResource):
         marker = self.file(table, partition).with_name(MARKER)
         return str(json.loads(marker.read_text(encoding="utf-8"))["sha256"])[:16]
 
+    def data_versions(self, table: str) -> dict[str, str]:
+        """The content hashes of all complete partitions of a table, by their folder within it; "." for a whole one."""
+        folder = self.root / table
+        found = sorted(marker.parent for marker in folder.rglob(MARKER))
+        return {
+            str(part.relative_to(folder)): str(json.loads((part / MARKER).read_text(encoding="utf-8"))["sha256"])[:16]
+            for part in found
+        }
+
     def partitions(self, table: str, *columns: str) -> list[dict[str, str]]:
         """The complete partitions of a table, in key order; `columns` name its levels, outermost first."""
         found = []

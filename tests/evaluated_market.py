@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from dagster import DagsterInstance, ExecuteInProcessResult, materialize
 
-import assets.bid_baselines
 import assets.mechanism_runs
 from assets.frames import ads_to_frame
 from llm_auction.generation.protocol import GeneratedAnswer, Messages
@@ -136,8 +135,7 @@ def build_market(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             {"metrics": {**metrics, "before/auc": 0.75, "split": "users"}},
         )
     perfect = clicks_from_user(ParametricUser(catalog()))
-    for module in (assets.mechanism_runs, assets.bid_baselines):
-        monkeypatch.setattr(module, "load_reward_model", lambda path: perfect)
+    monkeypatch.setattr(assets.mechanism_runs, "load_reward_model", lambda path: perfect)
 
 
 def publish(store: ModelStore, pointer: str, skill: float) -> None:

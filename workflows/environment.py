@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 ROOT = Path(__file__).resolve().parents[1]
+DAGSTER_HOME = "dagster_home"  # within the state folder
 
 # No tool reports home, unless the user says so; and one thread a process: the embedded models are small, and threads
 # that wait for each other are slower than one.
@@ -69,7 +70,7 @@ def prepare_environment(
     changes = {**(overrides or {}), **({"seed": str(seed)} if seed is not None else {})}
     loaded = load_profile(profile, changes)
     folder = Path(data_dir).expanduser().resolve() if data_dir else default_data_dir(loaded)
-    home = folder / "dagster_home"
+    home = folder / DAGSTER_HOME
     with storage_errors(folder):
         home.mkdir(parents=True, exist_ok=True)
         configuration = (ROOT / "dagster.yaml").read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
 """Whether a stage's result is there and still stands, so that a second `llm-auction run` goes on where one stopped.
 
 An iteration stands when its model in the store is sound and was made from the same start, the same market and the same
-settings. An evaluation stands when its last successful run carries the fingerprint of the same inputs.
+settings. An evaluation or a property check stands when its last run succeeded and carries the fingerprint of the same
+inputs.
 """
 
 from __future__ import annotations
@@ -13,22 +14,21 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from assets.partitions import ARMS, ITERATIONS, deployed_pointer, partition_of
+from assets.mechanism_runs import MODELS_OF
+from assets.partitions import ITERATIONS, deployed_pointer, partition_of
+from assets.properties import ARM_OF_PROPERTIES, OF_OUTCOMES, PROPERTIES, TABLES_OF
 from assets.provenance import HOW_A_USER_IS_REACHED, MARKET_TABLES, iteration_settings, market_versions
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles import Profile
 from resources.lake import Lake
 from resources.model_store import ModelStore, ModelStoreError
 from workflows.execution import FINGERPRINT_TAG
-from workflows.stages import Stage
+from workflows.stages import Stage, property_job
 
-# The models on which a mechanism's outcomes depend, beside the base model: (kind, arm).
-MODELS_OF = {
-    "mosaic": (("pctr", "llm_auction"),),
-    "mosaic_tuned": (("pctr", "llm_auction"), ("ad_llm", "llm_auction")),
-    **{arm: (("ad_llm", arm),) for arm in ARMS},
-}
-NOT_OF_AN_EVALUATION = dict.fromkeys(("iterations", "arms", "name", "properties", "engine", "cost"), True)
+CHECK_OF_JOB = {property_job(name): name for name in PROPERTIES}
+MODELS_OF_CHECKS = (("pctr", ARM_OF_PROPERTIES), ("ad_llm", ARM_OF_PROPERTIES))
+NOT_OF_A_CHECK: tuple[str, ...] = ("iterations", "arms", "ablations", "name", "engine", "cost")
+NOT_OF_AN_EVALUATION = (*NOT_OF_A_CHECK, "properties")
 
 
 def stands(
@@ -40,18 +40,28 @@ def stands(
     if stage.job == "evaluation" and stage.partition is not None:
         there = lake.exists("mechanism_outcomes", {"mechanism": stage.partition})
         return there and _ran_last(stage, instance, tags)
+    if stage.job in CHECK_OF_JOB:
+        return lake.exists(PROPERTIES[CHECK_OF_JOB[stage.job]]) and _ran_last(stage, instance, tags)
     return False
 
 
 def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> dict[str, str]:
-    """The tags of the stage's run: for an evaluation, the fingerprint of all that it depends on."""
-    if stage.job != "evaluation":
+    """The tags of the stage's run: for an evaluation or a check, the fingerprint of all that it depends on."""
+    if stage.job == "evaluation":
+        left_out: tuple[str, ...] = NOT_OF_AN_EVALUATION
+        models: tuple[tuple[str, str], ...] = MODELS_OF.get(str(stage.partition), ())
+        own: dict[str, Any] = {"columns": list(OUTCOME_SCHEMA)}
+    elif stage.job in CHECK_OF_JOB:
+        check = CHECK_OF_JOB[stage.job]
+        left_out, models = NOT_OF_A_CHECK, () if check in OF_OUTCOMES else MODELS_OF_CHECKS
+        own = {table: lake.data_versions(table) for table in TABLES_OF.get(check, ())}
+    else:
         return {}
     inputs = {
-        "profile": profile.model_dump(mode="json", exclude={**NOT_OF_AN_EVALUATION, **HOW_A_USER_IS_REACHED}),
-        "columns": list(OUTCOME_SCHEMA),
+        "profile": profile.model_dump(mode="json", exclude={**dict.fromkeys(left_out, True), **HOW_A_USER_IS_REACHED}),
         "market": market_versions(lake) if all(map(lake.exists, MARKET_TABLES)) else None,
-        "models": _models(store, MODELS_OF.get(str(stage.partition), ())),
+        "models": _models(store, models),
+        **own,
     }
     return {FINGERPRINT_TAG: _digest(inputs)}
 
@@ -76,9 +86,8 @@ def _iteration_stands(partition: Mapping[str, str], profile: Profile, lake: Lake
 
 def _ran_last(stage: Stage, instance: DagsterInstance, tags: Mapping[str, str]) -> bool:
     """Whether the newest run of the stage succeeded with the same fingerprint."""
-    records = instance.get_run_records(
-        RunsFilter(job_name=stage.job, tags={"dagster/partition": str(stage.partition)}), limit=1
-    )
+    partition = {"dagster/partition": stage.partition} if stage.partition is not None else {}
+    records = instance.get_run_records(RunsFilter(job_name=stage.job, tags=partition), limit=1)
     if not records:
         return False
     run = records[0].dagster_run

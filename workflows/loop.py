@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workflows.environment import Environment, prepare_environment
-from workflows.stages import Stage, plan_study
+from workflows.stages import Stage, plan_loop, plan_study
 from workflows.worker_pool import WorkerPool
 
 
@@ -30,9 +30,10 @@ class LoopInterrupted(KeyboardInterrupt):
 class LoopEvent:
     """What happens in a loop.
 
-    `kind`: `planned` (fields: `stages`, all names in order), `started` (`pid`), `skipped`, `step_started` (`step`),
-    `step_finished` (`step`, `seconds`), `progress` (`message`), `check_failed` (`check`, `severity`), `done`
-    (`seconds`, `run_id`, `metrics`: asset -> name -> number) or `failed` (`message`). `stage` is empty for `planned`.
+    `kind`: `planned` (fields: `stages`, name -> weight of each, in order), `started` (`pid`), `skipped`,
+    `step_started` (`step`), `step_finished` (`step`, `seconds`), `progress` (`message`), `check_failed` (`check`,
+    `severity`), `done` (`seconds`, `run_id`, `metrics`: asset -> name -> number) or `failed` (`message`). `stage` is
+    empty for `planned`.
     """
 
     kind: str
@@ -42,12 +43,16 @@ class LoopEvent:
 
 @dataclass(frozen=True, slots=True)
 class LoopResult:
-    """A loop that came to its end: its state folder, what ran and what stood already, and the seconds it took."""
+    """A loop that came to its end: its state folder, what ran and what stood already, and the seconds it took.
+
+    `failed`: what a study went on without, name -> why; a loop ends with its first failure.
+    """
 
     environment: Environment
     ran: tuple[str, ...]
     skipped: tuple[str, ...]
     seconds: float
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data_dir(self) -> Path:
@@ -62,6 +67,7 @@ def run_loop(
     overrides: Mapping[str, str] | None = None,
     arms: Sequence[str] | None = None,
     iterations: int | None = None,
+    study: bool = False,
     force: bool = False,
     on_event: Callable[[LoopEvent], None] = lambda event: None,
     definitions: str = "workflows.definitions",
@@ -70,7 +76,9 @@ def run_loop(
 
     Args:
         profile, seed, data_dir, overrides: see `prepare_environment`.
-        arms, iterations: in place of the profile's.
+        arms, iterations: in place of the profile's; not for a study.
+        study: everything that a study measures, not the loop alone. What doesn't need a stage that failed is done
+            all the same.
         force: run every stage, also those whose result stands.
         on_event: called with everything that happens, from one thread at a time.
         definitions: the module whose `defs` are run, such as one that gathers them with an engine of one's own.
@@ -85,14 +93,14 @@ def run_loop(
     from workflows.execution import prepare_instance
 
     environment = prepare_environment(profile, seed, data_dir, overrides)
-    stages = plan_study(environment.profile, arms, iterations)
+    stages = plan_study(environment.profile) if study else plan_loop(environment.profile, arms, iterations)
     started = time.monotonic()
     try:
         with FileLock(environment.data_dir / ".loop.lock", timeout=0):
             prepare_instance()
-            on_event(LoopEvent("planned", "", {"stages": [stage.name for stage in stages]}))
+            on_event(LoopEvent("planned", "", {"stages": {stage.name: stage.weight for stage in stages}}))
             pool = _open_pool(stages, environment, definitions)
-            skipped = _run_stages(stages, pool, force, on_event)
+            skipped, failed = _run_stages(stages, pool, force, study, on_event)
     except Timeout:
         raise LoopFailed(
             f"another `llm-auction run` is at work in {environment.data_dir}: wait for it, or give this one another "
@@ -102,8 +110,8 @@ def run_loop(
         # A worker may have been stopped after it had made a run and before it had started it.
         prepare_instance()
         raise
-    ran = tuple(stage.name for stage in stages if stage.name not in skipped)
-    return LoopResult(environment, ran, tuple(skipped), time.monotonic() - started)
+    ran = tuple(stage.name for stage in stages if stage.name not in skipped and stage.name not in failed)
+    return LoopResult(environment, ran, tuple(skipped), time.monotonic() - started, failed)
 
 
 def _open_pool(stages: Sequence[Stage], environment: Environment, definitions: str) -> WorkerPool:
@@ -115,18 +123,27 @@ def _open_pool(stages: Sequence[Stage], environment: Environment, definitions: s
 
 
 def _run_stages(
-    stages: Sequence[Stage], pool: WorkerPool, force: bool, on_event: Callable[[LoopEvent], None]
-) -> list[str]:
-    """Run the stages in their order of need; returns the names of those that stood already."""
+    stages: Sequence[Stage], pool: WorkerPool, force: bool, go_on: bool, on_event: Callable[[LoopEvent], None]
+) -> tuple[list[str], dict[str, str]]:
+    """Run the stages in their order of need.
+
+    With `go_on` a failure keeps back only the stages that need it; without, the first one ends everything.
+
+    Returns the names of those that stood already, and name -> why of those that failed or were kept back.
+    """
     waiting = {stage.name: stage for stage in stages}
     over: set[str] = set()
     skipped: list[str] = []
-    failure: str | None = None
+    failed: dict[str, str] = {}
     with pool:
         try:
             while waiting or pool.busy:
-                ready = [s for s in waiting.values() if over.issuperset(s.after)] if failure is None else []
-                for stage in ready[: pool.idle]:
+                for name, reason in _kept_back(waiting.values(), failed).items() if go_on else ():
+                    failed[name] = reason
+                    del waiting[name]
+                    on_event(LoopEvent("failed", name, {"message": reason}))
+                ready = [stage for stage in waiting.values() if _is_ready(stage, over, failed)]
+                for stage in ready[: pool.idle] if go_on or not failed else []:
                     pool.order({"stage": waiting.pop(stage.name).as_dict(), "force": force}, stage.name)
                 if not pool.busy:
                     break
@@ -134,7 +151,7 @@ def _run_stages(
                 kind, name = answer.pop("event"), answer.pop("stage")
                 on_event(LoopEvent(kind, name, answer))
                 if kind == "failed":
-                    failure = failure or str(answer["message"])
+                    failed[name] = str(answer["message"])
                 elif kind in ("done", "skipped"):
                     over.add(name)
                 if kind == "skipped":
@@ -142,9 +159,23 @@ def _run_stages(
         except KeyboardInterrupt:
             pool.interrupt()
             raise LoopInterrupted("stopped; what was finished is kept, run it again to go on") from None
-    if failure is not None:
-        raise LoopFailed(failure)
-    return skipped
+    if failed and (waiting or not go_on):
+        raise LoopFailed(next(iter(failed.values())))
+    return skipped, failed
+
+
+def _is_ready(stage: Stage, over: Set[str], failed: Mapping[str, str]) -> bool:
+    return all(name in over or (name in failed and not stage.needs_all) for name in stage.after)
+
+
+def _kept_back(waiting: Iterable[Stage], failed: Mapping[str, str]) -> dict[str, str]:
+    """The stages that can't run because one that they need has failed, and why; in order, so that they add up."""
+    found: dict[str, str] = {}
+    for stage in waiting:
+        missing = next((name for name in stage.after if name in failed or name in found), None)
+        if stage.needs_all and missing is not None:
+            found[stage.name] = f"{stage.name} was left out: {missing} failed"
+    return found
 
 
 def _processors() -> int:

@@ -10,9 +10,13 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, TextIO
+
+GRACE_SECONDS = 10.0
 
 
 def main() -> None:
@@ -22,10 +26,23 @@ def main() -> None:
     # Steps may print: what they write to descriptor 1 must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         serve(sys.argv[1], sys.stdin, answers)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _end_with(parent: int) -> None:
+    """Interrupt this process once its parent is gone, and end it if that takes long.
+
+    A parent that was killed can't end its workers, and the next run would do the stage that they go on with as well.
+    """
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
 
 
 def serve(module: str, orders: TextIO, answers: TextIO) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
 
 import numpy as np
 
 from llm_auction.seeds import generator
 
 _RESAMPLES_AT_ONCE = 256
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,16 @@ class ResampledMeans:
         return percentile_interval(
             self.point[column] - self.point[base], self.samples[:, column] - self.samples[:, base]
         )
+
+    def p_value(self, column: int, base: int) -> float:
+        """Two-sided p value of a paired difference: normal, with the bootstrap's standard error.
+
+        Counting resamples beyond zero would need thousands of them for a family of many comparisons.
+        """
+        gap, error = self.point[column] - self.point[base], (self.samples[:, column] - self.samples[:, base]).std()
+        if error < _ROUNDING * max(abs(gap), 1.0):
+            return float(abs(gap) < _ROUNDING)
+        return float(erfc(abs(gap) / error / sqrt(2)))
 
 
 def resample_means(values: np.ndarray, strata: Sequence[int | str], resamples: int, seed: int) -> ResampledMeans:

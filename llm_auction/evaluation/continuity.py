@@ -54,13 +54,13 @@ class Probe:
 class Jump:
     """The largest jump of one curve between neighbouring bids.
 
-    `size` in itctr, from `bid` to the next one up; `range` is the difference of the curve's highest and lowest point;
-    `share` is size over range with its bounds (None for a flat curve). `steps_beyond_noise` counts the steps whose
-    change is larger than the largest that sampling error explains.
+    `size` in itctr, from `bid` to the next one up (None where several curves are pooled); `range` is the difference of
+    the curve's highest and lowest point; `share` is size over range with its bounds (None for a flat curve).
+    `steps_beyond_noise` counts the steps whose change is larger than the largest that sampling error explains.
     """
 
     size: float
-    bid: int
+    bid: int | None
     range: float
     share: Interval
     steps_beyond_noise: int

@@ -26,6 +26,8 @@ INCENTIVE_SCHEMA: dict[str, pl.DataType] = {
     "ci_high": pl.Float64(),
     "n": pl.Int64(),
 }
+# Metrics of which the worst seed counts, not the mean: what nobody may gain, what nobody may lose.
+WORST_COUNTS = {"misreport_gain": max, "least_utility": min, "least_roi": min}
 
 
 def first_price_rows(

@@ -8,7 +8,7 @@ from llm_auction.mechanisms.mosaic import AnswerLikelihood, MosaicAuction
 from llm_auction.mechanisms.pretrained import PretrainedAdLlm
 from llm_auction.mechanisms.protocol import ClickEstimator, Mechanism, Outcome
 from llm_auction.mechanisms.rag_auction import RagAuction
-from llm_auction.mechanisms.rag_segments import RagSegmentAuction
+from llm_auction.mechanisms.rag_segment_auction import RagSegmentAuction
 
 __all__ = [
     "AdRelevance",

@@ -1,8 +1,8 @@
 """RAG-Auction: the segment auction first, then generate with ONLY the winners in the prompt (arXiv 2406.09459).
 
-The whole answer is one segment here (`rag_segments` sells its sentences one by one). The prompt shows the winners
-without their bids and in the candidates' order, so that a bid acts through winning alone. Winners pay their critical
-price per click.
+The whole answer is one segment here (`rag_segment_auction` sells its sentences one by one). The prompt shows the
+winners without their bids and in the candidates' order, so that a bid acts through winning alone. Winners pay their
+critical price per click.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_auction.profiles.schema import (
+    AblationsConfig,
     AdLlmConfig,
     CandidatesConfig,
     DpoConfig,
@@ -38,6 +39,7 @@ def smoke() -> Profile:
             best_response_rounds=2,
             best_response_answers=4,
         ),
+        ablations=AblationsConfig(arms=("no_iteration", "no_penalty"), train_queries=24),
     )
 
 
@@ -50,7 +52,19 @@ def laptop() -> Profile:
         feedback=FeedbackConfig(answers_per_query=3),
         preferences=PreferenceConfig(answers_per_query=8),
         dpo=DpoConfig(epochs=1),
-        evaluation=EvaluationConfig(test_queries=100),
+        evaluation=EvaluationConfig(test_queries=100, reserve_prices=(30.0, 60.0)),
+        properties=PropertiesConfig(
+            bid_queries=24,
+            bid_answers=8,
+            continuity_step=3,
+            continuity_answers=64,
+            continuity_queries=4,
+            best_response_queries=4,
+            best_response_rounds=2,
+            best_response_answers=8,
+            reserve_queries=40,
+        ),
+        ablations=AblationsConfig(train_queries=75),
     )
 
 

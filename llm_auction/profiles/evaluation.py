@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from llm_auction.profiles.section import AtLeastTwo, Positive, Section
+from llm_auction.profiles.arms import ABLATIONS, SWEEPS
+from llm_auction.profiles.section import Arm, AtLeastTwo, Positive, Section
 
 
 class EvaluationConfig(Section):
@@ -33,6 +34,7 @@ class EvaluationConfig(Section):
 class PropertiesConfig(Section):
     """How closely `llm-auction evaluate --property` looks; nothing else depends on it."""
 
+    bid_queries: Positive = Field(100, description="At most this many test queries, for monotonicity.")
     bid_answers: AtLeastTwo = Field(12, description="Answers at each bid of the monotonicity ladder, for each query.")
     continuity_step: Annotated[int, Field(ge=1, le=50)] = Field(
         1, description="Step between the bids of continuity, from 1 on."
@@ -43,3 +45,19 @@ class PropertiesConfig(Section):
     best_response_queries: Positive = Field(10, description="Queries whose advertisers play best responses.")
     best_response_rounds: Positive = Field(3, description="Most rounds of best responses.")
     best_response_answers: AtLeastTwo = Field(12, description="Answers behind each bid that an advertiser tries.")
+    reserve_queries: Positive = Field(100, description="At most this many test queries, at each reserve price.")
+
+
+class AblationsConfig(Section):
+    """The ablations that `llm-auction study` trains beside the profile's own arms, and how large they are."""
+
+    arms: tuple[Arm, ...] = Field(
+        (*ABLATIONS, *SWEEPS), description="Which (`llm_auction/profiles/arms.py`); none leaves them out."
+    )
+    train_queries: Positive | None = Field(
+        None,
+        description="At most this many training queries of an ablation, which is then compared with the arm "
+        "ablation_base; None takes all, and compares with llm_auction.",
+    )
+    iterations: Positive = Field(2, description="Of an ablation; more than the run has are not trained.")
+    sweep_iterations: Positive = Field(1, description="Of an arm that sweeps one number, likewise.")

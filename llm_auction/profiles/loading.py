@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
 from typing import Any, get_args, get_origin
 
 from dotenv import dotenv_values
@@ -131,8 +130,8 @@ def _convert(value: object, annotation: Any) -> object:
     if not isinstance(value, str):
         return value
     text = value.strip()
-    optional = isinstance(annotation, UnionType) and type(None) in get_args(annotation)
-    if optional and text.lower() in {"none", "null"}:
+    # `Positive | None` is a typing.Union, `float | None` another type of union.
+    if type(None) in get_args(annotation) and text.lower() in {"none", "null"}:
         return None
     container = get_origin(annotation)
     if container in {tuple, dict}:

@@ -31,6 +31,9 @@ class PopulationConfig(Section):
         "sentences", description="Who writes the queries of generated profiles: sentence forms, or the User-LLM."
     )
     test_share: Share = Field(0.2, description="Share of PROFILES whose queries are the test set: unseen users.")
+    train_queries: Positive | None = Field(
+        None, description="At most this many of the other queries are trained on, the first; None takes all."
+    )
     queries_source: str | None = Field(None, description="Path or glob of query files; None generates queries.")
     queries_columns: dict[str, str] = Field(default_factory=dict, description="Our field -> the file's column.")
     max_rejected_share: Share = Field(0.2, description="The run fails when more of the queries than this are rejected.")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from llm_auction.profiles.arms import ARMS, check_arm
-from llm_auction.profiles.evaluation import EvaluationConfig, PropertiesConfig
+from llm_auction.profiles.arms import ARMS, check_arm, is_ablation
+from llm_auction.profiles.evaluation import AblationsConfig, EvaluationConfig, PropertiesConfig
 from llm_auction.profiles.irpo import (
     BiddingConfig,
     DpoConfig,
@@ -30,9 +30,10 @@ from llm_auction.profiles.production import (
     OffPolicyConfig,
     ScheduleConfig,
 )
-from llm_auction.profiles.section import Section
+from llm_auction.profiles.section import Arm, Section
 
 __all__ = [
+    "AblationsConfig",
     "AdLlmConfig",
     "BiddingConfig",
     "CandidatesConfig",
@@ -57,8 +58,6 @@ __all__ = [
     "ServerConfig",
     "UserConfig",
 ]
-
-Arm = Annotated[str, AfterValidator(check_arm)]
 
 
 class Profile(Section):
@@ -87,6 +86,7 @@ class Profile(Section):
     dpo: DpoConfig = DpoConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     properties: PropertiesConfig = PropertiesConfig()
+    ablations: AblationsConfig = AblationsConfig()
     click_log: ClickLogConfig = ClickLogConfig()
     click_log_guards: ClickLogGuardsConfig = ClickLogGuardsConfig()
     nightly: NightlyConfig = NightlyConfig()
@@ -104,6 +104,8 @@ class Profile(Section):
         for path, value in ARMS[check_arm(arm)].items():
             section, field = path.split(".")
             values[section][field] = value
+        if is_ablation(arm) and self.ablations.train_queries is not None:
+            values["population"]["train_queries"] = self.ablations.train_queries
         return Profile.model_validate(values)
 
     @model_validator(mode="after")

@@ -81,7 +81,7 @@ def _continuity_plot(study: Study, run: SeedRun) -> Plot:
     assert run.continuity is not None
     values = "; ".join(
         f"{name_of(one)}: largest jump {number(found.jump.share.value, '%')} of its range"
-        for one, found in study.continuity[run.seed].items()
+        for one, found in study.properties[run.seed].continuity.items()
     )
     note = "One ad of one query, its bid raised step by step. Band: 95 % intervals of single points, last iteration."
     if len(study.runs) > 1:

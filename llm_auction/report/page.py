@@ -25,6 +25,11 @@ from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
 from llm_auction.report.wording import interval, name_of, number
 
+POOLING = (
+    "queries are nested in seeds: mechanisms are resampled within each seed, property checks are the mean of the "
+    "seeds' figures with the root of their summed squared errors (MOVER); seeds are held fixed"
+)
+
 
 def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: Mapping[str, str]) -> str:
     """The report as one HTML document without any external part."""
@@ -64,6 +69,7 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
         examples=examples(study),
         final_name=name_of(final) if final else "",
         facts=_facts(study, facts),
+        sources=_sources(study),
     )
 
 
@@ -90,6 +96,17 @@ def _tiles(study: Study) -> list[tuple[str, str, str]]:
     return [(label, number(figure.value, unit), interval(figure, unit)) for label, figure, unit in tiles]
 
 
+def _sources(study: Study) -> list[tuple[str, list[str]]]:
+    """The tables behind the figures, as partitions of the lake, with the run of every seed that made each."""
+    names = dict.fromkeys(name for run in study.runs for name in run.runs)
+    tables = {name: f"mechanism_outcomes[{name}]" if _is_mechanism(study, name) else name for name in names}
+    return [(tables[name], [run.runs.get(name, "") for run in study.runs]) for name in names]
+
+
+def _is_mechanism(study: Study, name: str) -> bool:
+    return any(one.mechanism == name for one in (*study.comparison.contenders, *study.left_out))
+
+
 def _facts(study: Study, facts: Mapping[str, str]) -> list[tuple[str, str]]:
     seeds = ", ".join(map(str, study.seeds))
     first = study.comparison.contenders[0]
@@ -99,5 +116,6 @@ def _facts(study: Study, facts: Mapping[str, str]) -> list[tuple[str, str]]:
         ("Test queries", f"{study.comparison.queries}, of users unseen in training"),
         ("Answers", f"{study.comparison.answers[first]} of the pretrained model, as many of every iteration"),
         ("Intervals", "95 %, percentile bootstrap over test queries, paired across mechanisms"),
+        *([("Pooling", POOLING)] if len(study.seeds) > 1 else []),
         *facts.items(),
     ]

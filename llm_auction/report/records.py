@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from llm_auction.report.property_records import property_records
+from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.report.ablation_gaps import ablation_gaps
+from llm_auction.report.properties import Properties
+from llm_auction.report.property_records import property_figures
 from llm_auction.report.study import RewardModelFit, SeedRun, Study
 
 
@@ -17,17 +21,38 @@ def records(study: Study) -> list[dict[str, Any]]:
     """One record a profile, seed, mechanism or arm, iteration, variant and metric.
 
     Keys: profile, seed (null where several seeds are pooled, see `seeds`), seeds, mechanism, arm, iteration, variant,
-    metric, value, ci_low, ci_high (95 %, bootstrap over test queries; null where none is computed), n (test queries, or
-    held-out impressions for the reward model), run (the id of the run that made the table, null when unknown), table.
+    metric, value, ci_low, ci_high (95 %; null where none is computed), n (test queries, or held-out impressions for the
+    reward model), run (the id of the run that made the table, null when unknown or pooled), table (of the lake, where
+    the rows behind the figure lie), runs (the run of each of the seeds).
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for run in study.runs:
-        found += [_outcome_record(study, row, run) for row in study.seed_tables[run.seed].iter_rows(named=True)]
+        found += _figures(study, run.seed, study.seed_tables[run.seed], study.properties[run.seed])
         found += [record for fit in run.fits for record in _fit_records(study, run, fit)]
-        found += property_records(study, run)
     if len(study.runs) > 1:
-        found += [_outcome_record(study, row, None) for row in study.table.iter_rows(named=True)]
+        found += _figures(study, None, study.table, study.pooled)
     return found
+
+
+RECORD_SCHEMA: dict[str, pl.DataType] = {
+    "profile": pl.String(),
+    "seed": pl.Int64(),
+    "seeds": pl.List(pl.Int64()),
+    **dict.fromkeys(("mechanism", "arm", "iteration", "variant", "metric"), pl.String()),
+    **dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64()),
+    "n": pl.Int64(),
+    "run": pl.String(),
+    "table": pl.String(),
+    "runs": pl.List(pl.String()),
+}
+LISTS = ("seeds", "runs")
+
+
+def figure_tables(rows: Sequence[Mapping[str, Any]]) -> dict[str, pl.DataFrame]:
+    """The records as frames of `RECORD_SCHEMA`, one for each table that they come from."""
+    frame = pl.DataFrame(rows, schema=RECORD_SCHEMA)
+    parts = frame.partition_by("table", as_dict=True, maintain_order=True)
+    return {str(name): part for (name,), part in parts.items()}
 
 
 def to_json(rows: list[dict[str, Any]]) -> str:
@@ -36,42 +61,56 @@ def to_json(rows: list[dict[str, Any]]) -> str:
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
-def _outcome_record(study: Study, row: dict[str, Any], run: SeedRun | None) -> dict[str, Any]:
-    mechanism = row["mechanism"]
-    return {
-        "profile": study.profile,
-        "seed": run.seed if run else None,
-        "seeds": [run.seed] if run else list(study.seeds),
-        "mechanism": mechanism,
-        "arm": mechanism if row["iteration"] is not None else None,
-        **{key: row[key] for key in ("iteration", "variant", "metric")},
-        **{key: _finite(row[key]) for key in ("value", "ci_low", "ci_high")},
-        "n": row["n"],
-        "run": run.runs.get(mechanism) if run else None,
-        "table": "mechanism_outcomes",
-    }
+def _figures(study: Study, seed: int | None, table: pl.DataFrame, properties: Properties) -> Iterator[dict[str, Any]]:
+    """What was measured under one seed, or under all of them pooled."""
+    for row in table.iter_rows(named=True):
+        contender = Contender(row["mechanism"], row["iteration"], row["variant"])
+        figure = Interval(row["value"], row["ci_low"], row["ci_high"])
+        source = ("mechanism_outcomes", contender.mechanism)
+        yield _record(study, seed, contender, (row["metric"], figure, row["n"]), *source)
+    comparison = study.comparison if seed is None else study.comparisons[seed]
+    for gap in ablation_gaps(comparison, study.ablation_base):
+        name = f"{gap.metric.removesuffix('_per_query')}_gain_over_{study.ablation_base}"
+        source = ("mechanism_outcomes", gap.arm.mechanism)
+        yield _record(study, seed, gap.arm, (name, gap.difference, comparison.queries), *source)
+    for name, contender, measured in property_figures(properties):
+        yield _record(study, seed, contender, measured, name, name)
 
 
 def _fit_records(study: Study, run: SeedRun, fit: RewardModelFit) -> Iterator[dict[str, Any]]:
     figures = {f"pctr_{name}": value for name, value in fit.metrics.items()}
     figures |= {f"pctr_{name}_before_refit": value for name, value in fit.before.items()}
     for name, value in figures.items():
-        yield {
-            "profile": study.profile,
-            "seed": run.seed,
-            "seeds": [run.seed],
-            "mechanism": None,
-            "arm": fit.arm,
-            "iteration": fit.iteration,
-            "variant": None,
-            "metric": name,
-            "value": _finite(value),
-            "ci_low": None,
-            "ci_high": None,
-            "n": fit.impressions,
-            "run": run.runs.get(f"pctr_model[{fit.arm}|{fit.iteration}]"),
-            "table": "pctr_model",
-        }
+        measured = (name, Interval(value, None, None), fit.impressions)
+        source = ("pctr_model", f"pctr_model[{fit.arm}|{fit.iteration}]")
+        record = _record(study, run.seed, Contender(fit.arm, fit.iteration), measured, *source)
+        yield {**record, "mechanism": None}
+
+
+def _record(
+    study: Study, seed: int | None, contender: Contender, measured: tuple[str, Interval, int], table: str, made_by: str
+) -> dict[str, Any]:
+    """One record; `made_by` names the run that made its table, as `SeedRun.runs` does."""
+    name, figure, n = measured
+    seeds = list(study.seeds) if seed is None else [seed]
+    runs = [run.runs.get(made_by) for run in study.runs if run.seed in seeds]
+    return {
+        "profile": study.profile,
+        "seed": seed,
+        "seeds": seeds,
+        "mechanism": contender.mechanism,
+        "arm": contender.mechanism if contender.iteration is not None else None,
+        "iteration": contender.iteration,
+        "variant": contender.variant,
+        "metric": name,
+        "value": _finite(figure.value),
+        "ci_low": _finite(figure.low),
+        "ci_high": _finite(figure.high),
+        "n": n,
+        "run": runs[0] if len(runs) == 1 else None,
+        "table": table,
+        "runs": runs,
+    }
 
 
 def _finite(value: float | None) -> float | None:

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval
-from llm_auction.evaluation.continuity import ContinuityFigures, continuity_figures
 from llm_auction.evaluation.efficiency import Comparison, efficiency_table
-from llm_auction.evaluation.monotonicity import BidResponse, bid_responses
 from llm_auction.evaluation.outcomes import Contender, pool_seeds
-from llm_auction.evaluation.quality_summary import QualityFigure, quality_figures
 from llm_auction.market import Ad, Query, UserProfile
+from llm_auction.report.properties import Properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +61,25 @@ class SeedRun:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Runs of one profile, pooled: `comparison` and `table` over all seeds, others for each alone, by seed."""
+    """Runs of one profile, pooled: `comparison`, `table` and `pooled` over all seeds, the others by seed.
+
+    `ablation_base` is the arm that ablations are compared with.
+    """
 
     profile: str
     resamples: int
     runs: Sequence[SeedRun]
     comparison: Comparison
     table: pl.DataFrame
+    pooled: Properties
+    comparisons: Mapping[int, Comparison]
     seed_tables: Mapping[int, pl.DataFrame]
+    properties: Mapping[int, Properties]
     left_out: Sequence[Contender]
-    bid_responses: Mapping[int, Mapping[Contender, BidResponse]]
-    continuity: Mapping[int, Mapping[Contender, ContinuityFigures]]
-    incentives: Mapping[int, pl.DataFrame]
-    quality: Mapping[int, Mapping[Contender, Mapping[str, QualityFigure]]]
-    objectives: Mapping[int, Mapping[Contender, Mapping[str, QualityFigure]]]
+    ablation_base: str
 
     @classmethod
-    def of(cls, runs: Sequence[SeedRun], resamples: int) -> Study:
+    def of(cls, runs: Sequence[SeedRun], resamples: int, ablation_base: str = "llm_auction") -> Study:
         """Compare the runs, pooled and one by one.
 
         Raises:
@@ -91,36 +91,20 @@ class Study:
         pooled, left_out = pool_seeds(run.outcomes for run in ordered)
         # The resampling takes the first run's seed, so that a report of one run depends on nothing else.
         comparison = Comparison(pooled, resamples, ordered[0].seed)
-        seed_tables = {run.seed: efficiency_table(Comparison(run.outcomes, resamples, run.seed)) for run in ordered}
+        comparisons = {run.seed: Comparison(run.outcomes, resamples, run.seed) for run in ordered}
+        properties = {run.seed: Properties.of(run, resamples) for run in ordered}
         return cls(
             profile=str(pooled["profile"][0]),
             resamples=resamples,
             runs=tuple(ordered),
             comparison=comparison,
             table=efficiency_table(comparison),
-            seed_tables=seed_tables,
+            pooled=Properties.pooled(list(properties.values())),
+            comparisons=comparisons,
+            seed_tables={seed: efficiency_table(one) for seed, one in comparisons.items()},
+            properties=properties,
             left_out=tuple(left_out),
-            bid_responses={
-                run.seed: bid_responses(run.bid_curves, resamples, run.seed)
-                for run in ordered
-                if run.bid_curves is not None
-            },
-            continuity={
-                run.seed: continuity_figures(run.continuity, resamples, run.seed)
-                for run in ordered
-                if run.continuity is not None
-            },
-            incentives={run.seed: run.incentives for run in ordered if run.incentives is not None},
-            quality={
-                run.seed: quality_figures(run.quality, resamples, run.seed)
-                for run in ordered
-                if run.quality is not None
-            },
-            objectives={
-                run.seed: quality_figures(run.objectives, resamples, run.seed)
-                for run in ordered
-                if run.objectives is not None
-            },
+            ablation_base=ablation_base,
         )
 
     @property

@@ -19,8 +19,8 @@ def test_close_look_and_many_queries(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with DagsterInstance.ephemeral() as instance:
         result = run(tmp_path, bid_continuity, instance)
     table = Lake(data_dir=str(tmp_path)).read("bid_continuity")
-    # Three models and the slot auction, at 12 bids, of one query and of two.
-    assert table.height == 4 * 12 * (1 + 2)
+    # The pretrained model, the newest iteration and the slot auction, at 12 bids, of one query and of two.
+    assert table.height == 3 * 12 * (1 + 2)
     found = continuity_figures(table, 100, seed=0)
     slot, follows = found[SLOT_AUCTION], found[Contender("llm_auction", "02")]
     assert slot.jump.share.value == 1.0 and slot.mean_share.value == 1.0

@@ -122,7 +122,11 @@ def played(events: list[tuple[str, str, dict[str, object]]], *, terminal: bool =
 
 
 LOOP = [
-    ("planned", "", {"stages": ["market and base", "llm_auction 01", "evaluate mosaic", "report"]}),
+    (
+        "planned",
+        "",
+        {"stages": {"market and base": 0.1, "llm_auction 01": 1.0, "evaluate mosaic": 0.7, "report": 0.1}},
+    ),
     ("skipped", "market and base", {}),
     ("started", "llm_auction 01", {}),
     ("step_started", "llm_auction 01", {"step": "ad_responses"}),

@@ -16,6 +16,7 @@ from workflows.cli.pretrain import pretrain
 from workflows.cli.profiles import profiles
 from workflows.cli.report import report
 from workflows.cli.run import run
+from workflows.cli.study import study
 from workflows.cli.ui import ui
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ def options(
     """What every command shares; typer takes the help of the whole from above."""
 
 
-for command in (run, evaluate, report, profiles, pretrain, nightly, ui):
+for command in (run, evaluate, study, report, profiles, pretrain, nightly, ui):
     app.command()(command)
 app.add_typer(logs, name="logs")
 app.add_typer(models)

@@ -57,7 +57,7 @@ def evaluate(
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder
     from workflows.environment import prepare_environment
-    from workflows.stages import REPORT, Stage, property_job
+    from workflows.stages import evaluation_stage, property_stage, report_stage
 
     unknown = sorted(set(mechanisms or ()) - set(MECHANISMS))
     if unknown:
@@ -69,11 +69,11 @@ def evaluate(
     chosen = list(dict.fromkeys(mechanisms or ()))
     if not chosen and not properties:
         chosen = ["pretrained", "mosaic", *environment.profile.arms]
-    stages = [Stage(f"evaluate {name}", "evaluation", name) for name in chosen]
-    stages += [Stage(name, property_job(name)) for name in PROPERTIES if name in (properties or ())]
+    stages = [evaluation_stage(name, iterations=environment.profile.iterations) for name in chosen]
+    stages += [property_stage(name) for name in PROPERTIES if name in (properties or ())]
     console = open_console()
     with LoopDisplay(console) as display:
-        _run([*stages, Stage(REPORT, "study")], environment, display)
+        _run([*stages, report_stage()], environment, display)
     folder = report_folder(environment.data_dir)
     print_results(console, folder / "results.json")
     console.print(f"\nthe report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
@@ -92,7 +92,7 @@ def _run(stages: Sequence[Stage], environment: Environment, display: LoopDisplay
     from workflows.loop import LoopEvent
 
     lake, store = Lake(data_dir=str(environment.data_dir)), ModelStore(data_dir=str(environment.data_dir))
-    display(LoopEvent("planned", "", {"stages": [stage.name for stage in stages]}))
+    display(LoopEvent("planned", "", {"stages": {stage.name: stage.weight for stage in stages}}))
     try:
         with FileLock(environment.data_dir / ".loop.lock", timeout=0), DagsterInstance.get() as instance:
             release_dead_runs(instance)

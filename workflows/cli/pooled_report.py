@@ -10,31 +10,55 @@ from workflows.cli.state import pooled_dir, report_folder, seed_dir
 
 if TYPE_CHECKING:
     from llm_auction.report.build import ReportFiles
+    from llm_auction.report.study import SeedRun
+
+
+def seed_folders(
+    seeds: Sequence[int], profile: str | None, overrides: Mapping[str, str], data_dir: Path | None
+) -> dict[int, Path]:
+    """The state folder of every seed.
+
+    Raises:
+        ProfileError: the configuration is wrong.
+    """
+    from llm_auction.profiles import load_profile
+    from workflows.environment import default_data_dir
+
+    loaded = {seed: load_profile(profile, {**overrides, "seed": str(seed)}) for seed in seeds}
+    return {seed: seed_dir(data_dir, seed) if data_dir else default_data_dir(one) for seed, one in loaded.items()}
 
 
 def pool_seeds(
-    seeds: Sequence[int], profile: str | None, overrides: Mapping[str, str], data_dir: Path | None
+    folders: Mapping[int, Path], profile: str | None, overrides: Mapping[str, str], data_dir: Path | None
 ) -> ReportFiles:
-    """Compare the runs of these seeds together and write the report.
+    """Compare the runs in the state folders of these seeds together and write the report.
 
     Raises:
         ValueError: a seed hasn't been run and evaluated, or the runs can't be pooled.
     """
-    from assets.study import load_seed_run, write_report
+    from assets.study import write_report
     from llm_auction.profiles import load_profile
+
+    runs = [_run_of(seed, folder) for seed, folder in folders.items()]
+    loaded = load_profile(profile, {**overrides, "seed": str(min(folders))})
+    return write_report(runs, report_folder(pooled_dir(loaded.name, list(folders), data_dir)), loaded)
+
+
+def _run_of(seed: int, folder: Path) -> SeedRun:
+    from dataclasses import replace
+
+    from dagster import DagsterInstance
+
+    from assets.study import load_seed_run, runs_behind
     from resources.lake import Lake, MissingPartition
     from resources.model_store import ModelStore
-    from workflows.environment import default_data_dir
+    from workflows.environment import DAGSTER_HOME
 
-    runs = []
-    for seed in seeds:
-        loaded = load_profile(profile, {**overrides, "seed": str(seed)})
-        folder = seed_dir(data_dir, seed) if data_dir else default_data_dir(loaded)
-        try:
-            runs.append(load_seed_run(Lake(data_dir=str(folder)), ModelStore(data_dir=str(folder))))
-        except MissingPartition as error:
-            raise ValueError(
-                f"seed {seed} has no results in {folder} ({error}): run `llm-auction run --seed {seed}`"
-            ) from None
-    folder = report_folder(pooled_dir(loaded.name, seeds, data_dir))
-    return write_report(runs, folder, loaded)
+    try:
+        found = load_seed_run(Lake(data_dir=str(folder)), ModelStore(data_dir=str(folder)))
+    except MissingPartition as error:
+        raise ValueError(
+            f"seed {seed} has no results in {folder} ({error}): run `llm-auction run --seed {seed}`"
+        ) from None
+    with DagsterInstance.from_config(str(folder / DAGSTER_HOME)) as instance:
+        return replace(found, runs=runs_behind(instance))

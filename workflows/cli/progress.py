@@ -13,17 +13,8 @@ if TYPE_CHECKING:
 
     from workflows.loop import LoopEvent
 
-# How long stages take relative to an iteration of an arm, by the first word of their names; the pace is measured.
-WEIGHTS = {
-    "market": 0.15,
-    "evaluate": 0.7,
-    "report": 0.1,
-    "monotonicity": 4.0,
-    "continuity": 10.0,
-    "incentives": 2.0,
-    "quality": 0.2,
-}
-ITERATION = 1.0
+# Only stages of at least this weight tell the pace: the start of a process is most of a shorter one.
+LEAST_WEIGHT = 0.1
 # Figures of a finished stage that are worth a line: (asset, figure, label, format).
 NOTES = (
     ("ad_responses", "format_error_rate", "format errors", "{:.1%}"),
@@ -33,8 +24,10 @@ NOTES = (
     ("mechanism_outcomes", "revenue_per_query", "revenue per query", "{:.2f}"),
 )
 QUIET_SECONDS = 20.0  # plain output says what is going on at least this often, where anything is
+BAR_WIDTH = 24  # columns
 PLAIN_WIDTH = 110  # columns of a table where there is no terminal to ask
 LONGEST_MESSAGE = 80  # characters of a step's message in plain output
+LONGEST_FAILURE = 300
 
 
 def open_console() -> Console:
@@ -62,7 +55,7 @@ class LoopDisplay:
 
     console: Console
     started: float = field(default_factory=time.monotonic)
-    _stages: list[str] = field(default_factory=list)
+    _stages: dict[str, float] = field(default_factory=dict)  # name -> weight
     _running: dict[str, _Running] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
     _took: dict[str, float] = field(default_factory=dict)
@@ -86,7 +79,7 @@ class LoopDisplay:
         stage, fields = event.stage, event.fields
         match event.kind:
             case "planned":
-                self._stages = list(fields["stages"])
+                self._stages = dict(fields["stages"])
             case "started":
                 self._running[stage] = _Running(time.monotonic())
                 if self._live is None:
@@ -107,20 +100,21 @@ class LoopDisplay:
                 self._say(f"{stage}: done in {duration(self._took[stage])}{f'; {note}' if note else ''}")
             case "failed":
                 self._end(stage)
-                self._say(f"{stage}: failed")
+                self._say(f"{stage}: failed: {shortened(str(fields['message']), LONGEST_FAILURE)}")
 
     def remaining(self) -> float | None:
         """Seconds until the end at the pace so far; None before a stage that takes long was finished."""
-        measured = {stage: took for stage, took in self._took.items() if weight(stage) >= WEIGHTS["evaluate"]}
+        weights = self._stages
+        measured = {stage: took for stage, took in self._took.items() if weights.get(stage, 0.0) >= LEAST_WEIGHT}
         if not measured:
             return None
-        pace = sum(measured.values()) / sum(weight(stage) for stage in measured)
+        pace = sum(measured.values()) / sum(weights[stage] for stage in measured)
         left = 0.0
-        for stage in self._stages:
+        for stage, weight in weights.items():
             if stage in self._running:
-                left += max(0.0, pace * weight(stage) - (time.monotonic() - self._running[stage].since))
+                left += max(0.0, pace * weight - (time.monotonic() - self._running[stage].since))
             elif stage not in self._over:
-                left += pace * weight(stage)
+                left += pace * weight
         # Stages that run side by side now do so, on the whole, until the end.
         return left / max(1, len(self._running))
 
@@ -146,7 +140,9 @@ class LoopDisplay:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The live lines: one for each running stage, one for the whole."""
+        """The live lines: one for each running stage, one for the whole, with a bar of what is over by weight."""
+        from rich.columns import Columns
+        from rich.progress_bar import ProgressBar
         from rich.text import Text
 
         width = options.max_width
@@ -156,12 +152,9 @@ class LoopDisplay:
             line.append(f"{seconds}  ", style="dim").append(running.doing, style="none")
             line.truncate(width, overflow="ellipsis")
             yield line
-        yield Text(self._where() if self._stages else "starting", style="bold", no_wrap=True)
-
-
-def weight(stage: str) -> float:
-    """How long a stage takes, relative to an iteration of an arm."""
-    return WEIGHTS.get(stage.split(" ", 1)[0], ITERATION)
+        where = Text(self._where() if self._stages else "starting", style="bold", no_wrap=True)
+        done = sum(weight for stage, weight in self._stages.items() if stage in self._over)
+        yield Columns([ProgressBar(sum(self._stages.values()) or 1.0, done, width=BAR_WIDTH), where])
 
 
 def shortened(text: str, length: int) -> str:

@@ -31,9 +31,10 @@ def report(
     if seeds is not None:
         if seed is not None:
             raise typer.BadParameter("--seed and --seeds can't go together")
-        from workflows.cli.pooled_report import pool_seeds
+        from workflows.cli.pooled_report import pool_seeds, seed_folders
 
-        folder = pool_seeds(seeds_from(seeds), profile, {}, data_dir).html.parent
+        folders = seed_folders(seeds_from(seeds), profile, {}, data_dir)
+        folder = pool_seeds(folders, profile, {}, data_dir).html.parent
     else:
         from workflows.cli.state import find_report
 

@@ -114,22 +114,22 @@ def _run_several(
     seeds: Sequence[int], profile: str | None, overrides: Mapping[str, str], data_dir: Path | None, force: bool
 ) -> None:
     """Each seed in a process of its own, so that none inherits another's state; then the pooled report."""
-    from workflows.cli.pooled_report import pool_seeds
+    from workflows.cli.pooled_report import pool_seeds, seed_folders
     from workflows.cli.progress import open_console
     from workflows.cli.results_table import print_results
-    from workflows.cli.state import seed_dir
 
     console = open_console()
-    for seed in seeds:
+    folders = seed_folders(seeds, profile, overrides, data_dir)
+    for seed, folder in folders.items():
         console.print(f"seed {seed}", style="bold", highlight=False)
         command = [sys.executable, "-m", "workflows.cli", "run", "--seed", str(seed)]
         command += ["--profile", profile] if profile else []
         command += [part for field, value in overrides.items() for part in ("--set", f"{field}={value}")]
-        command += ["--data-dir", str(seed_dir(data_dir, seed))] if data_dir else []
+        command += ["--data-dir", str(folder)]
         command += ["--force"] if force else []
         code = subprocess.run(command, check=False).returncode
         if code:
             raise typer.Exit(code)
-    files = pool_seeds(seeds, profile, overrides, data_dir)
+    files = pool_seeds(folders, profile, overrides, data_dir)
     print_results(console, files.results)
     console.print(f"\nthe report on all seeds: {files.html}", highlight=False, soft_wrap=True)

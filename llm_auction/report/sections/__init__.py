@@ -11,6 +11,7 @@ from llm_auction.report.sections.cost import cost_section
 from llm_auction.report.sections.incentives import incentives_section
 from llm_auction.report.sections.monotonicity import monotonicity_section
 from llm_auction.report.sections.objectives import objectives_section
+from llm_auction.report.sections.paper import paper_section
 from llm_auction.report.sections.quality import quality_section
 from llm_auction.report.sections.reserve_prices import reserve_prices_section
 from llm_auction.report.sections.reward_models import reward_models_section
@@ -21,6 +22,7 @@ __all__ = ["SECTIONS", "Section", "sections_of"]
 
 # In the order of the page.
 SECTIONS: tuple[MakeSection, ...] = (
+    paper_section,
     cost_section,
     ablations_section,
     objectives_section,

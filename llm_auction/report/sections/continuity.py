@@ -27,7 +27,7 @@ from llm_auction.report.curve_drawing import (
 from llm_auction.report.palette import PALETTE
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
-from llm_auction.report.sections.table import Cell, Table, seed_table
+from llm_auction.report.sections.table import Cell, Row, Table
 from llm_auction.report.study import Study
 from llm_auction.report.wording import MISSING, number
 
@@ -38,19 +38,21 @@ if TYPE_CHECKING:
 
 def continuity_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
     """Theorem 4.3, where it was measured."""
-    if not study.continuity:
+    if not study.pooled.continuity:
         return None
-    first = next(iter(next(iter(study.continuity.values())).values()))
+    first = next(iter(study.pooled.continuity.values()))
     return Section(
         title="Continuity",
         intro="A small change of a bid must not change clicks by much (continuity, Theorem 4.3 of the paper). A slot "
         "auction jumps: below one bid the ad has nothing, from it on everything.",
         plots=(drawn["bid_continuity"],),
-        tables=(continuity_table(study.continuity),),
-        note=f"One query, {first.answers} answers a bid: the bounds (95 %, conservative, for all steps at once) say "
-        "how large the largest true jump may be. Jumps beyond noise: steps larger than the largest that sampling error "
-        f"explains. Mean over queries: each query's own largest jump from {first.answers_of_many} answers a bid, so "
-        f"that even a smooth curve shows about {number(1 / first.answers_of_many, '%')}; flat curves are left out.",
+        tables=(
+            continuity_table(study.pooled.continuity, {seed: one.continuity for seed, one in study.properties.items()}),
+        ),
+        note=f"One query a seed, {first.answers} answers a bid: the bounds (95 %, conservative, for all steps at once) "
+        "say how large the largest true jump may be. Jumps beyond noise: steps larger than the largest that sampling "
+        f"error explains. Mean over queries: each query's own largest jump from {first.answers_of_many} answers a bid, "
+        f"so that even a smooth curve shows about {number(1 / first.answers_of_many, '%')}; flat curves are left out.",
     )
 
 
@@ -77,20 +79,26 @@ def continuity_chart(table: pl.DataFrame, resamples: int, seed: int) -> alt.Laye
     return in_frame(layers)
 
 
-def continuity_table(figures: Mapping[int, Mapping[Contender, ContinuityFigures]]) -> Table:
-    """One row a contender (and seed): the largest jump as a share of the curve's own range, and over many queries."""
-    return seed_table(
-        "Largest jump",
-        ("Largest jump, of the range", "At bid", "Jumps beyond noise", "Largest jump, mean over queries"),
-        {seed: [(one, _cells(found)) for one, found in by_name.items()] for seed, by_name in figures.items()},
+def continuity_table(
+    figures: Mapping[Contender, ContinuityFigures],
+    by_seed: Mapping[int, Mapping[Contender, ContinuityFigures]] | None = None,
+) -> Table:
+    """One row a contender: the largest jump as a share of the curve's own range, and over many queries."""
+    headings = ("Largest jump, of the range", "At bid", "Jumps beyond noise", "Largest jump, mean over queries")
+    return Table.of(
+        "Largest jump", headings, _rows(figures), {seed: _rows(found) for seed, found in (by_seed or {}).items()}
     )
+
+
+def _rows(figures: Mapping[Contender, ContinuityFigures]) -> list[Row]:
+    return [(one, _cells(found)) for one, found in figures.items()]
 
 
 def _cells(found: ContinuityFigures) -> list[Cell]:
     jump = found.jump
     return [
         Cell.of(jump.share, "%"),
-        Cell(str(jump.bid) if jump.range else MISSING),
+        Cell(str(jump.bid) if jump.range and jump.bid is not None else MISSING),
         Cell(str(jump.steps_beyond_noise)),
         Cell.of(found.mean_share, "%"),
     ]

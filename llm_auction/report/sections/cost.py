@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llm_auction.evaluation.metrics import metric
+from llm_auction.profiles.arms import is_ablation
 from llm_auction.report.cost_plot import shown_contenders
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
@@ -38,6 +39,7 @@ def cost_section(study: Study, drawn: Mapping[str, Plot]) -> Section:
             tuple(Cell(number(comparison.interval(one, name).value, metric(name).unit)) for name, _ in columns),
         )
         for one in shown_contenders(comparison)
+        if not is_ablation(one.mechanism)  # they cost what LLM-Auction costs
     )
     return Section(
         title="What it costs, and who gains",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from llm_auction.evaluation.incentive_table import TARGETS
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
-from llm_auction.report.sections.table import Cell, Table, seed_table
+from llm_auction.report.sections.table import Cell, Row, Table
 from llm_auction.report.study import Study
 from llm_auction.report.wording import MINUS, MISSING
 
@@ -23,14 +23,16 @@ _Figures = Mapping[tuple[str | None, str], Interval]
 
 def incentives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
     """What advertisers could gain by not telling the truth, where it was measured."""
-    if not study.incentives:
+    pooled = study.pooled.incentives
+    if pooled is None:
         return None
+    by_seed = {seed: one.incentives for seed, one in study.properties.items() if one.incentives is not None}
     return Section(
         title="Incentives",
         intro="First price asks for shading: an advertiser that bids its value keeps nothing. What it could gain is "
         "measured; where theory says that nobody can gain (MOSAIC, the segment auction), it is computed.",
         plots=(),
-        tables=incentive_tables(study.incentives),
+        tables=incentive_tables(pooled, by_seed),
         note="First price: gain per query of the best bid of the ladder for utility maximisers, chosen by half of the "
         "answers and measured by the other (on average a lower bound); “at most” lets the same answers choose and "
         "measure. Value maximisers: itctr that another feasible bid would add to value / target ROI, held out as well: "
@@ -41,49 +43,43 @@ def incentives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
     )
 
 
-def incentive_tables(tables: Mapping[int, pl.DataFrame]) -> tuple[Table, ...]:
+def incentive_tables(table: pl.DataFrame, by_seed: Mapping[int, pl.DataFrame] | None = None) -> tuple[Table, ...]:
     """First price by contender, best responses by round, and the mechanisms that theory calls truthful.
 
     Args:
-        tables: `INCENTIVE_SCHEMA`, by seed.
+        table: `INCENTIVE_SCHEMA`, of the study as a whole.
+        by_seed: the same of every seed.
     """
-    first_price = {
-        seed: [(one, _first_price(f)) for one, f in _with(table, "utility_regret")] for seed, table in tables.items()
-    }
-    truthful = {
-        seed: [(one, _truthful(f)) for one, f in _with(table, "misreport_gain")] for seed, table in tables.items()
-    }
-    return (
-        seed_table(
-            "First price",
-            (
-                "Regret of the truth",
-                "At most",
-                "Best bid, of the value",
-                *(f"Value maximiser, ROI\N{NO-BREAK SPACE}{target:g}" for target in TARGETS),
-                "Least utility",
-            ),
-            first_price,
-        ),
-        seed_table(
-            "Best responses",
-            (
-                "Moved",
-                "Bids, of the values",
-                "Paid, of the clicks' worth",
-                "Revenue",
-                "Of truthful revenue",
-                "Advertisers keep",
-            ),
-            {seed: list(_rounds(table)) for seed, table in tables.items()},
-        ),
-        seed_table("Truthful by design", ("Largest gain of a misreport", "Least utility"), truthful),
+    first_price = (
+        "Regret of the truth",
+        "At most",
+        "Best bid, of the value",
+        *(f"Value maximiser, ROI\N{NO-BREAK SPACE}{target:g}" for target in TARGETS),
+        "Least utility",
+    )
+    rounds = (
+        "Moved",
+        "Bids, of the values",
+        "Paid, of the clicks' worth",
+        "Revenue",
+        "Of truthful revenue",
+        "Advertisers keep",
+    )
+    truthful = ("Largest gain of a misreport", "Least utility")
+    parts: tuple[tuple[str, tuple[str, ...], Callable[[pl.DataFrame], list[Row]]], ...] = (
+        ("First price", first_price, lambda own: [(one, _first_price(f)) for one, f in _with(own, "utility_regret")]),
+        ("Best responses", rounds, lambda own: list(_rounds(own))),
+        ("Truthful by design", truthful, lambda own: [(one, _truthful(f)) for one, f in _with(own, "misreport_gain")]),
+    )
+    return tuple(
+        Table.of(label, headings, rows(table), {seed: rows(own) for seed, own in (by_seed or {}).items()})
+        for label, headings, rows in parts
     )
 
 
 def incentive_markdown(table: pl.DataFrame) -> str:
     """The tables of one run, for the metadata of its asset."""
-    return "\n\n".join(f"**{one.label}**\n\n{one.markdown()}" for one in incentive_tables({0: table}))
+    return "\n\n".join(f"**{one.label}**\n\n{one.markdown()}" for one in incentive_tables(table))
 
 
 def _with(table: pl.DataFrame, metric: str) -> Iterator[tuple[Contender, _Figures]]:

@@ -11,7 +11,7 @@ from llm_auction.evaluation.quality_summary import QualityFigure
 from llm_auction.profiles.arms import ARMS
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
-from llm_auction.report.sections.table import Cell, Table, seed_table
+from llm_auction.report.sections.table import Cell, Row, Table
 from llm_auction.report.study import Study
 
 Figures = Mapping[Contender, Mapping[str, QualityFigure]]
@@ -44,7 +44,7 @@ GUARDED = {
 
 def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
     """What arms with another objective gain and cost, and the terms of every mechanism, where they were measured."""
-    if not study.objectives:
+    if not study.pooled.objectives:
         return None
     return Section(
         title="Beyond clicks",
@@ -63,29 +63,31 @@ def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
 
 def objective_tables(study: Study) -> list[Table]:
     """One table an objective whose arm was evaluated, and one of all terms of all mechanisms."""
-    comparisons = {
-        run.seed: Comparison(run.outcomes, study.resamples, run.seed)
-        for run in study.runs
-        if run.seed in study.objectives
-    }
+    by_seed = {seed: one.objectives for seed, one in study.properties.items() if one.objectives}
     tables = []
     for arm, guarded in GUARDED.items():
-        rows = {seed: list(_prices(arm, figures, comparisons[seed])) for seed, figures in study.objectives.items()}
-        if any(rows.values()):
+        rows = list(_prices(arm, study.pooled.objectives, study.comparison))
+        if rows:
             headings = ("Objective", "Revenue", "Reward", *(one.heading for one in guarded))
             changes = ", ".join(f"{path} = {value}" for path, value in ARMS[arm].items())
             headings = (*headings, "Revenue against LLM-Auction")
-            tables.append(seed_table(f"Objective {arm}: {changes}", headings, rows))
-    return [*tables, terms_table(study.objectives)]
+            alone = {seed: list(_prices(arm, found, study.comparisons[seed])) for seed, found in by_seed.items()}
+            tables.append(Table.of(f"Objective {arm}: {changes}", headings, rows, alone))
+    return [*tables, terms_table(study.pooled.objectives, by_seed)]
 
 
-def terms_table(objectives: Mapping[int, Figures]) -> Table:
-    """Every term of every mechanism, by seed."""
-    rows = {
-        seed: [(one, [_cell(found, term) for term in TERMS]) for one, found in figures.items()]
-        for seed, figures in objectives.items()
-    }
-    return seed_table("What the objectives look at, for every mechanism", [one.heading for one in TERMS], rows)
+def terms_table(objectives: Figures, by_seed: Mapping[int, Figures] | None = None) -> Table:
+    """Every term of every mechanism."""
+    return Table.of(
+        "What the objectives look at, for every mechanism",
+        [one.heading for one in TERMS],
+        _terms(objectives),
+        {seed: _terms(found) for seed, found in (by_seed or {}).items()},
+    )
+
+
+def _terms(objectives: Figures) -> list[Row]:
+    return [(one, [_cell(found, term) for term in TERMS]) for one, found in objectives.items()]
 
 
 def _prices(arm: str, figures: Figures, comparison: Comparison) -> Iterator[tuple[Contender, list[Cell]]]:

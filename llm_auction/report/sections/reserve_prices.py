@@ -13,7 +13,7 @@ from llm_auction.evaluation.outcomes import CONTENDER_COLUMNS, Contender
 from llm_auction.report.palette import PALETTE
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
-from llm_auction.report.sections.table import Cell, seed_table
+from llm_auction.report.sections.table import Cell, Row, Table
 from llm_auction.report.study import Study
 from llm_auction.report.wording import name_of, number, with_interval
 
@@ -31,12 +31,13 @@ _STYLES = {
 
 def reserve_prices_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
     """Revenue, payments and welfare at every reserve price, where they were measured."""
-    tables = {run.seed: run.reserve for run in study.runs if run.reserve is not None}
-    if not tables:
+    pooled = study.pooled.reserve
+    if pooled is None:
         return None
+    by_seed = {seed: one.reserve for seed, one in study.properties.items() if one.reserve is not None}
     names = ("revenue_per_query", "payment_per_query", "welfare_per_query", "utility_per_query")
 
-    def rows(table: pl.DataFrame) -> Iterator[tuple[str, list[Cell]]]:
+    def rows(table: pl.DataFrame) -> Iterator[Row]:
         by = (*CONTENDER_COLUMNS, "reserve")
         for (*contender, reserve), part in best_settings(table).group_by(by, maintain_order=True):
             found = {row["metric"]: row for row in part.iter_rows(named=True)}
@@ -53,7 +54,11 @@ def reserve_prices_section(study: Study, drawn: Mapping[str, Plot]) -> Section |
         title="Reserve prices",
         intro="A least price a click: ads that bid less are no candidates, and critical prices are floored.",
         plots=(),
-        tables=(seed_table("Reserve prices", headings, {seed: rows(table) for seed, table in tables.items()}),),
+        tables=(
+            Table.of(
+                "Reserve prices", headings, rows(pooled), {seed: list(rows(table)) for seed, table in by_seed.items()}
+            ),
+        ),
         note="Each mechanism at the setting that earns most without a reserve. Against no reserve: the paired "
         "difference over the same test queries, with its 95 % interval. No Ad-LLM was trained for these prices.",
     )

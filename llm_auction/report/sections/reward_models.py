@@ -9,18 +9,19 @@ import polars as pl
 from llm_auction.pctr.ablation_summary import model_name
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
-from llm_auction.report.sections.table import Cell, seed_table
+from llm_auction.report.sections.table import Cell, Row, Table
 from llm_auction.report.study import Study
 from llm_auction.report.wording import precise
 
 
 def reward_models_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
     """Four reward models of the same feedback, where they were fitted."""
-    tables = {run.seed: run.reward_model for run in study.runs if run.reward_model is not None}
-    if not tables:
+    pooled = study.pooled.reward_model
+    if pooled is None:
         return None
+    by_seed = {seed: one.reward_model for seed, one in study.properties.items() if one.reward_model is not None}
 
-    def rows(table: pl.DataFrame) -> Iterator[tuple[str, list[Cell]]]:
+    def rows(table: pl.DataFrame) -> Iterator[Row]:
         for row in table.iter_rows(named=True):
             name = f"Iteration {int(row['iteration'])}, {model_name(row['reads_answer'], row['refreshed'])}"
             figures = ("auc", "bayes_auc", "log_loss", "ece", "ece_noise")
@@ -31,7 +32,11 @@ def reward_models_section(study: Study, drawn: Mapping[str, Plot]) -> Section | 
         title="What the reward model owes to the answer and to refits",
         intro="Four reward models of the same feedback, judged at every iteration on the same held-out users.",
         plots=(),
-        tables=(seed_table("Reward models", headings, {seed: rows(table) for seed, table in tables.items()}),),
+        tables=(
+            Table.of(
+                "Reward models", headings, rows(pooled), {seed: list(rows(table)) for seed, table in by_seed.items()}
+            ),
+        ),
         note="Fitted once: on the first iteration. Refreshed: on all feedback up to this one. Bayes: the users' own "
         "click probabilities, which no model can beat on average.",
     )

@@ -12,23 +12,52 @@ from llm_auction.report.wording import interval, name_of, number
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure as text, with its interval as text (may be empty)."""
+    """One figure as text, its interval as text (may be empty), and whether it is settled among all of its table."""
 
     text: str
     interval: str = ""
+    settled: bool = False
 
     @classmethod
-    def of(cls, figure: Interval, unit: str = "") -> Cell:
-        return cls(number(figure.value, unit), interval(figure, unit))
+    def of(cls, figure: Interval, unit: str = "", settled: bool = False) -> Cell:
+        return cls(number(figure.value, unit), interval(figure, unit), settled)
+
+
+Row = tuple[Contender | str, Iterable[Cell]]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its first heading is that of the row names; `label` says what it is."""
+    """A table: its first heading is that of the row names; `label` says what it is.
+
+    `each_seed` has the same of every seed alone, where several are pooled.
+    """
 
     label: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    each_seed: Table | None = None
+
+    @classmethod
+    def of(
+        cls, label: str, headings: Iterable[str], rows: Iterable[Row], by_seed: Mapping[int, Iterable[Row]]
+    ) -> Table:
+        """The table of a study.
+
+        Args:
+            label: what the table is.
+            headings: of all columns but the first.
+            rows: of the study as a whole, each named by its contender.
+            by_seed: the same of every seed; shown where there are several.
+        """
+        columns = tuple(headings)
+        alone = [(f"Seed {seed}: {_name(one)}", tuple(cells)) for seed, own in by_seed.items() for one, cells in own]
+        return cls(
+            label,
+            ("Model", *columns),
+            tuple((_name(one), tuple(cells)) for one, cells in rows),
+            cls(f"{label}, each seed", ("Seed and model", *columns), tuple(alone)) if len(by_seed) > 1 else None,
+        )
 
     def markdown(self) -> str:
         """The same as Markdown, for the metadata of an asset."""
@@ -40,28 +69,6 @@ class Table:
             texts = [f"{cell.text} ({cell.interval})" if cell.interval else cell.text for cell in cells]
             lines.append("| " + " | ".join([name, *texts]) + " |")
         return "\n".join(lines)
-
-
-def seed_table(
-    label: str,
-    headings: Iterable[str],
-    rows: Mapping[int, Iterable[tuple[Contender | str, Iterable[Cell]]]],
-) -> Table:
-    """A table over the seeds of a study: rows by seed, each named by its contender; the seed stands before the name
-    where there are several.
-
-    Args:
-        label: what the table is.
-        headings: of all columns but the first.
-        rows: by seed.
-    """
-    several = len(rows) > 1
-    named = [
-        (f"{seed}, {_name(one)}" if several else _name(one), tuple(cells))
-        for seed, of_seed in rows.items()
-        for one, cells in of_seed
-    ]
-    return Table(label, ("Seed and model" if several else "Model", *headings), tuple(named))
 
 
 def _name(one: Contender | str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_auction.profiles import load_profile
-from llm_auction.profiles.arms import ARMS
+from llm_auction.profiles.arms import ABLATION_BASE, ABLATIONS, ARMS, SWEEPS, is_ablation
 from llm_auction.profiles.builtin import BUILTIN
 
 TRAINING = ("ad_llm", "pctr", "reward", "preferences", "dpo")
@@ -16,18 +16,26 @@ TRAINING = ("ad_llm", "pctr", "reward", "preferences", "dpo")
 def test_every_arm_differs_from_the_mechanism_itself_by_what_it_says(arm: str, name: str) -> None:
     profile = BUILTIN[name]()
     changed = profile.of_arm(arm)
-    assert (changed == profile.of_arm("llm_auction")) is (arm == "llm_auction")
+    same = arm == "llm_auction" or (arm == ABLATION_BASE and profile.ablations.train_queries is None)
+    assert (changed == profile.of_arm("llm_auction")) is same
     for path, value in ARMS[arm].items():
         section, field = path.split(".")
         assert getattr(getattr(changed, section), field) == value
     # Real users in place of simulated ones: the one arm that learns from other feedback.
     may_change = {*TRAINING, "feedback"} if arm == "production" else set(TRAINING)
-    assert changed.model_dump(exclude=may_change) == profile.model_dump(exclude=may_change)
+    fewer = profile.ablations.train_queries if is_ablation(arm) else None
+    expected = profile.model_copy(update={"population": profile.population.model_copy(update={"train_queries": fewer})})
+    assert changed.model_dump(exclude=may_change) == expected.model_dump(exclude=may_change)
 
 
 def test_no_two_arms_are_the_same() -> None:
-    settings = [str(sorted(changes.items())) for changes in ARMS.values()]
+    settings = [str(sorted(changes.items())) for arm, changes in ARMS.items() if arm != ABLATION_BASE]
     assert len(set(settings)) == len(settings)
+
+
+def test_ablations_and_sweeps_are_arms() -> None:
+    assert {*ABLATIONS, *SWEEPS, ABLATION_BASE} <= set(ARMS)
+    assert not any(map(is_ablation, ("llm_auction", "oracle", "production")))
 
 
 def test_names_are_folder_and_partition_names() -> None:

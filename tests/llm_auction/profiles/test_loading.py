@@ -47,6 +47,7 @@ def test_later_places_win(working_directory: Path, monkeypatch: pytest.MonkeyPat
         ("dpo.learning_rate", "1e-3", 1e-3),
         ("dpo.max_kl", "none", None),
         ("dpo.max_kl", "2.5", 2.5),
+        ("population.train_queries", "none", None),
         ("pctr.accumulate", "false", False),
         ("pctr.hidden", "[64, 32]", (64, 32)),
         ("evaluation.mosaic_taus", "1, 10", (1.0, 10.0)),

@@ -78,12 +78,31 @@ def test_plots_are_png_files(report: ReportFiles) -> None:
 
 def test_no_half_written_files_stay_behind(report: ReportFiles) -> None:
     names = {path.name for path in report.html.parent.iterdir()}
-    assert names == {"report.html", "results.json", *(f"{name}.png" for name in report.pngs)}
+    assert names == {"report.html", "results.json", "tables", *(f"{name}.png" for name in report.pngs)}
+
+
+def test_tables_hold_the_same_figures_as_csv_and_parquet(report: ReportFiles) -> None:
+    records = json.loads(report.results.read_text(encoding="utf-8"))
+    assert set(report.tables) == {record["table"] for record in records}
+    rows = 0
+    for csv, parquet in report.tables.values():
+        frame, plain = pl.read_parquet(parquet), pl.read_csv(csv, infer_schema=False)
+        assert plain.columns == frame.columns and plain.height == frame.height
+        assert plain["value"].null_count() == frame["value"].null_count()
+        rows += frame.height
+    assert rows == len(records)
+    pooled = pl.read_parquet(report.tables["mechanism_outcomes"][1]).filter(pl.col("seed").is_null())
+    assert pooled["seeds"].to_list()[0] == [0, 1]
+
+
+def test_every_figure_says_where_it_comes_from(report: ReportFiles) -> None:
+    html = report.html.read_text(encoding="utf-8")
+    assert "mechanism_outcomes[pretrained]" in html and html.count("run-pretrained") == 2
 
 
 def test_records(report: ReportFiles) -> None:
     records = json.loads(report.results.read_text(encoding="utf-8"))
-    keys = "profile seed seeds mechanism arm iteration variant metric value ci_low ci_high n run table".split()
+    keys = "profile seed seeds mechanism arm iteration variant metric value ci_low ci_high n run table runs".split()
     assert all(list(record) == keys for record in records)
 
     def find(**wanted: object) -> list[dict]:
@@ -97,7 +116,11 @@ def test_records(report: ReportFiles) -> None:
     assert find(seed=0, mechanism="pretrained", metric="generations_per_query")[0]["run"] == "run-pretrained"
     auc = find(seed=1, arm="oracle", iteration="02", metric="pctr_auc")[0]
     assert (auc["table"], auc["n"], auc["ci_low"]) == ("pctr_model", 1200, None)
-    assert [one["seed"] for one in find(mechanism="pretrained", metric="bid_violation_share")] == [0, 1]
+    falls = find(mechanism="pretrained", metric="bid_violation_share")
+    assert [one["seed"] for one in falls] == [0, 1, None]
+    assert falls[2]["value"] == pytest.approx((falls[0]["value"] + falls[1]["value"]) / 2)
+    assert falls[2]["n"] == 24 and falls[2]["ci_high"] - falls[2]["ci_low"] < falls[0]["ci_high"] - falls[0]["ci_low"]
+    assert find(mechanism="pretrained", metric="ctr", seed=None)[0]["runs"] == ["run-pretrained", "run-pretrained"]
     slot = find(seed=0, mechanism="slot_auction", metric="largest_jump_share")[0]
     assert (slot["value"], slot["table"], slot["run"]) == (1.0, "bid_continuity", None)
     disclosure = find(seed=0, mechanism="pretrained", metric="quality_disclosure")[0]

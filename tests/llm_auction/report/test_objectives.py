@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from llm_auction.evaluation.objective_terms import objective_terms, with_drift
-from llm_auction.report.property_records import property_records
+from llm_auction.report.property_records import property_figures
 from llm_auction.report.sections import SECTIONS
 from llm_auction.report.sections.objectives import GUARDED, TERMS, objective_tables, objectives_section
 from llm_auction.report.study import Study
@@ -53,6 +53,6 @@ def test_the_section_and_the_records_are_there_where_it_was_measured(study: Stud
     section = objectives_section(study, {})
     assert section is not None and section.title == "Beyond clicks"
     assert objectives_section in SECTIONS
-    found = [one for one in property_records(study, study.runs[0]) if one["table"] == "objective_terms"]
-    assert {one["metric"] for one in found} >= {"term_conversions", "objective_conversions"}
-    assert objectives_section(replace(study, objectives={}), {}) is None
+    found = {name for table, _, (name, _, _) in property_figures(study.pooled) if table == "objective_terms"}
+    assert found >= {"term_conversions", "objective_conversions"}
+    assert objectives_section(replace(study, pooled=replace(study.pooled, objectives={})), {}) is None

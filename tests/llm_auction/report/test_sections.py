@@ -12,9 +12,9 @@ from llm_auction.evaluation.reserve_effects import reserve_effects
 from llm_auction.pctr.ablation_summary import FIGURES
 from llm_auction.report.charts import plots
 from llm_auction.report.cost_plot import cost_chart, cost_points
-from llm_auction.report.property_records import property_records
+from llm_auction.report.property_records import property_figures
 from llm_auction.report.results_table import results_table
-from llm_auction.report.sections import sections_of
+from llm_auction.report.sections import Section, sections_of
 from llm_auction.report.study import Study
 from tests.synthetic_study import FINAL, synthetic_run
 
@@ -35,8 +35,12 @@ def study() -> Study:
     return Study.of([replace(run, outcomes=pl.concat([run.outcomes, *searched, ablation]))], 100)
 
 
+def section_of(study: Study, title: str) -> Section:
+    return next(section for section in sections_of(study, plots(study)) if section.title == title)
+
+
 def test_cost_has_every_setting_and_the_last_iterations(study: Study) -> None:
-    section = sections_of(study, plots(study))[0]
+    section = section_of(study, "What it costs, and who gains")
     names = [name for name, _ in section.tables[0].rows]
     assert {"Pretrained", "MOSAIC, argmax", "Best of N, N=1", "Best of N, N=20"} <= set(names)
     assert [name for name in names if name.startswith("LLM-Auction")] == ["LLM-Auction, iteration 3"]
@@ -53,7 +57,7 @@ def test_the_plot_has_a_point_a_setting_and_a_label_a_mechanism(study: Study) ->
 
 
 def test_ablations_are_compared_with_the_same_iteration(study: Study) -> None:
-    section = sections_of(study, plots(study))[1]
+    section = section_of(study, "Ablations")
     ((name, cells),) = section.tables[0].rows
     assert name == "No iteration, iteration 2"
     assert cells[0].text == "pctr.refit = false"
@@ -67,7 +71,7 @@ def test_an_ablation_alone_has_nothing_to_be_compared_with(study: Study) -> None
     alone = replace(run, outcomes=run.outcomes.filter(pl.col("mechanism") == "no_iteration"))
     lonely = Study.of([alone], 50)
     assert FINAL not in lonely.comparison and Contender("no_iteration", "02") in lonely.comparison
-    ((_, cells),) = sections_of(lonely, plots(lonely))[1].tables[0].rows
+    ((_, cells),) = section_of(lonely, "Ablations").tables[0].rows
     assert cells[2].text == cells[4].text == "\N{EN DASH}"
 
 
@@ -88,7 +92,7 @@ def test_reserve_prices_and_reward_models_have_sections_and_records_where_they_w
     assert [cells[4].text for name, cells in rows.items() if name.endswith("reserve 40")] == ["1.00", "1.00"]
     names = [name for name, _ in sections["What the reward model owes to the answer and to refits"].tables[0].rows]
     assert names == ["Iteration 1, with the answer, refreshed", "Iteration 1, without the answer, refreshed"]
-    records = property_records(whole, whole.runs[0])
-    assert {one["table"] for one in records} >= {"reserve_prices", "reward_model_ablation"}
-    changes = [one["value"] for one in records if one["metric"] == "revenue_per_query_change[reserve=40]"]
+    figures = list(property_figures(whole.pooled))
+    assert {table for table, _, _ in figures} >= {"reserve_prices", "reward_model_ablation"}
+    changes = [found.value for _, _, (name, found, _) in figures if name == "revenue_per_query_change[reserve=40]"]
     assert changes == pytest.approx([1.0] * len(changes)) and changes

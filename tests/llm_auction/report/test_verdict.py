@@ -66,7 +66,7 @@ def test_headline_and_caveats() -> None:
     one = study()
     assert "After 3 iterations LLM-Auction earns" in headline(one) and "MOSAIC" in headline(one)
     text = " ".join(caveats(one))
-    assert "One seed" in text and "favours MOSAIC" in text and "no correction" in text
+    assert "One seed" in text and "favours MOSAIC" in text and "judged together" in text
 
 
 def test_pooled_caveats_name_what_was_left_out() -> None:

@@ -1,0 +1,88 @@
+"""What the property checks of one run say, or those of several seeds pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from llm_auction.evaluation.continuity import ContinuityFigures, continuity_figures
+from llm_auction.evaluation.incentive_table import WORST_COUNTS
+from llm_auction.evaluation.monotonicity import BidResponse, bid_responses
+from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.pooling import (
+    pooled_bid_response,
+    pooled_by_name,
+    pooled_continuity,
+    pooled_quality,
+    pooled_table,
+)
+from llm_auction.evaluation.quality_summary import QualityFigure, quality_figures
+from llm_auction.pctr.ablation_summary import FIGURES
+
+if TYPE_CHECKING:
+    from llm_auction.report.study import SeedRun
+
+_VALUE = ("value", "ci_low", "ci_high")
+_CHANGE = ("change", "change_low", "change_high")
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The figures of every check, empty or None where it was not run; the tables as in `SeedRun`."""
+
+    bid_responses: Mapping[Contender, BidResponse] = field(default_factory=dict)
+    continuity: Mapping[Contender, ContinuityFigures] = field(default_factory=dict)
+    quality: Mapping[Contender, Mapping[str, QualityFigure]] = field(default_factory=dict)
+    incentives: pl.DataFrame | None = None
+    reserve: pl.DataFrame | None = None
+    reward_model: pl.DataFrame | None = None
+    objectives: Mapping[Contender, Mapping[str, QualityFigure]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: SeedRun, resamples: int) -> Properties:
+        """The figures of one run, with intervals over its queries."""
+        return cls(
+            {} if run.bid_curves is None else bid_responses(run.bid_curves, resamples, run.seed),
+            {} if run.continuity is None else continuity_figures(run.continuity, resamples, run.seed),
+            {} if run.quality is None else quality_figures(run.quality, resamples, run.seed),
+            run.incentives,
+            run.reserve,
+            run.reward_model,
+            {} if run.objectives is None else quality_figures(run.objectives, resamples, run.seed),
+        )
+
+    @classmethod
+    def pooled(cls, seeds: Sequence[Properties]) -> Properties:
+        """Those of several seeds as one (`llm_auction.evaluation.pooling`), each check over the seeds that have it."""
+        return cls(
+            pooled_by_name([one.bid_responses for one in seeds if one.bid_responses], pooled_bid_response),
+            pooled_by_name([one.continuity for one in seeds if one.continuity], pooled_continuity),
+            pooled_by_name([one.quality for one in seeds if one.quality], pooled_quality),
+            _pooled([one.incentives for one in seeds], [_VALUE], WORST_COUNTS),
+            _pooled([one.reserve for one in seeds], [_VALUE, _CHANGE]),
+            _pooled_fits([one.reward_model for one in seeds]),
+            pooled_by_name([one.objectives for one in seeds if one.objectives], pooled_quality),
+        )
+
+
+def _pooled(
+    tables: Sequence[pl.DataFrame | None],
+    figures: Sequence[tuple[str, str, str]],
+    worst: Mapping[str, object] | None = None,
+) -> pl.DataFrame | None:
+    known = [table for table in tables if table is not None]
+    return pooled_table(known, figures, worst) if known else None  # type: ignore[arg-type]
+
+
+def _pooled_fits(tables: Sequence[pl.DataFrame | None]) -> pl.DataFrame | None:
+    """The mean of every figure over the seeds; no fit has an interval of its own."""
+    known = [table for table in tables if table is not None]
+    if not known:
+        return None
+    keys = ["iteration", "reads_answer", "refreshed"]
+    every = pl.concat(known).group_by(keys, maintain_order=True)
+    means = every.agg(pl.col(FIGURES).mean(), pl.col("n").sum(), seeds=pl.len())
+    return means.filter(pl.col("seeds") == len(known)).select(known[0].columns)
