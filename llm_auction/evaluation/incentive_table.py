@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -27,7 +27,11 @@ INCENTIVE_SCHEMA: dict[str, pl.DataType] = {
     "n": pl.Int64(),
 }
 # Metrics of which the worst seed counts, not the mean: what nobody may gain, what nobody may lose.
-WORST_COUNTS = {"misreport_gain": max, "least_utility": min, "least_roi": min}
+WORST_COUNTS: dict[str, Callable[[Iterable[float]], float]] = {
+    "misreport_gain": max,
+    "least_utility": min,
+    "least_roi": min,
+}
 
 
 def first_price_rows(

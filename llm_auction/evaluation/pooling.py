@@ -14,9 +14,9 @@ training runs. How far training runs differ is what the figures of each seed alo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from math import sqrt
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -102,7 +102,7 @@ def pooled_quality(seeds: Sequence[Mapping[str, QualityFigure]]) -> dict[str, Qu
 def pooled_table(
     tables: Sequence[pl.DataFrame],
     figures: Sequence[tuple[str, str, str]],
-    worst: Mapping[str, Callable[[Sequence[float]], float]] | None = None,
+    worst: Mapping[str, Callable[[Iterable[float]], float]] | None = None,
 ) -> pl.DataFrame:
     """Tables of figures in long form as one; rows that some seed lacks are left out.
 
@@ -115,11 +115,11 @@ def pooled_table(
     keys = [column for column in tables[0].columns if column not in (*columns, "n")]
     by_seed = [{tuple(row[key] for key in keys): row for row in table.iter_rows(named=True)} for table in tables]
 
-    def pool(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
-        found: dict[str, object] = {"n": sum(int(str(row["n"])) for row in rows)}
-        extreme = (worst or {}).get(str(rows[0].get("metric")))
+    def pool(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {"n": sum(row["n"] for row in rows)}
+        extreme = (worst or {}).get(rows[0].get("metric", ""))
         for value, low, high in figures:
-            triples = [Interval(row[value], row[low], row[high]) for row in rows]  # type: ignore[arg-type]
+            triples = [Interval(row[value], row[low], row[high]) for row in rows]
             one = pooled_interval(triples)
             if extreme is not None and one.value is not None:
                 one = Interval(extreme([part.value for part in triples if part.value is not None]), None, None)

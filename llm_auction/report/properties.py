@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,10 +71,10 @@ class Properties:
 def _pooled(
     tables: Sequence[pl.DataFrame | None],
     figures: Sequence[tuple[str, str, str]],
-    worst: Mapping[str, object] | None = None,
+    worst: Mapping[str, Callable[[Iterable[float]], float]] | None = None,
 ) -> pl.DataFrame | None:
     known = [table for table in tables if table is not None]
-    return pooled_table(known, figures, worst) if known else None  # type: ignore[arg-type]
+    return pooled_table(known, figures, worst) if known else None
 
 
 def _pooled_fits(tables: Sequence[pl.DataFrame | None]) -> pl.DataFrame | None:
