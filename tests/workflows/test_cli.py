@@ -18,7 +18,7 @@ from workflows.cli.options import overrides_from, seeds_from
 from workflows.cli.progress import LoopDisplay, duration
 from workflows.cli.results_table import print_results, results_table
 
-COMMANDS = ("run", "evaluate", "report", "profiles", "pretrain", "nightly", "ui")
+COMMANDS = ("run", "evaluate", "study", "report", "profiles", "pretrain", "nightly", "ui")
 
 
 def invoke(*arguments: str) -> tuple[int, str]:

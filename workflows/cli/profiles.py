@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+LONGEST_VALUE = 28  # columns; a longer list takes several lines
+
+
 def profiles(
     name: Annotated[
         str | None, typer.Argument(help="Show this profile; without it, list them.", show_default=False)
@@ -76,7 +79,9 @@ def _print_fields(console: Console, name: str, overrides: dict[str, str], change
 
     effective = load_profile(name, overrides)
     defaults = dict(fields_of(BUILTIN[name]()))
-    table = Table("field", "value", "meaning", box=None, pad_edge=False)
+    table = Table("field", box=None, pad_edge=False)
+    table.add_column("value", max_width=LONGEST_VALUE)
+    table.add_column("meaning")
     section = ""
     for path, (value, meaning) in fields_of(effective):
         origin = _origin(path, overrides) if value != defaults[path][0] else None
@@ -120,5 +125,5 @@ def _origin(path: str, overrides: dict[str, str]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ", ".join(map(str, value))
     return "none" if value is None else str(value)

@@ -96,7 +96,7 @@ def _figures(comparison: Comparison, one: Published) -> tuple[Cell, ...]:
 
 def _orderings(comparison: Comparison, first: str, second: str) -> list[tuple[str, tuple[Cell, ...]]]:
     published = {one.mechanism: one for one in PAPER}
-    rows = []
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
     for metric, quantity in _QUANTITIES.items():
         one, base = _ours(comparison, first, metric), _ours(comparison, second, metric)
         if one is None or base is None:

@@ -106,7 +106,7 @@ def test_figures_average_answers_within_queries() -> None:
     assert (found["injection"].mean.value, found["injection"].n) == (pytest.approx(0.5), 2)
     # Only one query has ads at all; half of its answers disclose them.
     assert (found["disclosure"].mean.value, found["disclosure"].n) == (pytest.approx(0.5), 1)
-    assert len(quality_tables({0: {Contender("pretrained"): found}})) == 1
+    assert len(quality_tables({Contender("pretrained"): found})) == 1
 
 
 def judge(auctions: Sequence[Auction], answers: Sequence[str]) -> list[dict[str, int] | None]:
@@ -128,7 +128,7 @@ def test_grades_of_a_judge() -> None:
     )
     found = quality_figures(text.join(table, on=["query_id", "sample_index"], how="left"), 50, seed=0)
     assert found[Contender("pretrained")]["satisfaction"].n == 1
-    assert [one.label for one in quality_tables({0: found})] == ["Answer quality", "Grades of the judge"]
+    assert [one.label for one in quality_tables(found)] == ["Answer quality", "Grades of the judge"]
 
 
 def test_the_same_answer_is_judged_once() -> None:
