@@ -15,7 +15,14 @@ from assets.metadata import table_metadata
 from assets.preview import preview
 from llm_auction.click_log import REASONS
 from llm_auction.click_log.files import find_files
-from resources.click_log import TABLES, ClickLogDay, DayCounts, RejectedShareError, scratch_database
+from resources.click_log import (
+    TABLES,
+    ClickLogDay,
+    DayCounts,
+    RejectedShareError,
+    only_run_of,
+    scratch_database,
+)
 from resources.lake import Lake
 from resources.profile import ProfileResource
 
@@ -51,12 +58,12 @@ def click_log(context: AssetExecutionContext, profile: ProfileResource, lake: La
     Reads the files of `click_log.source`, JSON Lines or Parquet, in bounded memory, and writes `click_log_answers`,
     `click_log_clicks`, `click_log_conversions`, `click_log_rejections` and `click_log_files`. Running a day again picks
     up the files that came later. Fails, and leaves the day as it was, when more than `click_log.max_rejected_share` of
-    the events are rejected.
+    the events are rejected, when the disk is full, and while another run is taking the same day in.
     """
     config, day = profile.get().click_log, context.partition_key
-    files = find_files(config.source, day)
     spill = Path(config.spill_dir) if config.spill_dir else Path(lake.data_dir) / "spill"
-    with scratch_database(spill, config.memory_limit) as connection:
+    with only_run_of(day, lake), scratch_database(spill, config.memory_limit) as connection:
+        files = find_files(config.source, day)
         events = ClickLogDay(connection, day, config)
         for number, file in enumerate(files, start=1):
             context.log.info(f"file {number} of {len(files)}: {file.name}, {file.size:,} bytes")

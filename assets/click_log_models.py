@@ -36,7 +36,7 @@ SETTINGS = {
     name="click_log_models",
     partitions_def=day_partitions,
     backfill_policy=one_day_a_run,
-    dagster_dbt_translator=LakeTranslator(dict.fromkeys(TABLES, "click_log")),
+    dagster_dbt_translator=LakeTranslator(dict.fromkeys(TABLES, "click_log"), day_partitions),
     pool="duckdb",
 )
 def click_log_models(

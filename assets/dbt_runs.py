@@ -17,6 +17,7 @@ from dagster import (
     Failure,
     MetadataValue,
     Output,
+    PartitionsDefinition,
 )
 from dagster_dbt import (
     DagsterDbtCliRuntimeError,
@@ -35,12 +36,16 @@ from resources.lake import Lake
 class LakeTranslator(DagsterDbtTranslator):
     """A dbt source is the asset that writes it; groups and owners stand in `dbt_project.yml`.
 
-    `assets` names the asset where a source has another name than it: several tables may come of one asset.
+    `assets` names the asset where a source has another name than it: several tables may come of one asset. With
+    `partitions`, those of the models, the verdict of a data test is kept for each partition.
     """
 
-    def __init__(self, assets: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, assets: Mapping[str, str] | None = None, partitions: PartitionsDefinition[str] | None = None
+    ) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
         self._assets = assets or {}
+        self._partitions = partitions
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> AssetKey:
         name = dbt_resource_props["name"]
@@ -54,7 +59,9 @@ class LakeTranslator(DagsterDbtTranslator):
         self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> AssetCheckSpec | None:
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        return spec and spec._replace(description=words_for(manifest["nodes"][unique_id]))
+        return spec and spec._replace(
+            description=words_for(manifest["nodes"][unique_id]), partitions_def=self._partitions
+        )
 
 
 def build_partition(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -74,22 +75,43 @@ class Lake(ConfigurableResource):
         Raises:
             StorageError: the data directory is full or not writable; the earlier content stays.
         """
-        folder = self.path(table, partition)
-        target = folder / FILE
-        with storage_errors(target):
-            aside = aside_path(self.root)
-            try:
-                rows = write(aside)
-                flush_to_disk(aside)
-                size = aside.stat().st_size
-                digest = _sha256(aside)
-                folder.mkdir(parents=True, exist_ok=True)
-                os.replace(aside, target)
-                flush_to_disk(folder)
-            finally:
-                aside.unlink(missing_ok=True)
-            write_json_atomically(folder / MARKER, {"rows": rows, "bytes": size, "sha256": digest}, self.root)
-        return target
+        self.write_together({table: write}, partition)
+        return self.path(table, partition) / FILE
+
+    def write_together(
+        self, writes: Mapping[str, Callable[[Path], int]], partition: Mapping[str, str] | None = None
+    ) -> None:
+        """Write several tables, or one partition of each, that belong together.
+
+        All of them are made before the first takes its place, so that a full disk leaves the earlier content of each.
+        The last one's marker is taken away before that and written at the end: it tells whether all are of one write.
+
+        Args:
+            writes: table -> what makes its file, as for `write_with`.
+            partition: column -> key, of every table.
+
+        Raises:
+            StorageError: the data directory is full or not writable.
+        """
+        staged: dict[str, _Staged] = {}
+        try:
+            for table, write in writes.items():
+                with storage_errors(self.path(table, partition) / FILE):
+                    aside = aside_path(self.root)
+                    staged[table] = _Staged(aside)
+                    staged[table].fill(write)
+            if len(staged) > 1:
+                self.withdraw(list(staged)[-1], partition)
+            for table, content in staged.items():
+                folder = self.path(table, partition)
+                with storage_errors(folder / FILE):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    os.replace(content.path, folder / FILE)
+                    flush_to_disk(folder)
+                    write_json_atomically(folder / MARKER, content.marker, self.root)
+        finally:
+            for content in staged.values():
+                content.path.unlink(missing_ok=True)
 
     def withdraw(self, table: str, partition: Mapping[str, str] | None = None) -> None:
         """Mark a table or partition as incomplete until it is written again; nothing happens where there is none."""
@@ -148,6 +170,19 @@ class Lake(ConfigurableResource):
         except (OSError, ValueError, KeyError, TypeError):
             complete = False
         return None if complete else "is half-written"
+
+
+@dataclass
+class _Staged:
+    """A table's file that has not taken its place yet, and what its marker will say."""
+
+    path: Path
+    marker: dict[str, int | str] = field(default_factory=dict)
+
+    def fill(self, write: Callable[[Path], int]) -> None:
+        rows = write(self.path)
+        flush_to_disk(self.path)
+        self.marker = {"rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
 
 
 def _with_partition_columns(table: str, frame: pl.DataFrame, partition: Mapping[str, str]) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_FULL = ("No space left on device", "max_temp_directory_size")
+
 
 class StorageError(OSError):
     """The data directory can't take a write: full, read-only or not ours. Nothing half-written is left in place."""
@@ -20,7 +22,8 @@ class StorageError(OSError):
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn an OSError of a write to `path` into one StorageError that says what to do.
 
-    Polars wraps some of its write errors in its own exceptions' text, so a full disk is recognised there too.
+    Polars and DuckDB wrap some of their write errors in their own exceptions' text, so a full disk is recognised there
+    too; DuckDB stops spilling when the disk is nearly full.
     """
     try:
         yield
@@ -28,7 +31,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
-        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(error) for sign in _FULL):
             raise StorageError(
                 number or errno.ENOSPC, f"the disk is full: {path} was not written. Free some space and run it again"
             ) from error

@@ -59,6 +59,7 @@ class LogFile:
 
     def listed_again(self) -> LogFile:
         """The file as it is now; FileNotFoundError when it is gone."""
+        self.filesystem.invalidate_cache()
         return _listed(self.filesystem, self.path)
 
 
@@ -95,5 +96,5 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
 
 
 def _listed(filesystem: fsspec.AbstractFileSystem, path: str) -> LogFile:
-    filesystem.invalidate_cache()
+    # An object store answers from the listing that it has just made, without a request for each file.
     return LogFile(filesystem, path, int(filesystem.info(path)["size"] or 0), str(filesystem.ukey(path)))

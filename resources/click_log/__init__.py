@@ -1,6 +1,15 @@
 """Reading real click logs into the lake: validated, deduplicated, answers parsed, in bounded memory."""
 
 from resources.click_log.day import TABLES, ClickLogDay, DayCounts, RejectedShareError
+from resources.click_log.exclusive import DayInProgressError, only_run_of
 from resources.click_log.scratch import scratch_database
 
-__all__ = ["TABLES", "ClickLogDay", "DayCounts", "RejectedShareError", "scratch_database"]
+__all__ = [
+    "TABLES",
+    "ClickLogDay",
+    "DayCounts",
+    "DayInProgressError",
+    "RejectedShareError",
+    "only_run_of",
+    "scratch_database",
+]

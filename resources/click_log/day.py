@@ -207,12 +207,8 @@ class ClickLogDay:
         return DayCounts(files, read, accepted, duplicates, rejected, dict(reasons))
 
     def write(self, lake: Lake, tables: Iterable[str] = TABLES) -> None:
-        """Replace the day's tables. Until the last is written the day counts as incomplete, and nobody reads it."""
-        partition = {"day": self._day}
-        if TABLES[-1] in tables:
-            lake.withdraw(TABLES[-1], partition)
-        for table in tables:
-            lake.write_with(table, partial(self._copy, table), partition)
+        """Replace the day's tables, all or, where the disk is full, none of them."""
+        lake.write_together({table: partial(self._copy, table) for table in tables}, {"day": self._day})
 
     def _copy(self, table: str, path: Path) -> int:
         copied = self._connection.execute(f"""
@@ -238,12 +234,14 @@ class ClickLogDay:
             return "the ending of its name is not that of JSON Lines (.jsonl, also .gz or .zst) or Parquet (.parquet)"
         reader = pa.RecordBatchReader.from_batches(schema, _until_broken(batches, faults))
         self._connection.register("incoming", reader)
-        self._connection.execute(f"""
-            insert into events by name
-            select {file_id} * 1_000_000_000_000 + line as place, {file_id} as file_id, *
-            from ({validated(relation, self._day, self._config)})
-        """)
-        self._connection.unregister("incoming")
+        try:
+            self._connection.execute(f"""
+                insert into events by name
+                select {file_id} * 1_000_000_000_000 + line as place, {file_id} as file_id, *
+                from ({validated(relation, self._day, self._config)})
+            """)
+        finally:
+            self._connection.unregister("incoming")
         return faults[0] if faults else None
 
     def _forget(self, file_id: int) -> None:

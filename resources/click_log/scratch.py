@@ -14,6 +14,10 @@ import duckdb
 from resources.storage import storage_errors
 
 
+class MemoryLimitError(MemoryError):
+    """DuckDB may not take as much memory as the work needs."""
+
+
 @contextmanager
 def scratch_database(root: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to an empty database in a fresh folder below `root`; both are gone at the end.
@@ -24,6 +28,7 @@ def scratch_database(root: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyC
 
     Raises:
         StorageError: the folder can't be written, or is full.
+        MemoryLimitError: the work needs more memory at once, which can't be spilled.
     """
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
@@ -44,6 +49,10 @@ def scratch_database(root: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyC
                 yield connection
             finally:
                 connection.close()
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryLimitError(
+            f"click_log.memory_limit = {memory_limit} is too little here; raise it: {error}"
+        ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

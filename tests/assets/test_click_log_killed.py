@@ -1,4 +1,4 @@
-"""An ingestion that is killed in the middle leaves nothing that the next run does not put right."""
+"""An ingestion that is killed in the middle, or started twice at once, does not harm the day."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def day_tables(lake: Lake, day: str) -> dict[str, pl.DataFrame]:
     return {table: lake.read(table, {"day": day}).drop("file", "fingerprint", strict=False) for table in TABLES}
 
 
-KILLED = """
+APART = """
 import sys
 from pathlib import Path
 from resources.lake import Lake
@@ -53,14 +53,20 @@ ingest(Lake(data_dir=sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
 """
 
 
+def start(folder: Path, source: Path, day: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """An ingestion in a process of its own."""
+    command = [sys.executable, "-c", APART, str(folder), str(source), day]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
+
+
 def _spilling(folder: Path) -> bool:
     """The events are being read."""
     return any((folder / "spill").glob("*/scratch.duckdb"))
 
 
 def _writing(folder: Path) -> bool:
-    """The first table of the day is there, the last one is not."""
-    return any((folder / "lake" / TABLES[0]).glob("*/part-0.parquet"))
+    """The tables of the day are being made."""
+    return any((folder / "lake" / ".aside").glob("*"))
 
 
 @pytest.mark.slow
@@ -72,12 +78,7 @@ def test_a_run_that_is_killed_is_put_right_by_the_next(tmp_path: Path, moment: A
     ingest(undisturbed, tmp_path / "log", day)
 
     folder = Path(disturbed.data_dir)
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "log"), day],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(folder, tmp_path / "log", day)
     for _ in _until_it_ends(process):
         if moment(folder):
             process.send_signal(signal.SIGKILL)
@@ -89,6 +90,22 @@ def test_a_run_that_is_killed_is_put_right_by_the_next(tmp_path: Path, moment: A
     for table, frame in day_tables(undisturbed, day).items():
         assert frame.equals(day_tables(disturbed, day)[table]), table
     assert not any((folder / "spill").iterdir())
+
+
+@pytest.mark.slow
+def test_two_nights_of_a_day_at_once_leave_the_tables_of_one(tmp_path: Path) -> None:
+    """Started past the run queue: one of them takes the day in; the other does too, afterwards, or says who has it."""
+    day = FIRST_DAY.isoformat()
+    write_log(tmp_path / "log", days=1, answers_per_day=4000, faults=every_fault(), seed=12)
+    alone, together = new_lake(tmp_path / "alone"), new_lake(tmp_path / "together")
+    ingest(alone, tmp_path / "log", day)
+    nights = [start(Path(together.data_dir), tmp_path / "log", day, subprocess.PIPE) for _ in range(2)]
+    said = [night.communicate()[1].decode() for night in nights]
+    failed = [text for night, text in zip(nights, said, strict=True) if night.returncode]
+    assert len(failed) < 2, said
+    assert all(f"another run is taking in the files of {day}" in text for text in failed)
+    for table, frame in day_tables(alone, day).items():
+        assert frame.equals(day_tables(together, day)[table]), table
 
 
 def _until_it_ends(process: subprocess.Popen[bytes]) -> Iterator[None]:

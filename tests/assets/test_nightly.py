@@ -10,10 +10,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, materialize
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetKey,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    ExecuteInProcessResult,
+    materialize,
+)
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
+from dagster._core.utils import make_new_run_id
 
 from assets.click_log_feedback import load_days
+from assets.days import day_partitions
 from assets.nightly_pctr_model import champion_before, nightly_pctr_model
+from assets.refused_days import GUARDS, refused_days
 from assets.reward_model_champion import reward_model_champion
 from llm_auction.pctr.model import PctrModel
 from resources.champion import Champion
@@ -150,18 +163,41 @@ def test_a_refit_that_may_be_worse_leaves_the_champion_and_says_why(data_dir: Pa
     assert night(data_dir, 1, instance, [nightly_pctr_model], pctr__hidden="32,16").success
 
 
-@pytest.mark.parametrize(
-    ("passed", "left_out", "trained_to"), [(False, day_of(1), day_of(0)), (True, "none", day_of(1))]
-)
-def test_a_day_that_its_guards_refused_teaches_no_later_night(
-    data_dir: Path, instance: DagsterInstance, passed: bool, left_out: str, trained_to: str
+SUITE = AssetCheckKey(AssetKey("fct_click_log_responses"), "great_expectations")
+DATA_TEST = next(key for key in GUARDS if key.name.startswith("no_nulls_fct_click_log_impressions"))
+
+
+@pytest.mark.parametrize("guard", [SUITE, DATA_TEST], ids=["suite", "data test"])
+def test_a_day_that_a_guard_refused_teaches_no_later_night_until_it_is_mended(
+    data_dir: Path, instance: DagsterInstance, guard: AssetCheckKey
 ) -> None:
-    verdict = AssetCheckEvaluation(
-        AssetKey("fct_click_log_responses"), "great_expectations", passed, {}, partition=day_of(1)
-    )
+    def report(kind: DagsterEventType, data: object) -> None:
+        instance.report_dagster_event(DagsterEvent(kind.value, "night", event_specific_data=data), make_new_run_id())
+
+    def judge(passed: bool) -> None:
+        verdict = AssetCheckEvaluation(guard.asset_key, guard.name, passed, {}, partition=day_of(1))
+        report(DagsterEventType.ASSET_CHECK_EVALUATION, verdict)
+
+    days = [date.fromisoformat(day_of(number)) for number in range(3)]
+    assert refused_days(instance, days) == []
+    judge(passed=False)
+    assert refused_days(instance, days) == days[1:2]
+    # A run that was killed before it came to its guards takes back nothing.
+    subset = day_partitions.subset_with_partition_keys([day_of(1)]).to_serializable_subset()
+    planned = AssetCheckEvaluationPlanned(asset_key=guard.asset_key, check_name=guard.name, partitions_subset=subset)
+    report(DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, planned)
+    assert refused_days(instance, days) == days[1:2]
+    judge(passed=True)
+    assert refused_days(instance, days) == []
+
+
+@pytest.mark.parametrize("passed", [False, True])
+def test_a_refit_says_which_days_it_left_out(data_dir: Path, instance: DagsterInstance, passed: bool) -> None:
+    verdict = AssetCheckEvaluation(SUITE.asset_key, SUITE.name, passed, {}, partition=day_of(1))
     instance.report_runless_asset_event(verdict)
     figures = metadata(night(data_dir, 2, instance), "nightly_pctr_model")
-    assert (figures["days_left_out"], figures["trained_to"]) == (left_out, trained_to)
+    expected = ("none", day_of(1)) if passed else (day_of(1), day_of(0))
+    assert (figures["days_left_out"], figures["trained_to"]) == expected
 
 
 def test_a_day_without_impressions_is_a_clear_error(data_dir: Path, instance: DagsterInstance) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -97,6 +98,37 @@ def test_full_disk_before_the_marker_leaves_no_complete_partition(lake: Lake, mo
         with pytest.raises(StorageError, match="the disk is full"):
             lake.write("answers", frame(2))
     assert not lake.exists("answers")
+
+
+def _write(value: int) -> Callable[[Path], int]:
+    def write(path: Path) -> int:
+        frame(value).write_parquet(path)
+        return 1
+
+    return write
+
+
+def test_tables_that_belong_together_are_replaced_together_or_not_at_all(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.write_together({"clicks": _write(1), "answers": _write(1)}, PARTITION)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(StorageError, match=r"the disk is full: .*answers.* was not written"):
+        lake.write_together({"clicks": _write(2), "answers": full}, PARTITION)
+    assert [lake.read(table, PARTITION)["value"].to_list() for table in ("clicks", "answers")] == [[1], [1]]
+    assert list((lake.root / ".aside").iterdir()) == []
+
+    # Ended between the two: the last one says that they are not of one write.
+    with monkeypatch.context() as patched:
+        patched.setattr("resources.lake.write_json_atomically", full)
+        with pytest.raises(StorageError):
+            lake.write_together({"clicks": _write(2), "answers": _write(2)}, PARTITION)
+    assert not lake.exists("answers", PARTITION)
+    lake.write_together({"clicks": _write(3), "answers": _write(3)}, PARTITION)
+    assert [lake.read(table, PARTITION)["value"].to_list() for table in ("clicks", "answers")] == [[3], [3]]
 
 
 def test_data_dir_that_is_no_directory_is_one_clear_error(tmp_path: Path) -> None:

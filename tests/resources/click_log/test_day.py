@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -16,7 +17,14 @@ from llm_auction.click_log import REASONS
 from llm_auction.click_log.files import ClickLogSourceError, LogFile, find_files
 from llm_auction.click_log.reading import read_lines
 from llm_auction.profiles.schema import ClickLogConfig
-from resources.click_log import ClickLogDay, RejectedShareError, scratch_database
+from resources.click_log import (
+    ClickLogDay,
+    DayInProgressError,
+    RejectedShareError,
+    only_run_of,
+    scratch_database,
+)
+from resources.click_log.scratch import MemoryLimitError
 from resources.lake import Lake
 from tests.click_logs import DAY, NOON, answer, click, conversion, ingest, json_lines, write_log
 
@@ -233,6 +241,14 @@ def test_running_a_day_again_gives_the_same_tables_and_picks_up_late_files(lake:
     assert lake.data_version("click_log_answers", {"day": DAY}) == before["answers"]
 
 
+def test_two_runs_of_a_day_at_once_do_not_mix(lake: Lake) -> None:
+    refused = pytest.raises(DayInProgressError, match="another run is taking in the files of 2026-01-05: wait")
+    with only_run_of(DAY, lake), only_run_of("2026-01-06", lake), refused, only_run_of(DAY, lake):
+        pytest.fail("both had it")
+    with only_run_of(DAY, lake):
+        pass
+
+
 def test_too_many_rejected_events_fail_with_the_reasons(tmp_path: Path) -> None:
     source = write_log(tmp_path, {"log.jsonl": json_lines([answer("r0"), "{bad", "{bad", click("r0", ad_id="")])})
     with scratch_database(tmp_path / "spill", "1GB") as connection:
@@ -282,8 +298,6 @@ def test_lines_keep_their_numbers_whatever_stands_between(tmp_path: Path) -> Non
 
 
 def test_any_fsspec_url_is_a_source(lake: Lake) -> None:
-    import fsspec
-
     memory = fsspec.filesystem("memory")
     memory.pipe(f"/logs/{DAY}/deep/log.jsonl", json_lines([answer("r0")]))
     try:
@@ -292,6 +306,42 @@ def test_any_fsspec_url_is_a_source(lake: Lake) -> None:
         assert read(lake, "click_log_files")["file"].to_list() == [f"memory:///logs/{DAY}/deep/log.jsonl"]
     finally:
         memory.rm("/logs", recursive=True)
+
+
+class CountedStore(fsspec.AbstractFileSystem):
+    """An object store that keeps its listings, as those of S3 and others do, and counts the requests."""
+
+    protocol = "counted"
+    requests = 0
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        folder = self._strip_protocol(path).rstrip("/")
+        if folder not in self.dircache:
+            CountedStore.requests += 1
+            names = [f"{folder}/{number}.jsonl" for number in range(40)] if folder.endswith(DAY) else []
+            self.dircache[folder] = [{"name": name, "size": 9, "type": "file", "seen": self.requests} for name in names]
+        entries = self.dircache[folder]
+        return entries if detail else [entry["name"] for entry in entries]
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.dircache.clear()
+
+
+def test_a_listing_costs_no_request_for_each_file_and_a_second_look_is_a_fresh_one() -> None:
+    fsspec.register_implementation("counted", CountedStore, clobber=True)
+    files = find_files("counted://bucket/{date}/*.jsonl", DAY)
+    assert (len(files), {file.size for file in files}) == (40, {9})
+    assert CountedStore.requests <= 2
+    assert files[0].listed_again().fingerprint != files[0].fingerprint
+
+
+def test_too_little_memory_names_the_setting(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MemoryLimitError, match=r"click_log\.memory_limit = 20MB is too little here; raise it"),
+        scratch_database(tmp_path, "20MB") as connection,
+    ):
+        connection.execute("select list(i) from range(10_000_000) numbers(i)").fetchall()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_scratch_of_a_killed_process_is_removed(tmp_path: Path) -> None:
