@@ -67,7 +67,7 @@ class NightlyConfig(Section):
         7.0, description="An impression this much older than the newest counts half."
     )
     warm_start: bool = Field(
-        True, description="Continue from the champion; False fits afresh on the window, better and longer."
+        True, description="Continue from the champion; False fits afresh on the window: slower, and a little better."
     )
     max_impressions: Positive = Field(
         200_000, description="A window with more is thinned out evenly: what the refit holds in memory."
