@@ -118,7 +118,7 @@ def _line_batch(number: int, lines: bytes) -> pa.RecordBatch:
 
 def _judged_batch(numbers: pa.Array, column: pa.Array) -> pa.RecordBatch:
     """Lines of which some are too long or not UTF-8."""
-    rows = []
+    rows: list[tuple[int, str, str | None]] = []
     for number, line in zip(numbers.to_pylist(), column.to_pylist(), strict=True):
         text = line.strip()
         if not text:
