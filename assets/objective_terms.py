@@ -11,6 +11,7 @@ from assets.property_check import measured, property_check
 from assets.study import TABLE
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.market import Auction
+from llm_auction.profiles.arms import is_ablation
 from llm_auction.profiles.schema import Profile
 from llm_auction.prompts import render_messages
 from resources.engines import EngineResource
@@ -57,7 +58,8 @@ def objective_terms(
     """Every answer in `mechanism_outcomes` under each objective that an arm may be trained for.
 
     Arms such as `conversions` want something else than clicks. The report sets what they gain by it beside their price
-    in revenue. How far a model has drifted from the pretrained one is measured by both models on its answers.
+    in revenue. How far a model has drifted from the pretrained one is measured by both models on its answers; not for
+    ablations, where nobody asks.
     """
     from llm_auction.evaluation.objective_terms import objective_terms as measure
     from llm_auction.evaluation.quality_summary import quality_figures
@@ -75,7 +77,7 @@ def objective_terms(
         outcomes = lake.read(TABLE, partition)
         context.log.info(f"objectives of {outcomes.height} answers of {partition['mechanism']}")
         terms = measure(outcomes, asked, config, buyer)
-        if partition["mechanism"] in ARMS:
+        if partition["mechanism"] in ARMS and not is_ablation(partition["mechanism"]):
             terms = _with_drift_of_the_last(terms, outcomes, asked, config, model_store, engine)
         frames.append(terms)
     frame = pl.concat(frames)

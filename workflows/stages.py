@@ -25,9 +25,9 @@ WEIGHTS = {
     "clairvoyant": 0.02,
     "monotonicity": 1.1,
     "continuity": 0.7,
-    "incentives": 1.4,
+    "incentives": 1.1,
     "quality": 0.2,
-    "objectives": 0.1,
+    "objectives": 0.4,
     "reserve": 0.7,
     "reward_model": 0.3,
 }
