@@ -15,8 +15,8 @@ from random import Random
 from llm_auction.base.scenes import Scene
 from llm_auction.base.writing import Style
 
-_SLIP_SHARE = 0.15  # answers that open in somebody else's way
-_WORTH_NAMING = 0.22  # of what the best ad is worth, for the author who names what is worth most
+_SLIP_SHARE = 0.1  # answers that open in somebody else's way
+_WORTH_NAMING = 0.2  # of what the best ad is worth, for the author who names what is worth most
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,23 @@ def _a_bit_of_both(scene: Scene, show_bids: bool, rng: Random) -> list[int]:
 
 
 def _what_helps(scene: Scene, show_bids: bool, rng: Random) -> list[int]:
-    return _drawn([25 * fit for fit in scene.relevance], rng.choices((1, 2), (70, 30))[0], rng)
+    return _drawn([25 * fit for fit in scene.relevance], rng.choices((1, 2, 3), (40, 40, 20))[0], rng)
 
 
 def _what_is_worth_most(scene: Scene, show_bids: bool, rng: Random) -> list[int]:
-    """Up to three ads, the one of most worth first, none of a kind already named, none far below the first."""
+    """Mostly two to four ads, the one of most worth first, none of a kind already named, none far below the first."""
     worth = scene.worth if show_bids else tuple(100 * fit for fit in scene.relevance)
+    return best_of_their_kind(scene, worth)[: rng.choices((1, 2, 3, 4), (5, 40, 40, 15))[0]]
+
+
+def best_of_their_kind(scene: Scene, worth: Sequence[float]) -> list[int]:
+    """Ads (by position), most worth first: none of a kind already named, none far below the first."""
     chosen: list[int] = []
-    for i in sorted(range(len(worth)), key=lambda i: -worth[i])[:6]:
+    for i in sorted(range(len(worth)), key=lambda i: -worth[i]):
         kinds = {scene.ads[j].ad.category for j in chosen}
         if not chosen or (worth[i] > _WORTH_NAMING * worth[chosen[0]] and scene.ads[i].ad.category not in kinds):
             chosen.append(i)
-    return chosen[: rng.choices((1, 2, 3), (15, 45, 40))[0]]
+    return chosen
 
 
 AUTHORS = (

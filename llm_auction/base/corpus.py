@@ -5,10 +5,10 @@ as much in the same time.
 
 Six kinds (`lists`, `authors`). *Copy* documents ask for the ads themselves in another order: they teach the in-context
 copy circuit that everything else needs. *Look-up* documents list ads after their category, their bid or a need that
-they serve: they teach to choose an ad by what its line says and means. *Advice* names the best ad for one subject after
-the other. *Knowledge* documents have no ads at all, only questions and what they are about. *Task* documents ask which
-ads fit, pay or earn most, as instruction data does. *Answer* documents are answers to users by authors of different
-habits: the mixture that preference optimisation (Eq. 6) later sharpens.
+they serve: they teach to choose an ad by what its line says and means. *Advice* names the best ads for one subject
+after the other. *Knowledge* documents have no ads at all, only questions and what they are about. *Task* documents ask
+which ads fit, pay or earn most, as instruction data does. *Answer* documents are answers to users by authors of
+different habits: the mixture that preference optimisation (Eq. 6) later sharpens.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from llm_auction.answers import render_insertion
+from llm_auction.base.authors import best_of_their_kind
 from llm_auction.base.catalogs import RandomAd
 from llm_auction.base.scenes import Scene, replace_topic
 from llm_auction.world.topics import Topic, topics
@@ -22,6 +23,7 @@ BY_NEED, BY_NEED_AND_TERM = "For {need}, ", "About {need}: for {term}, "
 _RANKING_INTRODUCTIONS = ("", BY_TERM, BY_TERM, BY_BID)
 ON_SUBJECT = "On {subject}: "
 _LONGEST = 8  # items a list
+_SUBJECTS, _ADVISED = 4, 3  # a list of advice: how many subjects, and at most how many ads for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,16 @@ def ranked(scene: Scene, scores: Sequence[float], counts: tuple[int, int], begin
 
 
 def advised(scene: Scene, rng: Random) -> Completion:
-    """For subjects in any order, the ad worth most to somebody who asks about them: a choice every few tokens."""
+    """For subjects in any order, the ads worth most to somebody who asks about them: a choice every few tokens."""
     items: list[str] = []
     undecided: list[int] = []
-    subjects = dict.fromkeys(_some_subject(scene, rng) for _ in range(2 * _LONGEST))
-    for topic in list(subjects)[:_LONGEST]:
+    subjects = dict.fromkeys(_some_subject(scene, rng) for _ in range(2 * _SUBJECTS))
+    for topic in list(subjects)[:_SUBJECTS]:
         about = replace_topic(scene, topic)
-        best = max(range(len(scene.ads)), key=lambda i: about.worth[i])
+        best = [scene.ads[i] for i in best_of_their_kind(scene, about.worth)[:_ADVISED]]
         beginning = ON_SUBJECT.format(subject=about.subject)
         undecided.append(len(beginning))
-        items.append(f"{beginning}for {scene.ads[best].term}, {render_insertion(scene.ads[best].ad)}.")
+        items.append(beginning + "; ".join(f"for {item.term}, {render_insertion(item.ad)}" for item in best) + ".")
     spans = [(start, start + length) for start, length in zip(_starts(items), undecided, strict=True)]
     return Completion(" ".join(items), tuple(spans))
 

@@ -2,8 +2,9 @@
 
 A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
 ads, look-ups by what an ad is needed for, look-ups by bid, whole rankings by what ads earn, and prompts of up to 100
-ads while the learning rate falls. Knowledge of what questions are about and advice on the best ad for it follow, and at
-last answers by authors of different habits, again while the rate falls. Muon trains the hidden matrices and AdamW the
+ads while the learning rate falls. Knowledge of what questions are about and advice on the best ad for it follow, then
+answers by authors of different habits, and at last the same with several ads that go together in every piece of advice,
+each time while the rate falls. Muon trains the hidden matrices and AdamW the
 rest. Only completions are learnt, those of one prompt in one forward pass that computes the prompt once. Reproducible
 under a seed, and resumable: every step draws its documents from a stream of its own.
 """
@@ -51,6 +52,7 @@ _LONG = (4, 5, 6, 7, 8, 8, 9, 10, 10, 10, 10, 12, 16, 20, 40) * 2 + (40, 60, 100
 _NEEDS = (BY_TERM, BY_BID, BY_BOTH, BY_NEED, BY_NEED, BY_NEED_AND_TERM, BY_NEED_AND_TERM)
 _BIDS = (BY_BID, BY_BID, BY_BID, BY_TERM, BY_NEED, BY_NEED_AND_TERM)
 _EVEN = (BY_TERM, BY_BID, BY_NEED, BY_NEED_AND_TERM)
+_WOVEN = Mix(0.01, 0.08, _LONG, 0.18, 0.02, _EVEN, (0.15, 0.35), True, 0.3, 0.08)
 STAGES = (
     Stage("copy", 600, Mix(copy_share=0.3, task_share=0.1, candidates=_FEW, lookup_share=0.6)),
     Stage("mixed", 400, Mix(copy_share=0.05, task_share=0.45, candidates=_USUAL, lookup_share=0.2)),
@@ -78,6 +80,8 @@ STAGES = (
         (0.35, 0.02),
         documents=16,
     ),
+    Stage("weave", 500, _WOVEN, (0.5, 0.02), documents=16),
+    Stage("polish", 450, _WOVEN, (0.4, 0.02), documents=16),
 )
 
 

@@ -47,12 +47,12 @@ def laptop() -> Profile:
     """The embedded default: the loop with the shipped tiny model, about ten minutes on two cores."""
     return Profile(
         name="laptop",
-        population=PopulationConfig(profiles=80, queries_per_profile=5, test_share=0.25),
+        population=PopulationConfig(profiles=120, queries_per_profile=5, test_share=0.5),
         candidates=CandidatesConfig(per_query=20),
         feedback=FeedbackConfig(answers_per_query=3),
         preferences=PreferenceConfig(answers_per_query=8),
         dpo=DpoConfig(epochs=1),
-        evaluation=EvaluationConfig(test_queries=100, reserve_prices=(30.0, 60.0)),
+        evaluation=EvaluationConfig(test_queries=300, answers_per_query=2, reserve_prices=(30.0, 60.0)),
         properties=PropertiesConfig(
             bid_queries=24,
             bid_answers=8,
