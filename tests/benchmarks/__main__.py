@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks.click_log import click_log_records
 from tests.benchmarks.dpo import dpo_records
-from tests.benchmarks.records import print_table, write_records
+from tests.benchmarks.records import add_record, print_table, read_records
 from tests.benchmarks.sampling import sampling_records
 from tests.benchmarks.tiny_qwen3 import write_tiny_qwen3
 
@@ -23,7 +23,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("bench.jsonl"))
     parser.add_argument("--repeats", type=int, default=3, help="The fastest counts.")
     parser.add_argument("--impressions", type=int, default=100_000, help="Of the click log, which is read once.")
+    parser.add_argument("--resume", action="store_true", help="Keep the output file and measure what it lacks.")
     options = parser.parse_args()
+    if not options.resume:
+        options.output.unlink(missing_ok=True)
+    records = read_records(options.output)
+    known = {record.case for record in records}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sources = []
@@ -39,16 +44,15 @@ def main() -> None:
                 weight_std=0.08,
             )
         if options.only in (None, "sampling"):
-            sources.append(sampling_records(folder, options.repeats))
+            sources.append(sampling_records(folder, options.repeats, known))
         if options.only in (None, "dpo"):
-            sources.append(dpo_records(folder, options.repeats))
+            sources.append(dpo_records(folder, options.repeats, known))
         if options.only in (None, "click_log"):
-            sources.append(click_log_records(folder, options.impressions))
-        records = []
+            sources.append(click_log_records(folder, options.impressions, known))
         for record in chain.from_iterable(sources):
             print(f"{record.bench} {record.case}: {record.ratio:.1f} x", flush=True)
+            add_record(options.output, record)
             records.append(record)
-    write_records(options.output, records)
     print_table(records)
     print(f"written to {options.output}")
 

@@ -1,8 +1,11 @@
-"""One side of one DPO case in a process of its own: `python -m tests.benchmarks.dpo_process SIDE FOLDER P A M REPEATS`.
+"""One side of one DPO case in a process of its own.
 
-Prints one JSON line: the seconds of the fastest step, the bytes of its peak above what the process held before, and for
-our side the largest relative deviation of an answer's log-probability from a separate forward pass. The gradient of
-the summed loss goes to `FOLDER/SIDE.npy`.
+    python -m tests.benchmarks.dpo_process step|curve ours|trl FOLDER PROMPT ANSWER ANSWERS N
+
+prints one JSON line. `step`: the seconds of the fastest of N + 1 steps, the bytes of its peak above what the process
+held before, and for our side the largest relative deviation of an answer's log-probability from a separate forward
+pass; the gradient of the summed loss goes to `FOLDER/SIDE.npy`. `curve`: the mean loss a pair in each of N steps of
+AdamW.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,12 @@ from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
 from llm_auction.irpo.dpo import PrefixSharedDPOTrainer
+from tests.benchmarks.records import seconds
 
 # Prompts in a step by prompt length: about as many tokens each.
 PROMPTS = {100: 8, 1000: 2, 3000: 1}
 VOCABULARY = 1000
+CURVE_BATCHES, CURVE_RATE = 10, 3e-4
 
 
 class TokenizedDPOTrainer(DPOTrainer):
@@ -34,8 +38,8 @@ class TokenizedDPOTrainer(DPOTrainer):
         return dataset
 
 
-def sets(prompt: int, answer: int, answers: int) -> list[dict[str, Any]]:
-    """Random prompts and answers of exactly these lengths, the winner first."""
+def sets(prompt: int, answer: int, answers: int, count: int) -> list[dict[str, Any]]:
+    """`count` random prompts and their answers of exactly these lengths, the winner first."""
     rng = np.random.default_rng(0)
 
     def tokens(length: int) -> list[int]:
@@ -43,7 +47,7 @@ def sets(prompt: int, answer: int, answers: int) -> list[dict[str, Any]]:
 
     return [
         {"prompt_ids": tokens(prompt), "answers": [tokens(answer) for _ in range(answers)], "counts": [1] * answers}
-        for _ in range(PROMPTS[prompt])
+        for _ in range(count)
     ]
 
 
@@ -69,7 +73,9 @@ def trainer_of(side: str, folder: Path, rows: list[dict[str, Any]]) -> Any:
         disable_tqdm=True,
     )
     dataset = Dataset.from_list(data)
-    return kind(model=model, args=config, train_dataset=dataset, processing_class=tokenizer)
+    trainer = kind(model=model, args=config, train_dataset=dataset, processing_class=tokenizer)
+    trainer.current_gradient_accumulation_steps = 1  # set by `train`, which we don't call
+    return trainer
 
 
 def held() -> int:
@@ -102,22 +108,41 @@ def logprob_deviation(folder: Path, rows: list[dict[str, Any]], reference: list[
     return float(max(deviations))
 
 
-def main(side: str, folder: Path, prompt: int, answer: int, answers: int, repeats: int) -> dict[str, float]:
-    """Measure one side of one case."""
-    rows = sets(prompt, answer, answers)
+def curve(side: str, folder: Path, prompt: int, answer: int, answers: int, steps: int) -> dict[str, list[float]]:
+    """The loss of every step, over and over the same few batches, so that it falls."""
+    rows = sets(prompt, answer, answers, CURVE_BATCHES * PROMPTS[prompt])
     trainer = trainer_of(side, folder, rows)
-    trainer.current_gradient_accumulation_steps = 1  # set by `train`, which we don't call
+    # Ours is a sum over a prompt's pairs, TRL's a mean over all: both are made means over pairs.
+    size, scale = (PROMPTS[prompt], 1 / (answers - 1)) if side == "ours" else (PROMPTS[prompt] * (answers - 1), 1.0)
+    batches = [
+        trainer.data_collator(trainer.train_dataset.select(range(start, start + size)).to_list())
+        for start in range(0, CURVE_BATCHES * size, size)
+    ]
+    optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=CURVE_RATE, weight_decay=0.0)
+    losses = []
+    for step in range(steps):
+        optimizer.zero_grad()
+        batch = trainer._prepare_inputs(dict(batches[step % CURVE_BATCHES]))
+        losses.append(float(trainer.training_step(trainer.model, batch)) * scale)
+        for parameter in trainer.model.parameters():
+            parameter.grad.mul_(scale)
+        optimizer.step()
+    return {"losses": losses}
+
+
+def step(side: str, folder: Path, prompt: int, answer: int, answers: int, repeats: int) -> dict[str, float]:
+    """Measure one side of one case."""
+    rows = sets(prompt, answer, answers, PROMPTS[prompt])
+    trainer = trainer_of(side, folder, rows)
     batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
     # Gradients of a sum over pairs, whichever mean the trainer takes. Losers pull only off the reference.
     scale = len(rows) * (1 if side == "ours" else answers - 1)
     before, fastest = held(), float("inf")
     for _ in range(repeats + 1):  # the first warms up
         trainer.model.zero_grad()
-        started = time.perf_counter()
+        started = seconds()
         trainer.training_step(trainer.model, dict(batch))
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        fastest = min(fastest, time.perf_counter() - started)
+        fastest = min(fastest, seconds() - started)
     figures = {"seconds": fastest, "bytes": float(peak() - before)}
     gradient = torch.cat([parameter.grad.flatten() for parameter in trainer.model.parameters()]) * scale
     np.save(folder / f"{side}.npy", gradient.cpu().numpy())
@@ -127,4 +152,5 @@ def main(side: str, folder: Path, prompt: int, answer: int, answers: int, repeat
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))))
+    measure = {"step": step, "curve": curve}[sys.argv[1]]
+    print(json.dumps(measure(sys.argv[2], Path(sys.argv[3]), *map(int, sys.argv[4:]))))

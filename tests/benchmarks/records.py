@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +31,16 @@ class Record:
     baseline: str
 
 
+def seconds() -> float:
+    """A clock for differences: the processor's time, on a GPU the wall's once its queue is empty."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
 def device_name() -> str:
     """The device in words: a GPU's name, or the processor and the threads used."""
     import torch
@@ -42,9 +53,17 @@ def device_name() -> str:
     return f"{name}, {torch.get_num_threads()} thread(s)"
 
 
-def write_records(path: Path, records: Sequence[Record]) -> None:
-    """One JSON object a line; replaces the file."""
-    path.write_text("".join(json.dumps(asdict(record)) + "\n" for record in records), encoding="utf-8")
+def add_record(path: Path, record: Record) -> None:
+    """Append one JSON object as a line, at once: a benchmark that is cut short keeps what it has measured."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(record)) + "\n")
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a file; none where there is no file."""
+    if not path.exists():
+        return []
+    return [Record(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def print_table(records: Sequence[Record]) -> None:
