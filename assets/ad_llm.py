@@ -67,10 +67,6 @@ def ad_llm(
     checkpoint_dir = training_dir / f"{start.version}-{data_version}"
     logged: list[Mapping[str, Any]] = []
 
-    def on_log(step: Mapping[str, Any]) -> None:
-        logged.append(dict(step))
-        context.log.info("training " + ", ".join(f"{name} {value:.4g}" for name, value in step.items()))
-
     output_dir = training_dir / "output"
     shutil.rmtree(output_dir, ignore_errors=True)
     metrics = launcher.train(
@@ -83,7 +79,7 @@ def ad_llm(
         output_dir=output_dir,
         seed=derive_seed(config.seed, "dpo", arm, iteration),
         checkpoint_dir=checkpoint_dir,
-        on_log=on_log,
+        on_log=logged.append,
     )
     model = model_store.publish(
         "ad_llm",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_auction.profiles.schema import Profile, UserConfig
+from llm_auction.profiles.schema import DpoConfig, Profile, UserConfig
 from resources.lake import Lake
 
 MARKET_TABLES = ("ad_catalog", "user_profiles", "user_queries", "ad_candidates")
 # How many iterations and arms there are, how they are evaluated, and real logs change no single iteration; which engine
-# draws the answers changes no distribution.
+# draws the answers and who starts the training change no distribution.
 NOT_OF_AN_ITERATION = {
     "name",
     "iterations",
@@ -22,10 +22,12 @@ NOT_OF_AN_ITERATION = {
     "nightly",
     "off_policy",
     "engine",
+    "launcher",
     "cost",
 }
-# Where a User-LLM is served, and how it is asked, changes none of its judgements.
-HOW_A_USER_IS_REACHED = {"user": UserConfig.transport()}
+# Where a User-LLM is served, and how it is asked, changes none of its judgements; what a training computes at a time,
+# nothing but rounding.
+WAYS_TO_THE_SAME = {"user": UserConfig.transport(), "dpo": DpoConfig.execution()}
 
 
 def market_versions(lake: Lake) -> dict[str, str]:
@@ -35,6 +37,4 @@ def market_versions(lake: Lake) -> dict[str, str]:
 
 def iteration_settings(profile: Profile) -> dict[str, Any]:
     """The part of a profile that shapes an iteration, as plain values."""
-    return profile.model_dump(
-        mode="json", exclude={**dict.fromkeys(NOT_OF_AN_ITERATION, True), **HOW_A_USER_IS_REACHED}
-    )
+    return profile.model_dump(mode="json", exclude={**dict.fromkeys(NOT_OF_AN_ITERATION, True), **WAYS_TO_THE_SAME})

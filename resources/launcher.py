@@ -1,22 +1,22 @@
 """How a preference optimisation is run: inside the step, or as processes of its own that report through Dagster Pipes.
 
-Inside the step is right for the embedded model. A process of its own frees the GPU's memory when it ends, and several
-of them (torchrun) train one model together; only rank 0 reports.
+The profile's section `launcher` says which. Inside the step is right for the embedded model. A process of its own frees
+the GPU's memory when it ends, and several of them (torchrun, or a command of the user's) train one model together; only
+rank 0 reports.
 """
 
-from __future__ import annotations
-
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from dagster import AssetExecutionContext, ConfigurableResource, PipesSubprocessClient
+from dagster import AssetExecutionContext, ConfigurableResource, PipesSubprocessClient, ResourceDependency
 from dagster._core.errors import DagsterPipesExecutionError
-from pydantic import Field
 
-from llm_auction.profiles.schema import DpoConfig
+from llm_auction.profiles.schema import DpoConfig, LauncherConfig
+from resources.profile import ProfileResource
 
 if TYPE_CHECKING:
     from llm_auction.irpo.preference_pairs import PreferenceSet
@@ -34,8 +34,7 @@ def error_file(job: Path) -> Path:
 class TrainingLauncher(ConfigurableResource):
     """Runs `train_dpo`; where it runs changes nothing about its result."""
 
-    mode: Literal["inline", "subprocess"] = "inline"
-    processes: int = Field(default=1, ge=1, description="Training processes (torchrun) of mode subprocess.")
+    profile: ResourceDependency[ProfileResource]
 
     def train(
         self,
@@ -43,7 +42,7 @@ class TrainingLauncher(ConfigurableResource):
         *,
         start_dir: Path,
         reference_dir: Path | None = None,
-        sets: Sequence[PreferenceSet],
+        sets: "Sequence[PreferenceSet]",
         config: DpoConfig,
         delta_th: float,
         output_dir: Path,
@@ -54,14 +53,18 @@ class TrainingLauncher(ConfigurableResource):
         """Tune the model of `start_dir` on `sets` into `output_dir`; returns the metrics of the training.
 
         The reference is the model of `reference_dir`, without it the one that the training starts from. Resumes from
-        `checkpoint_dir` when an earlier attempt was cut short there. `on_log` gets every logged step.
+        `checkpoint_dir` when an earlier attempt was cut short there. Every step is told to the run's log as it ends;
+        `on_log` gets them all, from processes of their own when these have ended.
         """
-        if self.mode == "inline":
+        how = self.profile.get().launcher
+        if how.mode == "inline":
             from llm_auction.irpo.training import train_dpo
 
-            result = train_dpo(
-                start_dir, sets, config, delta_th, output_dir, seed, checkpoint_dir, on_log, reference_dir
-            )
+            def tell(step: Mapping[str, Any]) -> None:
+                context.log.info(step_line(step))
+                on_log(step)
+
+            result = train_dpo(start_dir, sets, config, delta_th, output_dir, seed, checkpoint_dir, tell, reference_dir)
             return dict(result.metrics)
         from llm_auction.irpo.preference_pairs import write_sets
 
@@ -83,7 +86,7 @@ class TrainingLauncher(ConfigurableResource):
         complaint = error_file(job)
         complaint.unlink(missing_ok=True)
         try:
-            done = PipesSubprocessClient().run(context=context, command=self._command(job))
+            done = PipesSubprocessClient().run(context=context, command=training_command(how, job))
         except DagsterPipesExecutionError as error:
             said = complaint.read_text(encoding="utf-8") if complaint.exists() else f"{error}; see the step's output"
             raise TrainingFailed(f"the training process failed: {said}") from error
@@ -94,9 +97,19 @@ class TrainingLauncher(ConfigurableResource):
             metrics = message.get("metrics", metrics)
         return metrics
 
-    def _command(self, job: Path) -> list[str]:
-        script = ["-m", "resources.training_process", str(job)]
-        if self.processes == 1:
-            return [sys.executable, *script]
-        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.processes}"]
-        return [sys.executable, *torchrun, *script]
+
+def step_line(step: Mapping[str, Any]) -> str:
+    """A step's figures for the log."""
+    return "training " + ", ".join(f"{name} {value:.6g}" for name, value in step.items())
+
+
+def training_command(how: LauncherConfig, job: Path) -> list[str]:
+    """The command that starts the training processes of a job file."""
+    script = ["-m", "resources.training_process", str(job)]
+    if how.command is not None:
+        filled = {"{python}": [sys.executable], "{script}": script}
+        return [part for word in shlex.split(how.command) for part in filled.get(word, [word])]
+    if how.processes == 1:
+        return [sys.executable, *script]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={how.processes}"]
+    return [sys.executable, *torchrun, *script]

@@ -14,7 +14,7 @@ from typing import Any
 from dagster_pipes import open_dagster_pipes
 
 from llm_auction.profiles.schema import DpoConfig
-from resources.launcher import error_file
+from resources.launcher import error_file, step_line
 
 
 def run(job_path: Path) -> None:
@@ -24,7 +24,12 @@ def run(job_path: Path) -> None:
         return
     with open_dagster_pipes() as pipes:
         try:
-            metrics = _train(job_path, lambda step: pipes.report_custom_message({"step": step}))
+
+            def tell(step: dict[str, float]) -> None:
+                pipes.log.info(step_line(step))  # streams; custom messages are handed over at the end
+                pipes.report_custom_message({"step": step})
+
+            metrics = _train(job_path, tell)
         except Exception as error:
             error_file(job_path).write_text(str(error), encoding="utf-8")
             raise

@@ -84,7 +84,7 @@ def gather(**replacements: Any) -> Definitions:
         "warehouse": Warehouse(data_dir=data_dir),
         "engine": EngineResource(profile=profile, data_dir=data_dir),
         "user_model": UserModelResource(profile=profile, data_dir=data_dir),
-        "launcher": TrainingLauncher(),
+        "launcher": TrainingLauncher(profile=profile),
         "dbt": dbt_resource(),
     }
     return Definitions(

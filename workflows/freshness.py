@@ -17,7 +17,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from assets.mechanism_runs import MODELS_OF
 from assets.partitions import ITERATIONS, deployed_pointer, partition_of
 from assets.properties import ARM_OF_PROPERTIES, OF_OUTCOMES, PROPERTIES, TABLES_OF
-from assets.provenance import HOW_A_USER_IS_REACHED, MARKET_TABLES, iteration_settings, market_versions
+from assets.provenance import MARKET_TABLES, WAYS_TO_THE_SAME, iteration_settings, market_versions
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles import Profile
 from resources.lake import Lake
@@ -27,7 +27,7 @@ from workflows.stages import Stage, property_job
 
 CHECK_OF_JOB = {property_job(name): name for name in PROPERTIES}
 MODELS_OF_CHECKS = (("pctr", ARM_OF_PROPERTIES), ("ad_llm", ARM_OF_PROPERTIES))
-NOT_OF_A_CHECK: tuple[str, ...] = ("iterations", "arms", "ablations", "name", "engine", "cost")
+NOT_OF_A_CHECK: tuple[str, ...] = ("iterations", "arms", "ablations", "name", "engine", "launcher", "cost")
 NOT_OF_AN_EVALUATION = (*NOT_OF_A_CHECK, "properties")
 
 
@@ -58,7 +58,7 @@ def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> d
     else:
         return {}
     inputs = {
-        "profile": profile.model_dump(mode="json", exclude={**dict.fromkeys(left_out, True), **HOW_A_USER_IS_REACHED}),
+        "profile": profile.model_dump(mode="json", exclude={**dict.fromkeys(left_out, True), **WAYS_TO_THE_SAME}),
         "market": market_versions(lake) if all(map(lake.exists, MARKET_TABLES)) else None,
         "models": _models(store, models),
         **own,

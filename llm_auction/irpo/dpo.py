@@ -55,6 +55,19 @@ def collate(examples: Sequence[dict[str, Any]]) -> dict[str, tuple[Row, ...]]:
 class PrefixSharedDPOTrainer(DPOTrainer):
     """TRL's trainer over rows of one prompt and many answers.
 
+    In float32 log-probabilities, loss and gradients are TRL's own to a relative 1e-5, summed over a prompt's pairs; in
+    bfloat16 no further from float32 than twice the distance of unpacked passes in bfloat16. Prompts of a step are
+    packed into as few forward passes as `micro_batch_tokens` allows; neither that, nor checkpointed activations, nor
+    the chunks of the output layer change the gradients beyond rounding.
+
+        trainer = PrefixSharedDPOTrainer(
+            AutoModelForCausalLM.from_pretrained(name),
+            DPOConfig(output_dir="out", beta=0.1, per_device_train_batch_size=16),
+            Dataset.from_list([{"prompt_ids": [5, 8], "answers": [[7, 2], [9, 2]], "counts": [1, 3]}, ...]),
+            AutoTokenizer.from_pretrained(name),
+        )
+        trainer.train()
+
     Args:
         model: a causal language model with plain causal attention.
         args: TRL's configuration; `beta`, batch size (prompts a step), schedule and checkpoints are honoured.
@@ -197,5 +210,6 @@ class PrefixSharedDPOTrainer(DPOTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """The checkpoint of Transformers without TRL's model card, and a marker once all of it is written."""
         super(DPOTrainer, self)._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each process writes its own random state
         if self.args.should_save:
             (Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / COMPLETE).touch()

@@ -60,8 +60,8 @@ def train_dpo(
         on_log: called after every step with `step`, `steps`, `loss`, `kl`, `learning_rate` and more.
 
     Raises:
-        ValueError: no set has a loser, the output exists, the reference that `config` asks for is not given, or the
-            training diverged.
+        ValueError: no set has a loser, the output exists, the reference that `config` asks for is not given, the
+            launcher asks for FSDP or DeepSpeed, or the training diverged.
         MemoryError: the device ran out of memory; says what to lower.
         ModelDirectoryError: `start_dir` or `reference_dir` is not a usable model directory.
     """
@@ -82,6 +82,11 @@ def train_dpo(
     uses_cache = model.config.use_cache
     rows = _rows(usable, delta_th, tokenizer)
     trainer = _trainer(model, reference, tokenizer, rows, config, seed, checkpoint_dir, on_log)
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        raise ValueError(
+            "FSDP and DeepSpeed are not supported: every training process holds the whole model. Start them with "
+            "torchrun, or with accelerate without either, and set dpo.lora_rank where memory is short"
+        )
     with trainer.accelerator.main_process_first():
         checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed))
     with out_of_memory_says(

@@ -9,6 +9,7 @@ from llm_auction.profiles.schema import (
     DpoConfig,
     EvaluationConfig,
     FeedbackConfig,
+    LauncherConfig,
     PctrConfig,
     PopulationConfig,
     PreferenceConfig,
@@ -81,6 +82,7 @@ def paper() -> Profile:
         preferences=PreferenceConfig(answers_per_query=5),
         reward=RewardConfig(free_words=250),
         dpo=DpoConfig(learning_rate=1e-6, epochs=1, prompts_per_step=64, sft_weight=0.0),
+        launcher=LauncherConfig(mode="subprocess"),
         evaluation=EvaluationConfig(test_queries=3000, answers_per_query=1),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date
 from typing import Annotated, Literal
 
@@ -130,3 +131,31 @@ class DpoConfig(Section):
     activation_checkpointing: bool = Field(
         False, description="Recompute activations in the backward pass: far less memory for about a third more time."
     )
+
+    @classmethod
+    def execution(cls) -> set[str]:
+        """The fields that change how a training is computed, and no result beyond rounding."""
+        return {"checkpoint_steps", "micro_batch_tokens", "attention", "activation_checkpointing"}
+
+
+class LauncherConfig(Section):
+    """How a preference optimisation is started; changes no result beyond rounding."""
+
+    mode: Literal["inline", "subprocess"] = Field(
+        "inline", description="Inside the step, or in processes of its own, which free the GPU when they end."
+    )
+    processes: Positive = Field(1, description="Processes of mode subprocess, one a GPU; torchrun starts them.")
+    command: str | None = Field(
+        None,
+        description="Starts them in torchrun's place: `{python}` and `{script}` are filled in; no shell reads it.",
+    )
+
+    @model_validator(mode="after")
+    def _processes_of_their_own(self) -> LauncherConfig:
+        if self.mode == "inline" and (self.processes > 1 or self.command is not None):
+            raise ValueError("processes and command need mode subprocess: inside the step there is one process")
+        if self.command is not None and "{script}" not in shlex.split(self.command):
+            raise ValueError(
+                "command must hold the word {script}, as in `accelerate launch --num_processes 4 {script}`"
+            )
+        return self

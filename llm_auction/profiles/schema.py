@@ -16,6 +16,7 @@ from llm_auction.profiles.irpo import (
     BiddingConfig,
     DpoConfig,
     FeedbackConfig,
+    LauncherConfig,
     PctrConfig,
     PreferenceConfig,
     RewardConfig,
@@ -45,6 +46,7 @@ __all__ = [
     "EngineConfig",
     "EvaluationConfig",
     "FeedbackConfig",
+    "LauncherConfig",
     "NightlyConfig",
     "OffPolicyConfig",
     "PctrConfig",
@@ -84,6 +86,7 @@ class Profile(Section):
     reward: RewardConfig = RewardConfig()
     preferences: PreferenceConfig = PreferenceConfig()
     dpo: DpoConfig = DpoConfig()
+    launcher: LauncherConfig = LauncherConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     properties: PropertiesConfig = PropertiesConfig()
     ablations: AblationsConfig = AblationsConfig()

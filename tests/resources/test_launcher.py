@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import AssetExecutionContext, DagsterInstance, MaterializeResult, asset, materialize
 
-from llm_auction.profiles.schema import DpoConfig
-from resources.launcher import TrainingFailed, TrainingLauncher
+from llm_auction.profiles.schema import DpoConfig, LauncherConfig
+from resources.launcher import TrainingFailed, TrainingLauncher, training_command
+from resources.profile import ProfileResource
 
 CONFIG = DpoConfig(epochs=1, prompts_per_step=2, learning_rate=1e-3)
 
@@ -29,14 +31,19 @@ def preference_sets() -> list[Any]:
     ]
 
 
-def train(launcher: TrainingLauncher, start: Path, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], Path]:
+def launcher(**fields: str) -> TrainingLauncher:
+    overrides = {f"launcher.{name}": value for name, value in fields.items()}
+    return TrainingLauncher(profile=ProfileResource(profile="smoke", overrides=overrides))
+
+
+def train(chosen: TrainingLauncher, start: Path, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], Path]:
     """The metrics, the logged steps and the output of a training inside an asset."""
     found: dict[str, Any] = {}
     logged: list[dict[str, Any]] = []
 
     def body(context: AssetExecutionContext) -> MaterializeResult:
         found.update(
-            launcher.train(
+            chosen.train(
                 context,
                 start_dir=start,
                 sets=preference_sets(),
@@ -59,8 +66,8 @@ def train(launcher: TrainingLauncher, start: Path, folder: Path) -> tuple[dict[s
 
 @pytest.mark.slow
 def test_subprocess_equals_inline(tiny_model_dir: Path, tmp_path: Path) -> None:
-    inline, inline_log, inline_dir = train(TrainingLauncher(), tiny_model_dir, tmp_path / "inline")
-    apart, apart_log, apart_dir = train(TrainingLauncher(mode="subprocess"), tiny_model_dir, tmp_path / "apart")
+    inline, inline_log, inline_dir = train(launcher(), tiny_model_dir, tmp_path / "inline")
+    apart, apart_log, apart_dir = train(launcher(mode="subprocess"), tiny_model_dir, tmp_path / "apart")
     assert [step["loss"] for step in inline_log] == [step["loss"] for step in apart_log]
     assert inline.keys() == apart.keys()
     weights = "model.safetensors"
@@ -72,10 +79,29 @@ def test_a_failure_of_the_process_reaches_the_step(tiny_model_dir: Path, tmp_pat
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "left-over").write_text("")
     with pytest.raises(TrainingFailed, match=r"training process failed: output directory .* is not empty"):
-        train(TrainingLauncher(mode="subprocess"), tiny_model_dir, tmp_path)
+        train(launcher(mode="subprocess"), tiny_model_dir, tmp_path)
 
 
 def test_several_processes_are_started_by_torchrun() -> None:
-    command = TrainingLauncher(mode="subprocess", processes=4)._command(Path("job.json"))
+    command = training_command(LauncherConfig(mode="subprocess", processes=4), Path("job.json"))
     assert command[1:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=4"]
     assert command[-2:] == ["resources.training_process", "job.json"]
+
+
+def test_a_command_of_ones_own_starts_them() -> None:
+    how = LauncherConfig(mode="subprocess", command="srun --label {python} -u {script}")
+    script = ["-m", "resources.training_process", "a job.json"]
+    assert training_command(how, Path("a job.json")) == ["srun", "--label", sys.executable, "-u", *script]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"processes": "2"}, "need mode subprocess"),
+        ({"command": "srun {script}"}, "need mode subprocess"),
+        ({"mode": "subprocess", "command": "accelerate launch"}, r"must hold the word \{script\}"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(fields: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        launcher(**fields).profile.get()

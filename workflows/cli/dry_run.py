@@ -115,14 +115,20 @@ def problems_of(profile: Profile, size: ModelSize, longest: float) -> Iterator[s
             f"({longest:.0f}) and sampling.max_new_tokens ({profile.sampling.max_new_tokens})"
         )
     for name, server in (("engine", profile.engine), ("user", profile.user)):
-        yield from _server_problems(name, server)
+        yield from _program_problems(name, server.command)
+        yield from _key_problems(name, server)
+    yield from _program_problems("launcher", profile.launcher.command)
     if profile.pctr.encoder != "hashing" and find_spec("sentence_transformers") is None:
         yield f"pctr.encoder is {profile.pctr.encoder}: install the extra (pip install 'llm-auction[encoders]')"
 
 
-def _server_problems(name: str, server: ServerConfig) -> Iterator[str]:
-    if server.command is not None and shutil.which(shlex.split(server.command)[0]) is None:
-        yield f"{name}.command: there is no program {shlex.split(server.command)[0]}"
+def _program_problems(name: str, command: str | None) -> Iterator[str]:
+    program = "{python}" if command is None else shlex.split(command)[0]
+    if program != "{python}" and shutil.which(program) is None:
+        yield f"{name}.command: there is no program {program}"
+
+
+def _key_problems(name: str, server: ServerConfig) -> Iterator[str]:
     if server.api_key_variable is not None and not os.environ.get(server.api_key_variable):
         yield f"{name}.api_key_variable: {server.api_key_variable} is not set in the environment"
 
