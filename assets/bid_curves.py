@@ -29,8 +29,8 @@ def bid_monotonicity(
     """Clicks on one random ad of each test query while its bid climbs from 1 to 100, before and after each iteration.
 
     Expected: no clear trend before training, monotone after it. MOSAIC and RAG-Auction stand beside it, computed from
-    answers that depend on no bid. Of the first
-    `properties.bid_queries` queries: it takes many times the answers of an evaluation.
+    answers that depend on no bid. Only the first `properties.bid_queries` queries are asked: it takes many times the
+    answers of an evaluation.
     """
     from llm_auction.evaluation.monotonicity import LADDER, bid_responses, probed_ad
     from llm_auction.report.bid_plot import bid_chart

@@ -111,8 +111,8 @@ def preference_pairs(
     texts = [[answer.text for answer in group] for group in answers]
     rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
     rows = [
-        pair_row(auction, group, values, config.preferences.delta_th, arm, iteration)
-        for auction, group, values in zip(auctions, answers, rewards, strict=True)
+        pair_row(auction, group, of_group, config.preferences.delta_th, arm, iteration)
+        for auction, group, of_group in zip(auctions, answers, rewards, strict=True)
     ]
     frame = pl.DataFrame(rows, schema=PAIR_COLUMNS.schema)
     lake.write("preference_pairs", frame, partition)

@@ -138,17 +138,12 @@ class Lake(ConfigurableResource):
 
     def data_version(self, table: str, partition: Mapping[str, str] | None = None) -> str:
         """The content hash of a complete partition; MissingPartition otherwise."""
-        marker = self.file(table, partition).with_name(MARKER)
-        return str(json.loads(marker.read_text(encoding="utf-8"))["sha256"])[:16]
+        return _version(self.file(table, partition).with_name(MARKER))
 
     def data_versions(self, table: str) -> dict[str, str]:
         """The content hashes of all complete partitions of a table, by their folder within it; "." for a whole one."""
         folder = self.root / table
-        found = sorted(marker.parent for marker in folder.rglob(MARKER))
-        return {
-            str(part.relative_to(folder)): str(json.loads((part / MARKER).read_text(encoding="utf-8"))["sha256"])[:16]
-            for part in found
-        }
+        return {str(marker.parent.relative_to(folder)): _version(marker) for marker in sorted(folder.rglob(MARKER))}
 
     def partitions(self, table: str, *columns: str) -> list[dict[str, str]]:
         """The complete partitions of a table, in key order; `columns` name its levels, outermost first."""
@@ -183,6 +178,11 @@ class _Staged:
         rows = write(self.path)
         flush_to_disk(self.path)
         self.marker = {"rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
+
+
+def _version(marker: Path) -> str:
+    """The content hash that a marker holds, shortened."""
+    return str(json.loads(marker.read_text(encoding="utf-8"))["sha256"])[:16]
 
 
 def _with_partition_columns(table: str, frame: pl.DataFrame, partition: Mapping[str, str]) -> pl.DataFrame:

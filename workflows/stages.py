@@ -13,25 +13,25 @@ from llm_auction.profiles.arms import ABLATION_BASE, SWEEPS, is_ablation
 
 MARKET = "market and base"
 REPORT = "report"
-# How long a stage takes relative to an iteration on all training queries: rough figures of the laptop profile. The pace
-# is measured as stages come to their end.
+# How long a stage takes relative to an iteration on all training queries: rough figures of the laptop profile, those of
+# mechanisms with its 300 test queries. The pace is measured as stages come to their end.
 WEIGHTS = {
     MARKET: 0.02,
     REPORT: 0.05,
-    "rag_auction": 0.3,
-    "mosaic": 0.2,
-    "mosaic_tuned": 0.4,
-    "best_of_n": 1.0,
+    "rag_auction": 0.5,
+    "mosaic": 0.4,
+    "mosaic_tuned": 0.8,
+    "best_of_n": 2.0,
     "clairvoyant": 0.02,
     "monotonicity": 1.1,
     "continuity": 0.7,
     "incentives": 1.1,
     "quality": 0.2,
-    "objectives": 0.4,
+    "objectives": 0.6,
     "reserve": 0.7,
     "reward_model": 0.3,
 }
-ONE_EVALUATION = 0.07  # of one model with one answer a query
+ONE_EVALUATION = 0.14  # of one model with one answer a query
 FIXED_SHARE = 0.15  # of an iteration: what doesn't depend on the number of queries
 
 

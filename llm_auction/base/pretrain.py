@@ -4,9 +4,9 @@ A curriculum (`STAGES`): copy and look-up documents until the copy circuit stand
 ads, look-ups by what an ad is needed for, look-ups by bid, whole rankings by what ads earn, and prompts of up to 100
 ads while the learning rate falls. Knowledge of what questions are about and advice on the best ad for it follow, then
 answers by authors of different habits, and at last the same with several ads that go together in every piece of advice,
-each time while the rate falls. Muon trains the hidden matrices and AdamW the
-rest. Only completions are learnt, those of one prompt in one forward pass that computes the prompt once. Reproducible
-under a seed, and resumable: every step draws its documents from a stream of its own.
+each time while the rate falls. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt, those
+of one prompt in one forward pass that computes the prompt once. Reproducible under a seed, and resumable: every step
+draws its documents from a stream of its own.
 """
 
 from __future__ import annotations

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pytest
 
 from llm_auction.click_log import REASONS
-from llm_auction.click_log.files import ClickLogSourceError, LogFile, find_files
-from llm_auction.click_log.reading import read_lines
+from llm_auction.click_log.files import LogFile, find_files
 from llm_auction.profiles.schema import ClickLogConfig
 from resources.click_log import (
     ClickLogDay,
@@ -24,7 +23,6 @@ from resources.click_log import (
     only_run_of,
     scratch_database,
 )
-from resources.click_log.scratch import MemoryLimitError
 from resources.lake import Lake
 from tests.click_logs import DAY, NOON, answer, click, conversion, ingest, json_lines, write_log
 
@@ -264,39 +262,6 @@ def test_too_many_rejected_events_fail_with_the_reasons(tmp_path: Path) -> None:
     assert list((tmp_path / "spill").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        (None, "no click log is configured"),
-        ("/nowhere/log.jsonl", "lacks {date}"),
-        ("/nowhere/{date}/*.jsonl", "nothing was delivered on 2026-01-05"),
-        ("nosuch://bucket/{date}/*", "can't be listed"),
-    ],
-)
-def test_a_source_without_files_is_a_clear_error(source: str | None, message: str) -> None:
-    with pytest.raises(ClickLogSourceError, match=message):
-        find_files(source, DAY)
-
-
-def test_lines_keep_their_numbers_whatever_stands_between(tmp_path: Path) -> None:
-    """Empty and over-long lines, broken encodings and reads that end anywhere move no line."""
-    long = b"x" * 5_000_000
-    lines = [b"a", b"", b" \r", long, b"b\xff", long + long, b"\t c\r", b"\xc3\xa4", long]
-    for ending in (b"", b"\n"):
-        write_log(tmp_path, {"log.jsonl": b"\n".join(lines) + ending})
-        (file,) = find_files(f"{tmp_path}/{{date}}/*", DAY)
-        rows = [row for batch in read_lines(file) for row in batch.to_pylist()]
-        assert [(row["line"], row["text"][:5], row["fault"]) for row in rows] == [
-            (1, "a", None),
-            (4, "xxxxx", "line_too_long"),
-            (5, "b\\xff", "bad_encoding"),
-            (6, "xxxxx", "line_too_long"),
-            (7, "c", None),
-            (8, "\u00e4", None),
-            (9, "xxxxx", "line_too_long"),
-        ]
-
-
 def test_any_fsspec_url_is_a_source(lake: Lake) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe(f"/logs/{DAY}/deep/log.jsonl", json_lines([answer("r0")]))
@@ -306,48 +271,3 @@ def test_any_fsspec_url_is_a_source(lake: Lake) -> None:
         assert read(lake, "click_log_files")["file"].to_list() == [f"memory:///logs/{DAY}/deep/log.jsonl"]
     finally:
         memory.rm("/logs", recursive=True)
-
-
-class CountedStore(fsspec.AbstractFileSystem):
-    """An object store that keeps its listings, as those of S3 and others do, and counts the requests."""
-
-    protocol = "counted"
-    requests = 0
-
-    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
-        folder = self._strip_protocol(path).rstrip("/")
-        if folder not in self.dircache:
-            CountedStore.requests += 1
-            names = [f"{folder}/{number}.jsonl" for number in range(40)] if folder.endswith(DAY) else []
-            self.dircache[folder] = [{"name": name, "size": 9, "type": "file", "seen": self.requests} for name in names]
-        entries = self.dircache[folder]
-        return entries if detail else [entry["name"] for entry in entries]
-
-    def invalidate_cache(self, path: str | None = None) -> None:
-        self.dircache.clear()
-
-
-def test_a_listing_costs_no_request_for_each_file_and_a_second_look_is_a_fresh_one() -> None:
-    fsspec.register_implementation("counted", CountedStore, clobber=True)
-    files = find_files("counted://bucket/{date}/*.jsonl", DAY)
-    assert (len(files), {file.size for file in files}) == (40, {9})
-    assert CountedStore.requests <= 2
-    assert files[0].listed_again().fingerprint != files[0].fingerprint
-
-
-def test_too_little_memory_names_the_setting(tmp_path: Path) -> None:
-    with (
-        pytest.raises(MemoryLimitError, match=r"click_log\.memory_limit = 20MB is too little here; raise it"),
-        scratch_database(tmp_path, "20MB") as connection,
-    ):
-        connection.execute("select list(i) from range(10_000_000) numbers(i)").fetchall()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_scratch_of_a_killed_process_is_removed(tmp_path: Path) -> None:
-    abandoned = tmp_path / "999999999-abc"
-    abandoned.mkdir()
-    with scratch_database(tmp_path, "100MB") as connection:
-        assert connection.execute("select current_setting('memory_limit')").fetchall() == [("95.3 MiB",)]
-        assert not abandoned.exists()
-    assert list(tmp_path.iterdir()) == []

@@ -4,21 +4,9 @@ with conversions as (
 
 ),
 
--- one row a response: where an id came twice, the accepted row speaks for it
 responses as (
 
-    select
-        arm,
-        iteration,
-        response_id,
-        inserted_ad_ids,
-        rejection_reason,
-        ts
-    from {{ ref('int_ad_responses_judged') }}
-    where response_id is not null
-    qualify row_number() over (
-        partition by arm, iteration, response_id order by rejection_reason nulls first
-    ) = 1
+    {{ one_row_a_response(ref('int_ad_responses_judged')) }}
 
 ),
 

@@ -7,11 +7,7 @@ with source as (
 renamed as (
 
     select
-        -- partition: the folder a row lies in; a row that claims another one is rejected further down
-        regexp_extract(filename, 'arm=([^/\\]+)', 1) as arm,
-        regexp_extract(filename, 'iteration=([^/\\]+)', 1) as iteration,
-        arm as event_arm,
-        iteration as event_iteration,
+        {{ partition_of_file() }},
 
         -- ids
         event_id,

@@ -1,0 +1,52 @@
+"""Where the files of a day are found, and what it costs to look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fsspec
+import pytest
+
+from llm_auction.click_log.files import ClickLogSourceError, find_files
+from tests.click_logs import DAY
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, "no click log is configured"),
+        ("/nowhere/log.jsonl", "lacks {date}"),
+        ("/nowhere/{date}/*.jsonl", "nothing was delivered on 2026-01-05"),
+        ("nosuch://bucket/{date}/*", "can't be listed"),
+    ],
+)
+def test_a_source_without_files_is_a_clear_error(source: str | None, message: str) -> None:
+    with pytest.raises(ClickLogSourceError, match=message):
+        find_files(source, DAY)
+
+
+class CountedStore(fsspec.AbstractFileSystem):
+    """An object store that keeps its listings, as those of S3 and others do, and counts the requests."""
+
+    protocol = "counted"
+    requests = 0
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        folder = self._strip_protocol(path).rstrip("/")
+        if folder not in self.dircache:
+            CountedStore.requests += 1
+            names = [f"{folder}/{number}.jsonl" for number in range(40)] if folder.endswith(DAY) else []
+            self.dircache[folder] = [{"name": name, "size": 9, "type": "file", "seen": self.requests} for name in names]
+        entries = self.dircache[folder]
+        return entries if detail else [entry["name"] for entry in entries]
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.dircache.clear()
+
+
+def test_a_listing_costs_no_request_for_each_file_and_a_second_look_is_a_fresh_one() -> None:
+    fsspec.register_implementation("counted", CountedStore, clobber=True)
+    files = find_files("counted://bucket/{date}/*.jsonl", DAY)
+    assert (len(files), {file.size for file in files}) == (40, {9})
+    assert CountedStore.requests <= 2
+    assert files[0].listed_again().fingerprint != files[0].fingerprint
