@@ -15,8 +15,9 @@ from workflows.environment import set_pool_limits
 from workflows.progress import listening
 from workflows.stages import Stage
 
-PROCESS_TAG = "llm_auction/process"
-FINGERPRINT_TAG = "llm_auction/fingerprint"
+# Tags of ours, not of the user's: the UI leaves out what begins with ".dagster/".
+PROCESS_TAG = ".dagster/llm_auction_process"
+FINGERPRINT_TAG = ".dagster/llm_auction_fingerprint"
 
 Emit = Callable[[str, Mapping[str, Any]], None]
 
