@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -241,6 +242,15 @@ def test_an_unknown_mechanism_is_refused_before_anything_runs(tmp_path: Path) ->
     assert code == 2
     assert "choose among" in text
     assert not (tmp_path / "state").exists()
+
+
+def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        code, text = invoke("ui", "--profile", "smoke", "--data-dir", str(tmp_path / "data"), "--port", port)
+    assert code == 2
+    assert f"port {port} can't be taken" in text
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_unknown_property_is_refused_before_anything_runs(tmp_path: Path) -> None:

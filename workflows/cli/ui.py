@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,8 +34,23 @@ def ui(
     """
     from workflows.environment import ROOT, prepare_environment
 
+    _require_free(port)
     environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
     typer.echo(f"Dagster UI on http://localhost:{port}, state in {environment.data_dir}; Ctrl-C ends it", err=True)
     dagster = str(Path(sys.executable).with_name("dagster"))
     workspace = str(ROOT / "workspace.yaml")
+    # Started in the background of a shell it would ignore Ctrl-C, and with it the kill that Dagster turns into one.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(dagster, [dagster, "dev", "--host", "127.0.0.1", "--port", str(port), "--workspace", workspace])
+
+
+def _require_free(port: int) -> None:
+    """Refuse a port that is taken: Dagster would start without its webserver, and the browser show the other one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise typer.BadParameter(
+                f"port {port} can't be taken ({error.strerror}): end the UI that runs there, or choose another one"
+            ) from error
