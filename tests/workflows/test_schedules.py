@@ -83,13 +83,13 @@ class Production:
         """What the schedule asks for in the morning after the newest day."""
         at = datetime.combine(NEWEST + timedelta(days=1), time(4), UTC)
         resources = {"profile": self.profile, "lake": self.lake}
-        context = build_schedule_context(self.instance, at, resources=resources, repository_def=self.repository)
-        return list(nightly_reward_refit.evaluate_tick(context).run_requests or [])
+        with build_schedule_context(self.instance, at, resources=resources, repository_def=self.repository) as context:
+            return list(nightly_reward_refit.evaluate_tick(context).run_requests or [])
 
     def look(self, cursor: str | None) -> SensorResult:
         """What the sensor finds."""
-        context = build_sensor_context(self.instance, cursor=cursor, repository_def=self.repository)
-        found = click_log_deliveries(context, profile=self.profile, lake=self.lake)
+        with build_sensor_context(self.instance, cursor=cursor, repository_def=self.repository) as context:
+            found = click_log_deliveries(context, profile=self.profile, lake=self.lake)
         assert isinstance(found, SensorResult)
         return found
 
@@ -194,8 +194,8 @@ def test_looking_opens_no_file(production: Production, monkeypatch: pytest.Monke
 
 def test_the_sensor_waits_while_a_night_is_under_way(production: Production) -> None:
     production.begin_night(DagsterRunStatus.STARTED)
-    context = build_sensor_context(production.instance, repository_def=production.repository)
-    found = click_log_deliveries(context, profile=production.profile, lake=production.lake)
+    with build_sensor_context(production.instance, repository_def=production.repository) as context:
+        found = click_log_deliveries(context, profile=production.profile, lake=production.lake)
     assert isinstance(found, SkipReason)
     assert "under way" in str(found.skip_message)
 
@@ -206,7 +206,7 @@ def test_a_night_waits_for_the_one_before(production: Production) -> None:
 
 
 def test_without_a_source_the_sensor_says_so(production: Production) -> None:
-    context = build_sensor_context(production.instance, repository_def=production.repository)
-    found = click_log_deliveries(context, profile=ProfileResource(profile="smoke"), lake=production.lake)
+    with build_sensor_context(production.instance, repository_def=production.repository) as context:
+        found = click_log_deliveries(context, profile=ProfileResource(profile="smoke"), lake=production.lake)
     assert isinstance(found, SkipReason)
     assert "click_log.source" in str(found.skip_message)
