@@ -26,7 +26,7 @@ from resources.model_store import ModelStore, ModelVersion
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 # How many days a refit may read, for the graph alone: run config may set another window than the definitions know.
 _WINDOW = days_before(NightlyConfig().window_days)
 

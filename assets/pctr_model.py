@@ -92,7 +92,7 @@ class Feedback:
     deps=["fct_ad_impressions", "fct_ad_conversions", "fct_responses", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
     check_specs=[
         AssetCheckSpec(
             "better_than_before",

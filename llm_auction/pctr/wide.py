@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from llm_auction.pctr.network import PctrNetwork
 
-# Weight of half the sum of squares against the summed log loss, twice over: a prior of variance 0.1 on each weight.
-PENALTY = 5.0
+# Weight of half the sum of squares against the summed log loss, twice over: a prior of variance 0.025 on each weight.
+PENALTY = 20.0
 _ITERATIONS = 50
 _MAX_ROWS = 60_000
 

@@ -52,7 +52,7 @@ def laptop() -> Profile:
         candidates=CandidatesConfig(per_query=20),
         feedback=FeedbackConfig(answers_per_query=3),
         preferences=PreferenceConfig(answers_per_query=8),
-        dpo=DpoConfig(epochs=1),
+        dpo=DpoConfig(learning_rate=3e-4, epochs=1),
         evaluation=EvaluationConfig(test_queries=300, answers_per_query=2, reserve_prices=(30.0, 60.0)),
         properties=PropertiesConfig(
             bid_queries=24,
