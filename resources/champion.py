@@ -8,6 +8,8 @@ on top, a rollback takes the top one off again, and what was taken off counts as
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -89,7 +91,7 @@ class Champion:
             ChampionChanged: the champion is another one by now.
             StorageError: the data directory can't be written; the champion stays.
         """
-        with FileLock(self._lock):
+        with self._locked():
             found = self._version_now()
             if found != instead_of:
                 raise ChampionChanged(
@@ -104,7 +106,7 @@ class Champion:
         Raises:
             ModelStoreError: there is none before it, or it is damaged.
         """
-        with FileLock(self._lock):
+        with self._locked():
             standing = self.standing()
             if len(standing) < 2:
                 raise ModelStoreError(
@@ -114,10 +116,17 @@ class Champion:
             self._move(earlier, "rolled back", reason)
         return earlier
 
-    @property
-    def _lock(self) -> str:
-        self._store.root.mkdir(parents=True, exist_ok=True)
-        return str(self._store.root / f".{self._kind}-{CHAMPION}.lock")
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        path = self._store.root / f".{self._kind}-{CHAMPION}.lock"
+        lock = FileLock(path)
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _version_now(self) -> str | None:
         history = self.history()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
+import re
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +48,39 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def aside_path(root: Path) -> Path:
-    """A fresh path below `root/.aside`, on the same file system as its final place, so that a rename is atomic."""
+    """A fresh path below `root/.aside`, on the same file system as its final place, so that a rename is atomic.
+
+    What killed processes have left there is removed.
+    """
     folder = root / ".aside"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / uuid.uuid4().hex
+    remove_abandoned(folder)
+    return folder / own_name()
+
+
+def own_name() -> str:
+    """A fresh name for what this process needs for a while; `remove_abandoned` reads off it whose it is."""
+    return f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove everything with an `own_name` from a folder whose process, on this machine, is no more."""
+    ours = re.compile(rf"{re.escape(platform.node())}-(?P<process>\d+)-\w+")
+    for path in folder.iterdir():
+        name = ours.fullmatch(path.name)
+        if name is not None and not _is_alive(int(name["process"])):
+            with suppress(OSError):  # another process may be faster
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    with suppress(ProcessLookupError):
+        try:
+            os.kill(process, 0)
+        except PermissionError:
+            return True
+        return True
+    return False
 
 
 def flush_to_disk(path: Path) -> None:

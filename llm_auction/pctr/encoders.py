@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
@@ -24,6 +24,7 @@ STOP_WORDS = frozenset(
     "them then there these they this those to too try up use very want wants was we well were what when where which "
     "while who why will with would you your s t d ll m re ve".split()
 )
+TEXTS_PER_BLOCK = 50_000
 _WORD = re.compile(r"[^\W_]+")
 _STOP_WEIGHT = 0.2
 _GRAMS = (3, 4, 5)
@@ -66,6 +67,9 @@ class HashingEncoder:
         self.style = style
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
+        return in_blocks(self._encode, texts, self.dimension)
+
+    def _encode(self, texts: Sequence[str]) -> np.ndarray:
         vocabulary: dict[str, int] = {}
         rows: list[int] = []
         columns: list[int] = []
@@ -124,6 +128,14 @@ class SentenceTransformerEncoder:
 def open_encoder(name: str) -> TextEncoder:
     """The encoder that `pctr.encoder` names; a loaded model is kept for the next caller."""
     return HashingEncoder() if name == "hashing" else SentenceTransformerEncoder(name)
+
+
+def in_blocks(encode: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str], dimension: int) -> np.ndarray:
+    """What `encode` makes of the texts, a block at a time: their words take many times the memory of their vectors."""
+    vectors = np.zeros((len(texts), dimension), dtype=np.float32)
+    for start in range(0, len(texts), TEXTS_PER_BLOCK):
+        vectors[start : start + TEXTS_PER_BLOCK] = encode(texts[start : start + TEXTS_PER_BLOCK])
+    return vectors
 
 
 def unit_rows(matrix: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llm_auction.pctr.network import PctrNetwork
 
 WEIGHT_DECAY = 1e-3
+_ROWS_PER_BATCH = 50_000
 
 EpochCallback = Callable[[dict[str, float]], None]
 
@@ -112,7 +113,8 @@ def _loss_on(
 
     network.eval()
     with torch.inference_mode():
-        logits = network(*batch_of(inputs, torch.from_numpy(rows))).numpy()
+        parts = [network(*batch_of(inputs, part)).numpy() for part in torch.from_numpy(rows).split(_ROWS_PER_BATCH)]
+    logits = np.concatenate(parts)
     return log_loss(sigmoid(logits), clicked[rows], counts[rows])
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg as sparse_linalg
 
-from llm_auction.pctr.encoders import STOP_WORDS, stem, unit_rows, words
+from llm_auction.pctr.encoders import STOP_WORDS, in_blocks, stem, unit_rows, words
 
 TOPICS = 64
 _MIN_DOCUMENTS = 2
@@ -42,6 +42,9 @@ class LatentTopics:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """One unit vector a text (float32); zeros where no term is known."""
+        return in_blocks(self._encode, texts, self.dimension)
+
+    def _encode(self, texts: Sequence[str]) -> np.ndarray:
         counts = _counts([topical_stems(text) for text in texts], self._place)
         return unit_rows(np.asarray(counts @ self.vectors, dtype=np.float32))
 

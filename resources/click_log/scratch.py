@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from resources.storage import storage_errors
+from resources.storage import own_name, remove_abandoned, storage_errors
 
 
 class MemoryLimitError(MemoryError):
@@ -32,8 +30,9 @@ def scratch_database(root: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyC
     """
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(root)
-        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
+        remove_abandoned(root)
+        folder = root / own_name()
+        folder.mkdir()
     try:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
@@ -55,20 +54,3 @@ def scratch_database(root: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyC
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_abandoned(root: Path) -> None:
-    for folder in root.iterdir():
-        process = folder.name.split("-", 1)[0]
-        if process.isdigit() and not _is_alive(int(process)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    with suppress(ProcessLookupError):
-        try:
-            os.kill(process, 0)
-        except PermissionError:
-            return True
-        return True
-    return False

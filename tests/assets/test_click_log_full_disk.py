@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,19 +13,7 @@ from resources.click_log import TABLES, ClickLogDay, scratch_database
 from resources.lake import Lake
 from resources.storage import StorageError
 from tests.click_logs import ADS, DAY, answer, click, ingest, json_lines, write_log
-
-ROOT = Path(__file__).resolve().parents[2]
-# A file system of its own, which any user may mount in a user namespace of their own.
-IN_A_SMALL_DISK = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-MOUNT = 'mount -t tmpfs -o size=12m tmpfs "$0" && exec "$@"'
-
-
-def _can_mount(folder: Path) -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return (
-        subprocess.run([*IN_A_SMALL_DISK, MOUNT, str(folder), "true"], capture_output=True, check=False).returncode == 0
-    )
+from tests.small_disk import run_on_a_small_disk
 
 
 def fill_the_disk(data_dir: str, log: str, where: str) -> None:
@@ -65,10 +50,5 @@ def _take_in(lake: Lake, source: str, spill: Path) -> None:
 def test_a_full_disk_leaves_the_day_as_it_was(tmp_path: Path, where: str) -> None:
     """Full while the events are read, where the scratch database lies there too, or while the tables are written."""
     data_dir, log = tmp_path / "data", tmp_path / "log"
-    data_dir.mkdir()
-    if not _can_mount(data_dir):
-        pytest.skip("needs a small file system: unshare (util-linux) and user namespaces")
     code = f"from {__name__} import fill_the_disk; fill_the_disk({str(data_dir)!r}, {str(log)!r}, {where!r})"
-    command = [*IN_A_SMALL_DISK, MOUNT, str(data_dir), sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_on_a_small_disk(code, data_dir)

@@ -1,10 +1,10 @@
-"""The figures of sampling and DPO, on random weights of the embedded model's size, and of click logs.
+"""The figures of sampling and DPO, on random weights of the embedded model's size, of click logs and of the refit.
 
-    python -m tests.benchmarks [--only dpo|sampling|click_log] [--output bench.jsonl] [--repeats 3]
+    python -m tests.benchmarks [--only dpo|sampling|click_log|nightly] [--output bench.jsonl] [--repeats 3]
                                [--impressions 100000] [--resume]
 
 prints a table and writes one JSON record a measurement, as it comes; `--resume` goes on where a run was cut short.
-Both sides of a ratio are measured in the same run; every side of DPO and of the click log runs in a process of its own,
-so that its peak memory is its own. On a CPU seconds are the processor's, summed over threads: other work on the machine
-changes those little, and the clock's a lot.
+Both sides of a ratio are measured in the same run; every side of DPO, the click log and the refit runs in a process
+of its own, so that its peak memory is its own. On a CPU seconds are the processor's, summed over threads: other work
+on the machine changes those little, and the clock's a lot.
 """

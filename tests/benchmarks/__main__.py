@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks.click_log import click_log_records
 from tests.benchmarks.dpo import dpo_records
+from tests.benchmarks.nightly import nightly_records
 from tests.benchmarks.records import add_record, print_table, read_records
 from tests.benchmarks.sampling import sampling_records
 from tests.benchmarks.tiny_qwen3 import write_tiny_qwen3
@@ -17,12 +18,12 @@ from tests.benchmarks.tiny_qwen3 import write_tiny_qwen3
 def main() -> None:
     """Run the benchmarks, print their table and write their records."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks", description="Benchmarks of sampling, DPO and click logs."
+        prog="python -m tests.benchmarks", description="Benchmarks of sampling, DPO, click logs and the nightly refit."
     )
-    parser.add_argument("--only", choices=["dpo", "sampling", "click_log"])
+    parser.add_argument("--only", choices=["dpo", "sampling", "click_log", "nightly"])
     parser.add_argument("--output", type=Path, default=Path("bench.jsonl"))
     parser.add_argument("--repeats", type=int, default=3, help="The fastest counts.")
-    parser.add_argument("--impressions", type=int, default=100_000, help="Of the click log, which is read once.")
+    parser.add_argument("--impressions", type=int, default=100_000, help="Of click log and refit, run once.")
     parser.add_argument("--resume", action="store_true", help="Keep the output file and measure what it lacks.")
     options = parser.parse_args()
     if not options.resume:
@@ -49,6 +50,8 @@ def main() -> None:
             sources.append(dpo_records(folder, options.repeats, known))
         if options.only in (None, "click_log"):
             sources.append(click_log_records(folder, options.impressions, known))
+        if options.only in (None, "nightly"):
+            sources.append(nightly_records(folder, options.impressions, known))
         for record in chain.from_iterable(sources):
             print(f"{record.bench} {record.case}: {record.ratio:.1f} x", flush=True)
             add_record(options.output, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_too_little_memory_names_the_setting(tmp_path: Path) -> None:
 
 
 def test_the_scratch_of_a_killed_process_is_removed(tmp_path: Path) -> None:
-    abandoned = tmp_path / "999999999-abc"
+    abandoned = tmp_path / f"{platform.node()}-999999999-abc"
     abandoned.mkdir()
     with scratch_database(tmp_path, "100MB") as connection:
         assert connection.execute("select current_setting('memory_limit')").fetchall() == [("95.3 MiB",)]
