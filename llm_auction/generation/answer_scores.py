@@ -101,7 +101,7 @@ def _scoring(head: Any, batch: PackedBatch, score: TokenScore, chunk_logits: int
             scores = [scores_of(*chunk) for chunk in chunks]
         else:
             scores = [checkpoint(scores_of, *chunk, use_reentrant=False) for chunk in chunks]
-        return torch.cat(scores)[None, :, None]
+        return torch.cat([part[None, :, None] for part in scores], dim=1)  # no view: FSDP hooks the tensor itself
 
     head.forward = forward
     try:

@@ -117,6 +117,22 @@ def micro_batches(rows: Sequence[RowT], tokens: int) -> Iterator[list[RowT]]:
         yield batch
 
 
+def split_further(batches: Sequence[list[RowT]], count: int) -> list[list[RowT]]:
+    """The same rows in the same order in `count` batches, the fullest halved first.
+
+    Raises:
+        ValueError: there are more batches already, or fewer rows.
+    """
+    if not len(batches) <= count <= sum(map(len, batches)):
+        raise ValueError(f"{sum(map(len, batches))} rows in {len(batches)} batches can't be split into {count}")
+    split = list(batches)
+    while len(split) < count:
+        number = max(range(len(split)), key=lambda at: len(split[at]))
+        batch = split[number]
+        split[number : number + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+    return split
+
+
 def sum_by_answer(batch: PackedBatch, values_N: Tensor) -> Tensor:
     """Sums of per-token values over each answer's tokens."""
     return values_N.new_zeros(batch.answers).index_add(0, batch.answer_of_N, values_N)

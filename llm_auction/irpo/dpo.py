@@ -10,6 +10,7 @@ the rows, the reference log-probabilities and the loss.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import is_peft_model
+from accelerate.utils import gather_object, is_peft_model
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.answer_scores import output_layer, token_log_probabilities
-from llm_auction.generation.packed import PackedBatch, TreeAttentionName, micro_batches, pack
+from llm_auction.generation.packed import PackedBatch, TreeAttentionName, micro_batches, pack, split_further
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
+from llm_auction.irpo.sharding import refuse_untried, will_shard
 
 COMPLETE = "COMPLETE"  # written last into a checkpoint: without it, the process died while writing
 
@@ -80,7 +82,8 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         attention: "split" runs anywhere; "flex" is one FlexAttention kernel for all prompts and needs a GPU.
 
     Raises:
-        ValueError: the model's attention can't share prefixes, or there is no GPU for FlexAttention.
+        ValueError: the model's attention can't share prefixes, there is no GPU for FlexAttention, or the launcher asks
+            for DeepSpeed or for FSDP's first version.
     """
 
     def __init__(
@@ -103,10 +106,14 @@ class PrefixSharedDPOTrainer(DPOTrainer):
                 "layers or soft-capped scores), which prefix-shared DPO can't compute: choose another base model"
             )
         use_shared_prefix(model)
+        shards = will_shard(args)
         if reference is not None:
             use_shared_prefix(reference)
-        self._head = output_layer(model)
+        elif shards:
+            reference = copy.deepcopy(model)  # the model itself is not sharded before its training begins
         self._reference = reference
+        self._head = output_layer(model)
+        self._reference_head = self._head if reference is None else output_layer(reference)
         self._sft_weight = sft_weight
         if attention == "flex" and args.device.type == "cpu":
             raise ValueError(
@@ -122,6 +129,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         args.remove_unused_columns = False
         super().__init__(
             model=model,
+            ref_model=reference if shards else None,  # for TRL to shard
             args=args,
             data_collator=collate,
             train_dataset=train_dataset,
@@ -133,21 +141,42 @@ class PrefixSharedDPOTrainer(DPOTrainer):
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
         return dataset  # token ids are already the model's own
 
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        refuse_untried(self.accelerator)
+
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        """log ref of every answer token, once, by the same packed forward pass as in training."""
+        """log ref of every answer token, once, by the same packed forward pass as in training; shared by processes."""
+        if len(set(gather_object([self._precompute_model_hash]))) > 1:
+            raise ValueError(
+                "the processes hold different references: with fsdp_cpu_ram_efficient_loading only the first "
+                "process may have read its weights; set it to false"
+            )
         rows = collate(dataset.to_list())["rows"]
         reference = self.model if self._reference is None else self._reference.eval()
-        head = self._head if self._reference is None else output_layer(reference)
         reference.to(self.accelerator.device)
+        processes = self.accelerator.num_processes
+        # As many for every process: the first rows are computed once more where they don't divide.
+        share = [number * processes + self.accelerator.process_index for number in range(-(-len(rows) // processes))]
+        share = [number % len(rows) for number in share]
         values: list[list[float]] = []
         # In the precision of the training, or the two would differ before the first step.
         adapters_off = reference.disable_adapter() if is_peft_model(reference) else nullcontext()
-        with torch.inference_mode(), self.accelerator.autocast(), adapters_off:
-            for batch in micro_batches(rows, self._micro_batch_tokens):
-                logprobs_N = token_log_probabilities(reference, self._pack(batch), head)
+        with torch.no_grad(), self.accelerator.autocast(), adapters_off:
+            for batch in self._micro_batches([rows[number] for number in share]):
+                logprobs_N = token_log_probabilities(reference, self._pack(batch), self._reference_head)
                 values += [part.tolist() for part in logprobs_N.split([sum(map(len, row.answers)) for row in batch])]
-        self._reference = None  # its memory is the training's
-        return dataset.add_column("ref_logps", values)
+        self._reference = self.ref_model = None  # its memory is the training's
+        scored = dict(gather_object(list(zip(share, values, strict=True))))
+        return dataset.add_column("ref_logps", [scored[number] for number in range(len(rows))])
+
+    def _micro_batches(self, rows: Sequence[Row]) -> list[list[Row]]:
+        """Forward passes over `rows`; under FSDP as many in every process, since each pass gathers weights from all."""
+        batches = list(micro_batches(rows, self._micro_batch_tokens))
+        if not self.is_fsdp_enabled:
+            return batches
+        passes = torch.tensor([len(batches)], device=self.accelerator.device)
+        return split_further(batches, int(self.accelerator.gather(passes).max()))
 
     def _pack(self, rows: Sequence[Row]) -> PackedBatch:
         return pack([(row.prompt_ids, row.answers) for row in rows], self.accelerator.device, self._attention)
@@ -171,11 +200,12 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         rows = inputs["rows"]
         parts = []
         total = torch.zeros((), device=self.accelerator.device)
-        batches = list(micro_batches(rows, self._micro_batch_tokens))
+        batches = self._micro_batches(rows)
         for number, batch in enumerate(batches, start=1):
             # Processes exchange gradients once a step, with the last micro-batch: they may have different numbers.
-            last = number == len(batches)
-            with nullcontext() if last else self.accelerator.no_sync(model), self.compute_loss_context_manager():
+            # Under FSDP with every one, or each would hold the whole model's gradients meanwhile.
+            exchange = number == len(batches) or self.is_fsdp_enabled
+            with nullcontext() if exchange else self.accelerator.no_sync(model), self.compute_loss_context_manager():
                 part = self._preference_loss(model, batch)
                 self.accelerator.backward(part.loss / len(rows))
             total += part.loss.detach() / len(rows)

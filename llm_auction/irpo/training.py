@@ -61,10 +61,12 @@ def train_dpo(
 
     Raises:
         ValueError: no set has a loser, the output exists, the reference that `config` asks for is not given, the
-            launcher asks for FSDP or DeepSpeed, or the training diverged.
+            launcher asks for DeepSpeed or FSDP's first version, or the training diverged.
         MemoryError: the device ran out of memory; says what to lower.
         ModelDirectoryError: `start_dir` or `reference_dir` is not a usable model directory.
     """
+    from llm_auction.irpo.sharding import whole_model
+
     started = time.perf_counter()
     usable = [row for row in sets if row.usable(delta_th)]
     if not usable:
@@ -77,28 +79,23 @@ def train_dpo(
     if config.reference == "base" and reference_dir is None:
         raise ValueError("dpo.reference is base: name the pretrained model's directory as the reference")
     model = load_model(start_dir)
-    reference = load_model(reference_dir) if reference_dir else None
     tokenizer = load_tokenizer(start_dir)
     uses_cache = model.config.use_cache
     rows = _rows(usable, delta_th, tokenizer)
-    trainer = _trainer(model, reference, tokenizer, rows, config, seed, checkpoint_dir, on_log)
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        raise ValueError(
-            "FSDP and DeepSpeed are not supported: every training process holds the whole model. Start them with "
-            "torchrun, or with accelerate without either, and set dpo.lora_rank where memory is short"
-        )
-    with trainer.accelerator.main_process_first():
-        checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed))
     with out_of_memory_says(
         f"training {sum(one.numel() for one in model.parameters()):,} parameters; lower dpo.micro_batch_tokens (it is "
         f"{config.micro_batch_tokens}), set dpo.activation_checkpointing, or train adapters (dpo.lora_rank)"
     ):
+        trainer = _trainer(model, reference_dir, tokenizer, rows, config, seed, checkpoint_dir, on_log)
+        sharded = trainer.is_fsdp_enabled  # whose checkpoints look different
+        with trainer.accelerator.main_process_first():
+            checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed, sharded))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
-    if trainer.accelerator.is_main_process:
+    tuned = whole_model(trainer.accelerator, trainer.model, lambda: _with_adapters(load_model(start_dir), config))
+    if tuned is not None:  # in the main process
         partial = output_dir.with_name(output_dir.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        tuned = trainer.accelerator.unwrap_model(trainer.model)
         if config.lora_rank:
             tuned = tuned.merge_and_unload()  # a directory like any other: sampled, served and tuned further as such
         tuned.config.use_cache = uses_cache  # the trainer switches it off for itself
@@ -122,7 +119,7 @@ def _rows(sets: Sequence[PreferenceSet], delta_th: float, tokenizer: Any) -> lis
 
 def _trainer(
     model: Any,
-    reference: Any | None,
+    reference_dir: Path | None,
     tokenizer: Any,
     rows: list[dict[str, Any]],
     config: DpoConfig,
@@ -172,7 +169,7 @@ def _trainer(
         arguments,
         Dataset.from_list(rows),
         tokenizer,
-        reference=reference,
+        reference=load_model(reference_dir) if reference_dir else None,  # held by nobody else: its memory is freed
         sft_weight=config.sft_weight,
         micro_batch_tokens=config.micro_batch_tokens,
         attention=config.attention,
@@ -200,16 +197,30 @@ def _adapters(config: DpoConfig) -> Any | None:
     )
 
 
+def _with_adapters(model: Any, config: DpoConfig) -> Any:
+    """The model as it is trained: with the adapters of `config`, if it asks for any."""
+    if not config.lora_rank:
+        return model
+    from peft import get_peft_model
+
+    return get_peft_model(model, _adapters(config))
+
+
 def _fingerprint(
-    start_dir: Path, reference_dir: Path | None, rows: list[dict[str, Any]], config: DpoConfig, seed: int
+    start_dir: Path,
+    reference_dir: Path | None,
+    rows: list[dict[str, Any]],
+    config: DpoConfig,
+    seed: int,
+    sharded: bool,
 ) -> str:
-    """Names the job: a checkpoint counts only for the same start, reference, data, configuration and seed."""
+    """Names the job: a checkpoint counts only for the same start, reference, data, configuration, seed and format."""
     digest = hashlib.blake2b(digest_size=16)
     for folder in [start_dir] if reference_dir is None else [start_dir, reference_dir]:
         for weights in sorted(folder.glob("*.safetensors")):
             with weights.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
-    digest.update(json.dumps([rows, config.model_dump(), seed]).encode())
+    digest.update(json.dumps([rows, config.model_dump(), seed, sharded]).encode())
     return digest.hexdigest()
 
 

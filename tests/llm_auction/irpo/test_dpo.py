@@ -13,7 +13,7 @@ from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
-from llm_auction.generation.packed import micro_batches
+from llm_auction.generation.packed import micro_batches, split_further
 from llm_auction.generation.tree_attention import SplitTreeAttention
 from llm_auction.irpo.dpo import PrefixSharedDPOTrainer, Row, collate
 
@@ -77,8 +77,8 @@ def _step(trainer: PrefixSharedDPOTrainer) -> tuple[float, list[torch.Tensor]]:
     return loss.item(), _gradients(trainer.model)
 
 
-def _trl(model_dir: Path, folder: Path, rows: Rows) -> tuple[float, list[torch.Tensor]]:
-    """Loss and gradients of TRL's own trainer on every (winner, loser) pair of the rows, summed."""
+def _trl_trainer(model_dir: Path, folder: Path, rows: Rows, **changes: Any) -> DPOTrainer:
+    """TRL's own trainer, with every (winner, loser) pair of the rows in a batch."""
     pairs = [
         {"prompt_ids": row["prompt_ids"], "chosen_ids": row["answers"][0], "rejected_ids": loser}
         for row in rows
@@ -90,27 +90,50 @@ def _trl(model_dir: Path, folder: Path, rows: Rows) -> tuple[float, list[torch.T
         def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
             return dataset
 
-    model, reference = load_model(model_dir), load_model(model_dir)
-    trainer = Tokenized(
-        model,
-        reference,
-        args=_config(folder, len(pairs)),
+    return Tokenized(
+        load_model(model_dir),
+        None if changes else load_model(model_dir),
+        args=_config(folder, len(pairs), **changes),
         train_dataset=Dataset.from_list(pairs),
         processing_class=load_tokenizer(model_dir),
     )
-    _moved(trainer.model)
-    loss = trainer.compute_loss(trainer.model.train(), next(iter(trainer.get_train_dataloader()))) * len(pairs)
-    loss.backward()
-    return loss.item(), _gradients(trainer.model)
+
+
+def _loss_sum(trainer: DPOTrainer) -> torch.Tensor:
+    """TRL averages over pairs, ours sums over a prompt's losers and averages over prompts: here both are sums."""
+    batch = next(iter(trainer.get_train_dataloader()))
+    return trainer.compute_loss(trainer.model.train(), batch) * len(trainer.train_dataset)
 
 
 def test_loss_and_gradients_equal_trl(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
     loss, gradients = _step(_ours(model_dir, tmp_path, rows))
-    expected, theirs = _trl(model_dir, tmp_path, rows)
-    # TRL averages over pairs (undone above), ours sums over a prompt's losers and averages over prompts.
-    assert loss * len(rows) == pytest.approx(expected, rel=1e-5)
-    for ours, other in zip(gradients, theirs, strict=True):
+    trl = _trl_trainer(model_dir, tmp_path, rows)
+    _moved(trl.model)
+    expected = _loss_sum(trl)
+    expected.backward()
+    assert loss * len(rows) == pytest.approx(expected.item(), rel=1e-5)
+    for ours, other in zip(gradients, _gradients(trl.model), strict=True):
         assert (ours * len(rows) - other).norm() <= 2e-5 * other.norm()
+
+
+def test_fifty_steps_have_the_losses_of_trl(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    def losses(trainer: DPOTrainer) -> list[float]:
+        optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=1e-4)
+        curve = []
+        for _ in range(50):
+            optimizer.zero_grad()
+            loss = _loss_sum(trainer)
+            loss.backward()
+            optimizer.step()
+            curve.append(loss.item())
+        return curve
+
+    ours = PrefixSharedDPOTrainer(
+        load_model(model_dir), _config(tmp_path, len(rows)), Dataset.from_list(rows), load_tokenizer(model_dir)
+    )
+    theirs = losses(_trl_trainer(model_dir, tmp_path, rows, precompute_ref_log_probs=True))
+    assert theirs[-1] < 0.5 * theirs[0]
+    assert losses(ours) == pytest.approx(theirs, rel=1e-4)
 
 
 def test_micro_batches_change_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
@@ -187,3 +210,13 @@ def test_micro_batches_respect_the_budget() -> None:
     assert [len(batch) for batch in micro_batches(rows, 30)] == [2, 1, 1]
     assert [len(batch) for batch in micro_batches(rows, 1000)] == [4]
     assert collate([{"prompt_ids": [1], "answers": [[2]], "counts": [1]}])["rows"][0].tokens == 2
+
+
+def test_processes_agree_on_a_number_of_passes_without_losing_a_row() -> None:
+    batches = [[Row([1], [[number]], [1], []) for number in group] for group in ([1, 2, 3, 4, 5], [6], [7, 8])]
+    rows = [row for batch in batches for row in batch]
+    for count in range(3, 9):
+        split = split_further(batches, count)
+        assert len(split) == count and all(split) and [row for batch in split for row in batch] == rows
+    with pytest.raises(ValueError, match="8 rows in 3 batches can't be split into 9"):
+        split_further(batches, 9)

@@ -20,6 +20,8 @@ from llm_auction.irpo.training import DpoResult, train_dpo
 from llm_auction.profiles.schema import DpoConfig
 from tests.llm_auction.irpo.preference_data import random_sets
 
+DOCS = Path(__file__).parents[3] / "docs"
+Weights = dict[str, torch.Tensor]
 CONFIG = DpoConfig(epochs=2, prompts_per_step=4, checkpoint_steps=2, sft_weight=0.5)
 
 
@@ -28,7 +30,7 @@ def _train(model_dir: Path, folder: Path, config: DpoConfig = CONFIG, seed: int 
     return train_dpo(model_dir, random_sets(sets), config, 10.0, folder / "out", seed, folder / "checkpoints")
 
 
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
+def _weights(folder: Path) -> Weights:
     return load_file(folder / "model.safetensors")
 
 
@@ -135,12 +137,44 @@ def test_two_processes_learn_the_same(model_dir: Path, tmp_path: Path) -> None:
     command = _script(model_dir, tmp_path / "two")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--"]
     subprocess.run([command[0], *torchrun, *command[2:]], stdout=subprocess.PIPE, check=True)
-    two = _weights(tmp_path / "two" / "out")
-    # Adam divides by the gradient's size, so that rounding of a gradient near zero can move a weight by a whole step.
-    distance = sum((alone[name] - two[name]).norm() ** 2 for name in alone) ** 0.5
+    _same_training(model_dir, alone, _weights(tmp_path / "two" / "out"))
+
+
+def _same_training(model_dir: Path, one: Weights, other: Weights) -> None:
+    """Adam divides by the gradient's size: rounding of a gradient near zero can move a weight by a whole step."""
     start = _weights(model_dir)
-    moved = sum((alone[name] - start[name]).norm() ** 2 for name in alone) ** 0.5
+    distance = sum((one[name] - other[name]).norm() ** 2 for name in one) ** 0.5
+    moved = sum((one[name] - start[name]).norm() ** 2 for name in one) ** 0.5
     assert distance <= 0.05 * moved
+
+
+@pytest.mark.slow
+def test_processes_that_share_the_weights_learn_the_same(model_dir: Path, tmp_path: Path) -> None:
+    """FSDP2 in two gloo processes, started as docs/scale.md says, with activations that are computed again."""
+    pytest.importorskip("peft", reason="the extra lora is not installed")
+    packed = CONFIG.model_copy(update={"micro_batch_tokens": 200})  # one or two passes a step, by process
+    adapters = packed.model_copy(update={"lora_rank": 4, "learning_rate": 5e-3})
+    recomputed = packed.model_copy(update={"activation_checkpointing": True})
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    write_sets(folder / "pairs.parquet", random_sets(12))
+    for name, config in {"adapters": adapters, "cut": packed, "recomputed": recomputed, "whole": packed}.items():
+        (folder / f"{name}.json").write_text(config.model_dump_json())
+    launch = ["accelerate.commands.launch", "--config_file", str(DOCS / "fsdp2.yaml"), "--main_process_port", "0", "-m"]
+    script = ["tests.llm_auction.irpo.fsdp_on_cpu", str(model_dir), str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", *launch, *script], stdout=subprocess.PIPE, check=True, env=environment)
+
+    whole = _weights(folder / "whole" / "out")
+    _same_training(model_dir, _weights(_train(model_dir, tmp_path / "alone").model_dir), whole)
+    _same_training(model_dir, whole, _weights(folder / "recomputed" / "out"))
+    alone = _weights(_train(model_dir, tmp_path / "adapters", adapters).model_dir)
+    _same_training(model_dir, alone, _weights(folder / "adapters" / "out"))
+    resumed = _weights(folder / "cut" / "out")
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    first = json.loads((folder / "whole" / "log").read_text())[0]
+    assert first["kl"] == pytest.approx(0.0, abs=1e-6)  # the reference was the start
+    TransformersEngine(folder / "whole" / "out")
 
 
 @pytest.mark.slow
