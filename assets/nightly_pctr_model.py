@@ -126,7 +126,7 @@ def nightly_pctr_model(
             "model_version": version.version,
             "path": MetadataValue.path(str(version.path)),
             "parent": "none" if parent is None else parent.version,
-            "reliability": plot_metadata(reliability_chart(curves)),
+            **({"reliability": plot_metadata(reliability_chart(curves))} if impressions else {}),
             "loss": plot_metadata(loss_chart(result.history)),
             "trained_from": str(trained.days.min()),
             "trained_to": str(trained.days.max()),

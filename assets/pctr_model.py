@@ -189,7 +189,7 @@ def pctr_model(
         metadata={
             "model_version": version.version,
             "path": MetadataValue.path(str(version.path)),
-            "reliability": plot_metadata(reliability_chart(curves)),
+            **({"reliability": plot_metadata(reliability_chart(curves))} if impressions else {}),
             **({"loss": plot_metadata(loss_chart(result.history))} if result.history else {}),
             "split": result.metrics["split"],
             **numbers_metadata({name: value for name, value in metrics.items() if not _is_nan(value)}),

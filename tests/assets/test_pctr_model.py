@@ -18,6 +18,7 @@ from assets.partitions import irpo_key
 from assets.pctr_model import load_conversions, load_feedback, pctr_model
 from assets.reward_model_ablation import reward_model_ablation
 from llm_auction.pctr.model import PctrModel
+from llm_auction.pctr.split import split_impressions
 from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -99,6 +100,24 @@ def run(
         },
         raise_on_error=False,
     )
+
+
+def test_an_iteration_without_impressions_of_held_out_users_is_fitted_and_not_judged(data_dir: Path) -> None:
+    first, second = simulate(900, seed=1, users=30), simulate(900, seed=2, users=30)
+    share = ProfileResource(profile="smoke").get().pctr.validation_share
+    held_out = {first.impressions[row].user_id for row in split_impressions(first.impressions, share, seed=0).test}
+    impressions, responses = mart_rows(second, "llm_auction", "02")
+    seen = [[row for row in rows if row["user_id"] not in held_out] for rows in (impressions, responses)]
+    assert 0 < len(seen[0]) < len(impressions)
+    write_warehouse(data_dir, [mart_rows(first, "llm_auction", "01"), (seen[0], seen[1])])
+    with DagsterInstance.ephemeral() as instance:
+        assert run(data_dir, "01", instance).success
+        fitted = run(data_dir, "02", instance)
+    assert fitted.success
+    metadata = fitted.asset_materializations_for_node("pctr_model")[0].metadata
+    assert metadata["after/n"].value == 0
+    assert "reliability" not in metadata, "there is nothing to draw"
+    assert all(result.passed for result in fitted.get_asset_check_evaluations())
 
 
 def test_the_asset_fits_publishes_and_judges_before_and_after(data_dir: Path) -> None:
