@@ -70,7 +70,7 @@ format: $(STAMP) ## let ruff and sqlfluff rewrite what they can
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --quiet dbt_project
 
-bench: $(STAMP) ## time DPO, sampling, click logs and the refit against plain ones; writes bench.jsonl
+bench: $(STAMP) ## time DPO, sampling, the client, click logs and the refit against plain ones; writes bench.jsonl
 	$(BIN)/python -m tests.benchmarks
 
 constraints: $(STAMP) ## resolve constraints.txt anew, keeping versions that still fit

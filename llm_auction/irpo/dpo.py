@@ -27,7 +27,7 @@ from llm_auction.generation.answer_scores import output_layer, token_log_probabi
 from llm_auction.generation.packed import PackedBatch, TreeAttentionName, micro_batches, pack, split_further
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
-from llm_auction.irpo.sharding import refuse_untried, will_shard
+from llm_auction.irpo.sharding import keep_float32, refuse_untried, will_shard
 
 COMPLETE = "COMPLETE"  # written last into a checkpoint: without it, the process died while writing
 
@@ -144,6 +144,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()
         refuse_untried(self.accelerator)
+        keep_float32(self.accelerator)
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """log ref of every answer token, once, by the same packed forward pass as in training; shared by processes."""
@@ -160,9 +161,10 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         share = [number * processes + self.accelerator.process_index for number in range(-(-len(rows) // processes))]
         share = [number % len(rows) for number in share]
         values: list[list[float]] = []
-        # In the precision of the training, or the two would differ before the first step.
+        # In the precision of the training, or the two would differ before the first step; FSDP casts by itself.
+        precision = nullcontext() if self.is_fsdp_enabled else self.accelerator.autocast()
         adapters_off = reference.disable_adapter() if is_peft_model(reference) else nullcontext()
-        with torch.no_grad(), self.accelerator.autocast(), adapters_off:
+        with torch.no_grad(), precision, adapters_off:
             for batch in self._micro_batches([rows[number] for number in share]):
                 logprobs_N = token_log_probabilities(reference, self._pack(batch), self._reference_head)
                 values += [part.tolist() for part in logprobs_N.split([sum(map(len, row.answers)) for row in batch])]

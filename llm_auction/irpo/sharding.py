@@ -7,8 +7,10 @@ all of them, and the tuned weights have to be gathered before they are written.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, parse_flag_from_env
 
@@ -33,6 +35,17 @@ def refuse_untried(accelerator: Accelerator) -> None:
             "FSDP's first version is not supported: it flattens the weights of the output layer, which runs here in "
             "chunks. Set fsdp_version: 2 (accelerate launch --fsdp_version 2)"
         )
+
+
+def keep_float32(accelerator: Accelerator) -> None:
+    """Log-probabilities and sums of gradients in float32, as where every process holds the model.
+
+    Under bf16 Accelerate would round both; its policy is taken when the reference and the model are sharded.
+    """
+    if accelerator.is_fsdp2 and accelerator.mixed_precision != "no":
+        plugin = accelerator.state.fsdp_plugin
+        policy = plugin.mixed_precision_policy
+        plugin.mixed_precision_policy = replace(policy, output_dtype=None, reduce_dtype=torch.float32)
 
 
 def whole_model(accelerator: Accelerator, trained: Any, empty: Any) -> Any | None:

@@ -17,6 +17,8 @@ from llm_auction.profiles.schema import CostConfig, Profile
 READ_OR_WRITTEN, TRAINED, REFERENCE = 2, 6, 2  # operations a parameter and token
 # Weights as they are sampled (bfloat16), and as they are trained: float32 with gradients and two moments of Adam.
 SAMPLING_BYTES, TRAINING_BYTES, STORED_BYTES = 2, 16, 4
+# A checkpoint holds weights and moments; the third is written before the first is removed (`irpo.training`).
+CHECKPOINTS, CHECKPOINT_BYTES = 3, 12
 # The User-LLM's replies, tokens: a verdict an ad, a question; its instructions.
 VERDICT_TOKENS, QUESTION_TOKENS, INSTRUCTION_TOKENS = 40, 25, 600
 ADS_PER_ANSWER = 2
@@ -27,7 +29,8 @@ class Stage:
     """One kind of work, over all its runs.
 
     `requests` are answers, replies or prompts; tokens are read, written or trained (an epoch counts anew). Memory in
-    bytes is what the model itself needs; the keys and values of the answers under way come on top.
+    bytes is what the model itself needs; the keys and values of the answers under way come on top. Disk in bytes is
+    what stays, and the checkpoints of one training.
     """
 
     name: str
@@ -107,6 +110,7 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         yield judging("click_feedback", replies, answer + 60, replies * ADS_PER_ANSWER * VERDICT_TOKENS)
     copies = profile.preferences.answers_per_query
     yield sampling("preference_pairs", runs * train, copies, scored=True)
+    checkpoints = 0 if profile.dpo.lora_rank else CHECKPOINTS * CHECKPOINT_BYTES * size.parameters
     yield _stage(
         "ad_llm",
         cost,
@@ -115,7 +119,7 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         trained=runs * train * (prompt + copies * answer),
         epochs=profile.dpo.epochs,
         training_bytes=STORED_BYTES if profile.dpo.lora_rank else TRAINING_BYTES,
-        disk=runs * size.parameters * STORED_BYTES,
+        disk=runs * size.parameters * STORED_BYTES + checkpoints,
     )
     evaluation = profile.evaluation
     shown = evaluation.answers_per_query

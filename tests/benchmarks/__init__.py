@@ -1,6 +1,7 @@
-"""The figures of sampling and DPO, on random weights of the embedded model's size, of click logs and of the refit.
+"""The figures of sampling and DPO, on random weights of the embedded model's size, of the client of model servers, of
+click logs and of the refit.
 
-    python -m tests.benchmarks [--only dpo|sampling|click_log|nightly] [--output bench.jsonl] [--repeats 3]
+    python -m tests.benchmarks [--only dpo|sampling|client|click_log|nightly] [--output bench.jsonl] [--repeats 3]
                                [--impressions 100000] [--resume]
 
 prints a table and writes one JSON record a measurement, as it comes; `--resume` goes on where a run was cut short.

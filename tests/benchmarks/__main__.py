@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from tests.benchmarks.click_log import click_log_records
+from tests.benchmarks.client import client_records
 from tests.benchmarks.dpo import dpo_records
 from tests.benchmarks.nightly import nightly_records
 from tests.benchmarks.records import add_record, print_table, read_records
@@ -18,9 +19,10 @@ from tests.benchmarks.tiny_qwen3 import write_tiny_qwen3
 def main() -> None:
     """Run the benchmarks, print their table and write their records."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks", description="Benchmarks of sampling, DPO, click logs and the nightly refit."
+        prog="python -m tests.benchmarks",
+        description="Benchmarks of sampling, DPO, a client, logs, a refit.",
     )
-    parser.add_argument("--only", choices=["dpo", "sampling", "click_log", "nightly"])
+    parser.add_argument("--only", choices=["dpo", "sampling", "client", "click_log", "nightly"])
     parser.add_argument("--output", type=Path, default=Path("bench.jsonl"))
     parser.add_argument("--repeats", type=int, default=3, help="The fastest counts.")
     parser.add_argument("--impressions", type=int, default=100_000, help="Of click log and refit, run once.")
@@ -48,6 +50,8 @@ def main() -> None:
             sources.append(sampling_records(folder, options.repeats, known))
         if options.only in (None, "dpo"):
             sources.append(dpo_records(folder, options.repeats, known))
+        if options.only in (None, "client"):
+            sources.append(client_records(options.repeats, known))
         if options.only in (None, "click_log"):
             sources.append(click_log_records(folder, options.impressions, known))
         if options.only in (None, "nightly"):

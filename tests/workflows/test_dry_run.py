@@ -39,11 +39,21 @@ def test_the_plan_of_the_embedded_model(plan) -> None:  # type: ignore[no-untype
     assert "ad_responses" in output and "GPU hours" in output
 
 
-def test_the_paper_without_its_model_is_counted_in_characters(plan) -> None:  # type: ignore[no-untyped-def]
+def test_the_paper_without_its_model_is_counted_in_characters(  # type: ignore[no-untyped-def]
+    plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
     _, output = plan("paper")
     assert "12,000 training and 3,000 test" in output
     assert "at 4 characters a token" in output
-    assert "is not on this machine and will be downloaded" in output
+    for model in ("Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-Embedding-0.6B"):
+        assert f"note: {model} is not on this machine and will be downloaded" in output
+
+
+def test_what_can_not_be_downloaded_is_a_problem(plan) -> None:  # type: ignore[no-untyped-def]
+    code, output = plan("smoke", "ad_llm.base=org/model-1B")
+    assert code == 1
+    assert "problem: org/model-1B is not on this machine, and HF_HUB_OFFLINE=1 forbids to download it" in output
 
 
 def test_problems_are_named_and_end_with_an_error(plan) -> None:  # type: ignore[no-untyped-def]
@@ -60,7 +70,7 @@ def test_problems_are_named_and_end_with_an_error(plan) -> None:  # type: ignore
     assert "too short for the longest prompt" in output
     assert "engine.command: there is no program /nowhere/vllm" in output
     assert "user.api_key_variable: NO_SUCH_KEY is not set" in output
-    assert "pctr.encoder is org/encoder: install the extra" in output
+    assert "pctr.encoder is org/encoder: install the extra (pip install 'llm-auction[encoders]')" in output
 
 
 def test_what_can_not_be_read_is_an_error(plan) -> None:  # type: ignore[no-untyped-def]

@@ -36,10 +36,16 @@ def dry_run(console: Console, profile: Profile) -> int:
     plan = plan_run(profile, size, mean)
     _print_plan(console, profile, plan, counted)
     problems = list(problems_of(profile, size, longest))
+    absent = list(_absent_models(profile, folder))
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        problems += [f"{model} is not on this machine, and HF_HUB_OFFLINE=1 forbids to download it" for model in absent]
+        absent = []
+    # Names and paths are the user's own, and may hold what Rich would take for markup.
     for problem in problems:
-        console.print(f"problem: {problem}", style="red", highlight=False)
-    if folder is None:
-        console.print(f"note: {profile.ad_llm.base} is not on this machine and will be downloaded", highlight=False)
+        console.print(f"problem: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+    for model in absent:
+        note = f"note: {model} is not on this machine and will be downloaded"
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     return len(problems)
 
 
@@ -49,8 +55,6 @@ def local_base(profile: Profile) -> Path | None:
     Raises:
         ValueError: a directory of the user's own that is no complete model.
     """
-    from huggingface_hub import snapshot_download
-
     from assets.base import base_model_dir, inspect_model_dir
 
     name = profile.ad_llm.base
@@ -58,10 +62,27 @@ def local_base(profile: Profile) -> Path | None:
         folder = base_model_dir(profile.ad_llm)
         inspect_model_dir(folder)
         return folder
+    return _cached(name, profile.ad_llm.revision)
+
+
+def _cached(name: str, revision: str | None = None) -> Path | None:
+    """Where the hub's cache has this model, weights included; None where it does not."""
+    from huggingface_hub import snapshot_download
+
     try:
-        return Path(snapshot_download(name, revision=profile.ad_llm.revision, local_files_only=True))
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
     except Exception:  # the hub's client raises several unrelated types; all mean: not here
         return None
+    return folder if list(folder.glob("*.safetensors")) else None
+
+
+def _absent_models(profile: Profile, folder: Path | None) -> Iterator[str]:
+    """The models of the profile that would have to be downloaded."""
+    if folder is None:
+        yield profile.ad_llm.base
+    encoder = profile.pctr.encoder
+    if encoder != "hashing" and not Path(encoder).expanduser().is_dir() and _cached(encoder) is None:
+        yield encoder
 
 
 def prompt_tokens(profile: Profile, folder: Path | None) -> tuple[float, float, str]:
@@ -120,6 +141,8 @@ def problems_of(profile: Profile, size: ModelSize, longest: float) -> Iterator[s
     yield from _program_problems("launcher", profile.launcher.command)
     if profile.pctr.encoder != "hashing" and find_spec("sentence_transformers") is None:
         yield f"pctr.encoder is {profile.pctr.encoder}: install the extra (pip install 'llm-auction[encoders]')"
+    if profile.dpo.lora_rank and find_spec("peft") is None:
+        yield f"dpo.lora_rank is {profile.dpo.lora_rank}: install the extra (pip install 'llm-auction[lora]')"
 
 
 def _program_problems(name: str, command: str | None) -> Iterator[str]:
@@ -142,6 +165,7 @@ def _print_plan(console: Console, profile: Profile, plan: Plan, counted: str) ->
         f"queries, {len(profile.arms)} arms, {profile.iterations} iterations\n"
         f"{profile.ad_llm.base}: {parameters / 1e9:.3g} billion parameters (from {size.source}); prompts of "
         f"{plan.prompt_tokens:,.0f} tokens ({counted}), answers of {plan.answer_tokens:,.0f} (cost.answer_tokens)",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )

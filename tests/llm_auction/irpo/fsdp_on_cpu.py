@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import trl
 from accelerate.state import AcceleratorState, DistributedType, PartialState
 
 from llm_auction.irpo.dpo import PrefixSharedDPOTrainer
@@ -18,12 +19,15 @@ from llm_auction.irpo.preference_pairs import read_sets
 from llm_auction.irpo.training import train_dpo
 from llm_auction.profiles.schema import DpoConfig
 
+_Config = trl.DPOConfig
 _begin, _step = AcceleratorState.__init__, PrefixSharedDPOTrainer.training_step
 
 
 def _begin_sharded(self: AcceleratorState, *args: Any, fsdp_plugin: Any = None, **kwargs: Any) -> None:
     _begin(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
     if fsdp_plugin is not None and self.distributed_type == DistributedType.MULTI_CPU:
+        if self._mixed_precision != "no":
+            fsdp_plugin.set_mixed_precision(self._mixed_precision)
         self.fsdp_plugin = fsdp_plugin
         self.distributed_type = PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
@@ -34,14 +38,23 @@ def _step_and_die(self: PrefixSharedDPOTrainer, *args: Any, **kwargs: Any) -> An
     return _step(self, *args, **kwargs)
 
 
+def _in_bfloat16(**options: Any) -> trl.DPOConfig:
+    return _Config(**{**options, "bf16": True})
+
+
 def main(start_dir: Path, folder: Path) -> None:
-    """Train with every `NAME.json` of `folder` into `NAME/out`; with `cut.json` twice, at first up to step 5 only."""
+    """Train with every `NAME.json` of `folder` into `NAME/out`; with `cut` twice, at first up to step 5 only.
+
+    `bfloat16` trains in that precision, which the script does on GPUs by itself.
+    """
     AcceleratorState.__init__ = _begin_sharded  # type: ignore[method-assign]
     sets = read_sets(folder / "pairs.parquet")
     for file in sorted(folder.glob("*.json")):
+        AcceleratorState._reset_state(reset_partial_state=True)  # the precision of the training before
         job, logs = folder / file.stem, []
         config = DpoConfig.model_validate_json(file.read_text())
         arguments = (start_dir, sets, config, 10.0, job / "out", 0, job / "checkpoints", logs.append)
+        trl.DPOConfig = _in_bfloat16 if file.stem == "bfloat16" else _Config
         if file.stem == "cut":
             PrefixSharedDPOTrainer.training_step = _step_and_die  # type: ignore[method-assign]
             try:

@@ -1,14 +1,15 @@
-"""What is refused before a training whose processes would share weights in a way that trains something else."""
+"""Which ways of sharing weights among processes are taken, and in what precision."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
 import pytest
-from accelerate.utils import DistributedType
+import torch
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from trl import DPOConfig
 
-from llm_auction.irpo.sharding import refuse_untried, will_shard
+from llm_auction.irpo.sharding import keep_float32, refuse_untried, will_shard
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,15 @@ def test_other_ways_of_sharing_are_refused(kind: DistributedType, version: int, 
 )
 def test_fsdp2_and_whole_models_are_taken(kind: DistributedType, version: int) -> None:
     refuse_untried(SimpleNamespace(distributed_type=kind, is_fsdp2=version == 2))  # type: ignore[arg-type]
+
+
+def test_only_weights_and_activations_are_rounded() -> None:
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
+    plugin.set_mixed_precision("bf16")
+    state = SimpleNamespace(fsdp_plugin=plugin)
+    keep_float32(SimpleNamespace(is_fsdp2=True, mixed_precision="bf16", state=state))  # type: ignore[arg-type]
+    policy = plugin.mixed_precision_policy
+    assert (policy.param_dtype, policy.reduce_dtype, policy.output_dtype) == (torch.bfloat16, torch.float32, None)
 
 
 def test_the_launcher_says_whether_weights_are_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

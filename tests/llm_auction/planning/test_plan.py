@@ -23,7 +23,7 @@ def test_counts_of_the_papers_experiment() -> None:
     assert feedback.requests == 3 * 12_000 * 10 and feedback.read == 3 * 12_000 * 1000.0
     assert pairs.written == 3 * 12_000 * 5 * 100.0
     assert training.trained == 3 * 12_000 * (1000 + 5 * 100)
-    assert training.disk == 3 * 4e9 * 4
+    assert training.disk == 3 * 4e9 * 4 + 3 * 4e9 * 12  # models, and the checkpoints of one training
     assert "click_feedback" not in stages and "user_queries" not in stages
     assert plan.cost == pytest.approx(plan.gpu_hours * profile.cost.gpu_hour_price)
 
