@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,22 @@ from resources.launcher import error_file, step_line
 
 def run(job_path: Path) -> None:
     """Train as the job file says."""
-    if os.environ.get("RANK", "0") != "0":
-        _train(job_path, None)
-        return
-    with open_dagster_pipes() as pipes:
-        try:
+    try:
+        if os.environ.get("RANK", "0") != "0":
+            _train(job_path, None)
+            return
+        with open_dagster_pipes() as pipes:
 
             def tell(step: dict[str, float]) -> None:
                 pipes.log.info(step_line(step))  # streams; custom messages are handed over at the end
                 pipes.report_custom_message({"step": step})
 
-            metrics = _train(job_path, tell)
-        except Exception as error:
-            error_file(job_path).write_text(str(error), encoding="utf-8")
-            raise
-        pipes.report_custom_message({"metrics": metrics})
+            pipes.report_custom_message({"metrics": _train(job_path, tell)})
+    except Exception as error:
+        # The first process to fail knows why; the others only see that it has gone.
+        with suppress(FileExistsError), error_file(job_path).open("x", encoding="utf-8") as file:
+            file.write(str(error))
+        raise
 
 
 def _train(job_path: Path, on_log: Any) -> dict[str, Any]:

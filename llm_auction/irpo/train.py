@@ -7,7 +7,8 @@ standard output: `{"event": "step", ...}` after every step, at the end `{"event"
 `{"event": "error", "message": ...}` with exit status 1. Started again after a kill, it goes on from its checkpoint.
 
 Many processes: `torchrun --nproc-per-node=N -m -- llm_auction.irpo.train --start ...` (the `--` keeps torchrun from
-taking `--start` for its own); only rank 0 reports.
+taking `--start` for its own), or, to divide the weights among them as well, `accelerate launch --config_file
+docs/fsdp2.yaml -m llm_auction.irpo.train --start ...`; only rank 0 reports.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except (ValueError, OSError, MemoryError) as error:
         emit("error", message=str(error))
+        if (rank := os.environ.get("RANK", "0")) != "0":
+            print(f"process {rank}: {error}", file=sys.stderr)  # rank 0 may only see that this one has gone
         return 1
     emit("done", output=str(result.model_dir), metrics=result.metrics)
     return 0

@@ -1,8 +1,9 @@
 """The cost model of a run: what each stage reads, writes and trains, and what that takes on the configured GPUs.
 
 A token that is read costs 2 P floating-point operations (P parameters), one that is written as many, one that is
-trained 6 P, and 2 P more once for the reference (Kaplan et al., arXiv 2001.08361, section 2.1; attention, a few percent
-at these lengths, is left out). The section `cost` says what a GPU can do and which share of it each kind of work gets.
+trained 6 P, or 8 P where activations are computed again, and 2 P more once for the reference (Kaplan et al., arXiv
+2001.08361, section 2.1; attention, a few percent at these lengths, is left out). The section `cost` says what a GPU can
+do and which share of it each kind of work gets.
 A prompt is read once for all its answers: in this process by the shared prefix, on a server by its prefix cache.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from llm_auction.planning.size import ModelSize
 from llm_auction.profiles.schema import CostConfig, Profile
 
-READ_OR_WRITTEN, TRAINED, REFERENCE = 2, 6, 2  # operations a parameter and token
+READ_OR_WRITTEN, TRAINED, RECOMPUTED, REFERENCE = 2, 6, 2, 2  # operations a parameter and token
 # Weights as they are sampled (bfloat16), and as they are trained: float32 with gradients and two moments of Adam.
 SAMPLING_BYTES, TRAINING_BYTES, STORED_BYTES = 2, 16, 4
 # A checkpoint holds weights and moments; the third is written before the first is removed (`irpo.training`).
@@ -118,6 +119,7 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         runs * train,
         trained=runs * train * (prompt + copies * answer),
         epochs=profile.dpo.epochs,
+        training=TRAINED + (RECOMPUTED if profile.dpo.activation_checkpointing else 0),
         training_bytes=STORED_BYTES if profile.dpo.lora_rank else TRAINING_BYTES,
         disk=runs * size.parameters * STORED_BYTES + checkpoints,
     )
@@ -140,6 +142,7 @@ def _stage(
     written: float = 0.0,
     trained: float = 0.0,
     epochs: int = 1,
+    training: int = TRAINED,
     training_bytes: int = TRAINING_BYTES,
     disk: float = 0.0,
 ) -> Stage:
@@ -147,7 +150,7 @@ def _stage(
         READ_OR_WRITTEN * read / cost.reading_utilisation
         + READ_OR_WRITTEN * written / cost.writing_utilisation
         + REFERENCE * trained / cost.reading_utilisation
-        + TRAINED * trained * epochs / cost.training_utilisation
+        + training * trained * epochs / cost.training_utilisation
     ) * (size.parameters / (cost.gpu_tflops * 1e12))
     memory = size.parameters * (training_bytes if trained else SAMPLING_BYTES)
     return Stage(name, requests, read, written, trained * epochs, seconds / 3600, memory, disk)

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 
@@ -158,7 +158,8 @@ class ChatClient:
             raise _Busy(said, response.headers.get("retry-after"))
         if response.status_code in FATAL_STATUSES:
             raise ServerError(f"{self.url}, model {self.model}: {said}")
-        raise RequestRefused(f"{self.url}: {said}")
+        others = " or ".join(name for name in get_args(Dialect) if name != self.dialect)
+        raise RequestRefused(f"{self.url}: {said} (asked in the dialect {self.dialect}; there are {others} too)")
 
     def _wait(self, attempt: int, error: Exception) -> float:
         pause = min(self._pause * 2 ** (attempt - 1), LONGEST_PAUSE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from dagster import AssetExecutionContext, DagsterInstance, MaterializeResult, asset, materialize
 
 from llm_auction.profiles.schema import DpoConfig, LauncherConfig
-from resources.launcher import TrainingFailed, TrainingLauncher, training_command
+from resources.launcher import TrainingFailed, TrainingLauncher, error_file, training_command
 from resources.profile import ProfileResource
+from resources.training_process import run
 
 CONFIG = DpoConfig(epochs=1, prompts_per_step=2, learning_rate=1e-3)
 
@@ -80,6 +82,20 @@ def test_a_failure_of_the_process_reaches_the_step(tiny_model_dir: Path, tmp_pat
     (tmp_path / "output" / "left-over").write_text("")
     with pytest.raises(TrainingFailed, match=r"training process failed: output directory .* is not empty"):
         train(launcher(mode="subprocess"), tiny_model_dir, tmp_path)
+
+
+def test_the_process_that_failed_first_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = tmp_path / "one.job.json"
+    job.write_text(json.dumps({"start_dir": "start", "pairs": str(tmp_path / "no.parquet")}))
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(ValueError, match=r"no\.parquet"):
+        run(job)
+    said = error_file(job).read_text()
+    assert "no.parquet" in said
+    job.write_text("{")
+    with pytest.raises(ValueError, match="Expecting"):
+        run(job)
+    assert error_file(job).read_text() == said
 
 
 def test_several_processes_are_started_by_torchrun() -> None:

@@ -52,3 +52,13 @@ def test_missing_files(arguments: dict[str, Path], tmp_path: Path, capsys: pytes
     assert "can't be read: No such file" in _error(arguments | {"config": absent}, capsys)
     assert "preference pairs" in _error(arguments | {"pairs": absent}, capsys)
     assert "model directory" in _error(arguments | {"start": absent}, capsys)
+
+
+def test_another_process_than_the_first_complains_too(
+    arguments: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    arguments["config"].write_text("{")
+    assert main([part for name, path in arguments.items() for part in (f"--{name}", str(path))]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("process 1: configuration ")

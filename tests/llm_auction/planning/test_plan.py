@@ -28,11 +28,13 @@ def test_counts_of_the_papers_experiment() -> None:
     assert plan.cost == pytest.approx(plan.gpu_hours * profile.cost.gpu_hour_price)
 
 
-def test_hours_are_operations_over_rates() -> None:
-    profile = load_profile("paper", {"cost.gpu_tflops": "1", "cost.training_utilisation": "0.5", "dpo.epochs": "2"})
+@pytest.mark.parametrize(("recomputed", "operations"), [("false", 6), ("true", 8)])
+def test_hours_are_operations_over_rates(recomputed: str, operations: int) -> None:
+    changes = {"cost.gpu_tflops": "1", "cost.training_utilisation": "0.5", "dpo.epochs": "2"}
+    profile = load_profile("paper", {**changes, "dpo.activation_checkpointing": recomputed})
     (training,) = [stage for stage in plan_run(profile, ModelSize(1e9, "a test"), 100.0).stages if stage.trained]
     tokens = training.trained / 2
-    seconds = (2 * tokens / profile.cost.reading_utilisation + 6 * 2 * tokens / 0.5) * 1e9 / 1e12
+    seconds = (2 * tokens / profile.cost.reading_utilisation + operations * 2 * tokens / 0.5) * 1e9 / 1e12
     assert training.gpu_hours == pytest.approx(seconds / 3600)
 
 

@@ -94,6 +94,7 @@ def test_one_refused_or_hopeless_request_leaves_the_others_alone(server: FaultyS
     server.faults = ["400", "cut", "cut", "cut"]
     first, second, third = results(client_of(server, concurrency=1), 3)
     assert isinstance(first, RequestRefused) and "said 400" in str(first)
+    assert "asked in the dialect vllm; there are transformers or openai too" in str(first)
     assert isinstance(second, BadReply) and "3 tries" in str(second)
     assert isinstance(third, Completion)
 
