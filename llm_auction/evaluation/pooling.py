@@ -80,7 +80,7 @@ def pooled_continuity(seeds: Sequence[ContinuityFigures]) -> ContinuityFigures:
     return ContinuityFigures(
         jump=Jump(
             size=sum(one.size for one in jumps) / len(jumps),
-            bid=None,
+            bid=jumps[0].bid if len(jumps) == 1 else None,
             range=sum(one.range for one in jumps) / len(jumps),
             share=pooled_interval([one.share for one in jumps]),
             steps_beyond_noise=sum(one.steps_beyond_noise for one in jumps),

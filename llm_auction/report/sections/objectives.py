@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llm_auction.evaluation.efficiency import Comparison
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.quality_summary import QualityFigure
-from llm_auction.profiles.arms import ARMS
+from llm_auction.profiles.arms import ARMS, is_ablation
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
 from llm_auction.report.sections.table import Cell, Row, Table
@@ -46,34 +46,42 @@ def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
     """What arms with another objective gain and cost, and the terms of every mechanism, where they were measured."""
     if not study.pooled.objectives:
         return None
+    *prices, terms = objective_tables(study)
+    about_prices = (
+        "Objective: the reward that the arm is trained for, with the users' own probabilities; LLM-Auction stands "
+        "there under the arm's objective too. Revenue and reward are those of the profile, the same for everybody. "
+        "Against LLM-Auction: paired over the same test queries, with its 95 % interval. "
+    )
     return Section(
         title="Beyond clicks",
-        intro="Arms trained for another objective than clicks: what they gain of it, and its price in revenue.",
+        intro="Arms trained for another objective than clicks: what they gain of it, and its price in revenue."
+        if prices
+        else "What the answers are worth besides clicks, of every mechanism that is trained for clicks alone. The arms "
+        f"{', '.join(GUARDED)} would be trained for it.",
         plots=(),
-        tables=tuple(objective_tables(study)),
-        note="Objective: the reward that the arm is trained for, with the users' own probabilities; LLM-Auction stands "
-        "there under the arm's objective too. Revenue and reward are those of the profile, the same for everybody. "
-        "Against LLM-Auction: paired over the same test queries, with its 95 % interval. Conversions: expected ones "
+        tables=(*prices, terms),
+        note=f"{about_prices if prices else ''}Conversions: expected ones "
         "per answer. Infidelity: of what the text around an ad says, the share that the ad does not say of itself; "
         "unfaithful ads: those of which that is more than half. Repetition: word triples that stood in the answer "
         "before. Drift: log-probability of an answer under the model less that under the pretrained one; the mean "
-        "estimates their KL.",
+        "estimates their KL. Ablations have their own section.",
     )
 
 
 def objective_tables(study: Study) -> list[Table]:
-    """One table an objective whose arm was evaluated, and one of all terms of all mechanisms."""
-    by_seed = {seed: one.objectives for seed, one in study.properties.items() if one.objectives}
+    """One table an objective whose arm was evaluated, and one of all terms of all mechanisms but ablations."""
+    pooled = _without_ablations(study.pooled.objectives)
+    by_seed = {seed: _without_ablations(one.objectives) for seed, one in study.properties.items() if one.objectives}
     tables = []
     for arm, guarded in GUARDED.items():
-        rows = list(_prices(arm, study.pooled.objectives, study.comparison))
+        rows = list(_prices(arm, pooled, study.comparison))
         if rows:
             headings = ("Objective", "Revenue", "Reward", *(one.heading for one in guarded))
             changes = ", ".join(f"{path} = {value}" for path, value in ARMS[arm].items())
             headings = (*headings, "Revenue against LLM-Auction")
             alone = {seed: list(_prices(arm, found, study.comparisons[seed])) for seed, found in by_seed.items()}
             tables.append(Table.of(f"Objective {arm}: {changes}", headings, rows, alone))
-    return [*tables, terms_table(study.pooled.objectives, by_seed)]
+    return [*tables, terms_table(pooled, by_seed)]
 
 
 def terms_table(objectives: Figures, by_seed: Mapping[int, Figures] | None = None) -> Table:
@@ -84,6 +92,10 @@ def terms_table(objectives: Figures, by_seed: Mapping[int, Figures] | None = Non
         _terms(objectives),
         {seed: _terms(found) for seed, found in (by_seed or {}).items()},
     )
+
+
+def _without_ablations(objectives: Figures) -> Figures:
+    return {one: found for one, found in objectives.items() if not is_ablation(one.mechanism)}
 
 
 def _terms(objectives: Figures) -> list[Row]:

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from llm_auction.evaluation.bootstrap import Interval, mean_interval, resample_means
+from llm_auction.evaluation.continuity import ContinuityFigures, Jump
 from llm_auction.evaluation.incentive_table import INCENTIVE_SCHEMA, WORST_COUNTS
 from llm_auction.evaluation.multiple import holm
-from llm_auction.evaluation.pooling import pooled_by_name, pooled_interval, pooled_table
+from llm_auction.evaluation.pooling import pooled_by_name, pooled_continuity, pooled_interval, pooled_table
 from llm_auction.seeds import generator
 
 
@@ -69,3 +70,9 @@ def test_holm_settles_a_family_together() -> None:
     assert holm([0.01, 0.04, 0.03]) == [True, False, False]
     assert holm([0.01, 0.02, 0.04]) == [True, True, True]
     assert holm([]) == []
+
+
+def test_one_seed_alone_keeps_the_bid_of_its_largest_jump() -> None:
+    found = ContinuityFigures(Jump(0.2, 31, 0.8, Interval(0.25, 0.2, 0.3), 1), Interval(0.3, 0.2, 0.4), 4, 64, 8)
+    assert pooled_continuity([found]).jump.bid == 31
+    assert pooled_continuity([found, found]).jump.bid is None, "every seed looks at another query"

@@ -56,3 +56,16 @@ def test_the_section_and_the_records_are_there_where_it_was_measured(study: Stud
     found = {name for table, _, (name, _, _) in property_figures(study.pooled) if table == "objective_terms"}
     assert found >= {"term_conversions", "objective_conversions"}
     assert objectives_section(replace(study, pooled=replace(study.pooled, objectives={})), {}) is None
+
+
+def test_without_arms_of_other_objectives_the_section_compares_the_mechanisms_alone() -> None:
+    profile, run = synthetic_profile(0, 10), synthetic_run(0, 10)
+    ablation = run.outcomes.filter(mechanism="llm_auction").with_columns(mechanism=pl.lit("no_penalty"))
+    outcomes = pl.concat([run.outcomes, ablation])
+    asked = {auction.query.query_id: auction for auction in synthetic_auctions(profile)}
+    terms = objective_terms(outcomes, asked, profile, ParametricBuyer(catalog()))
+    section = objectives_section(Study.of([replace(run, **BARE, outcomes=outcomes, objectives=terms)], 100), {})
+    assert section is not None
+    (table,) = section.tables
+    assert not any("penalty" in label.lower() for label, _ in table.rows), "ablations have their own section"
+    assert "Against LLM-Auction" not in section.note
