@@ -143,7 +143,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
 
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()
-        refuse_untried(self.accelerator)
+        refuse_untried(self.accelerator, will_shard(self.args))
         keep_float32(self.accelerator)
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:

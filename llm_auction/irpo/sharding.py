@@ -23,12 +23,21 @@ def will_shard(args: TrainingArguments) -> bool:
     return args.fsdp_plugin_args is not None or parse_flag_from_env("ACCELERATE_USE_FSDP")
 
 
-def refuse_untried(accelerator: Accelerator) -> None:
-    """ValueError for the ways of sharing weights that would train something else, or fail somewhere in the middle."""
+def refuse_untried(accelerator: Accelerator, asked: bool) -> None:
+    """ValueError for ways of sharing weights that would train something else, fail in the middle, or share nothing.
+
+    Args:
+        asked: `will_shard` of the arguments that the Accelerator was made from.
+    """
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         raise ValueError(
             "DeepSpeed is not supported: its engine takes an optimiser step after every backward pass, where a step "
             "here is several micro-batches. Use FSDP2 (accelerate launch --use_fsdp --fsdp_version 2)"
+        )
+    if asked and accelerator.distributed_type != DistributedType.FSDP:
+        raise ValueError(
+            "FSDP was asked for, but Accelerate has not turned it on: it does so for processes on GPUs only. Use "
+            "torchrun here, or accelerate launch without FSDP"
         )
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise ValueError(

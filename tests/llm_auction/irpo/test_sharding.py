@@ -14,18 +14,25 @@ from llm_auction.irpo.sharding import keep_float32, refuse_untried, will_shard
 
 @pytest.mark.parametrize(
     ("kind", "version", "message"),
-    [(DistributedType.DEEPSPEED, 0, "DeepSpeed is not supported"), (DistributedType.FSDP, 1, "fsdp_version: 2")],
+    [
+        (DistributedType.DEEPSPEED, 0, "DeepSpeed is not supported"),
+        (DistributedType.FSDP, 1, "fsdp_version: 2"),
+        (DistributedType.MULTI_CPU, 0, "Accelerate has not turned it on"),
+    ],
 )
 def test_other_ways_of_sharing_are_refused(kind: DistributedType, version: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        refuse_untried(SimpleNamespace(distributed_type=kind, is_fsdp2=version == 2))  # type: ignore[arg-type]
+        refuse_untried(
+            SimpleNamespace(distributed_type=kind, is_fsdp2=version == 2),  # type: ignore[arg-type]
+            asked=kind != DistributedType.DEEPSPEED,
+        )
 
 
 @pytest.mark.parametrize(
     ("kind", "version"), [(DistributedType.FSDP, 2), (DistributedType.MULTI_GPU, 0), (DistributedType.NO, 0)]
 )
 def test_fsdp2_and_whole_models_are_taken(kind: DistributedType, version: int) -> None:
-    refuse_untried(SimpleNamespace(distributed_type=kind, is_fsdp2=version == 2))  # type: ignore[arg-type]
+    refuse_untried(SimpleNamespace(distributed_type=kind, is_fsdp2=version == 2), asked=version == 2)  # type: ignore[arg-type]
 
 
 def test_only_weights_and_activations_are_rounded() -> None:
