@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue, asset
 
-from assets.days import day_partitions, one_day_a_run
+from assets.days import day_partitions, every_night
 from assets.frames import load_ads
 from assets.metadata import table_metadata
 from assets.preview import preview
@@ -46,7 +46,7 @@ ANSWER_COLUMNS = {
 @asset(
     group_name="production",
     partitions_def=day_partitions,
-    backfill_policy=one_day_a_run,
+    freshness_policy=every_night,
     deps=["ad_catalog"],
     kinds={"duckdb", "parquet"},
     owners=["team:ads-science"],

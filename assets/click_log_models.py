@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dagster import AssetCheckResult, AssetExecutionContext, Output
 from dagster_dbt import dbt_assets
 
-from assets.days import day_partitions, one_day_a_run
+from assets.days import day_partitions
 from assets.dbt_runs import LakeTranslator, build_partition
 from resources.click_log import TABLES
 from resources.dbt import DbtResource, dbt_manifest
@@ -34,8 +34,7 @@ SETTINGS = {
     manifest=dbt_manifest(),
     select="tag:production",
     name="click_log_models",
-    partitions_def=day_partitions,
-    backfill_policy=one_day_a_run,
+    # Partitions come of the translator: told of them here, dagster-dbt would give all days of a backfill to one run.
     dagster_dbt_translator=LakeTranslator(dict.fromkeys(TABLES, "click_log"), day_partitions),
     pool="duckdb",
 )

@@ -31,13 +31,14 @@ from assets.dbt_test_words import words_for
 from resources.dbt import DbtResource
 from resources.duckdb_reader import open_read_only
 from resources.lake import Lake
+from resources.storage import full_disk, tells_of_full_disk
 
 
 class LakeTranslator(DagsterDbtTranslator):
     """A dbt source is the asset that writes it; groups and owners stand in `dbt_project.yml`.
 
     `assets` names the asset where a source has another name than it: several tables may come of one asset. With
-    `partitions`, those of the models, the verdict of a data test is kept for each partition.
+    `partitions`, those of the models, the verdict of a data test is kept for each partition as well.
     """
 
     def __init__(
@@ -54,6 +55,9 @@ class LakeTranslator(DagsterDbtTranslator):
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """What the model holds, and the file of its SQL, which would otherwise stand above its columns."""
         return f"{dbt_resource_props['description']}\n\nSQL: `dbt_project/{dbt_resource_props['original_file_path']}`"
+
+    def get_partitions_def(self, dbt_resource_props: Mapping[str, Any]) -> PartitionsDefinition[str] | None:
+        return self._partitions
 
     def get_asset_check_spec(
         self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
@@ -82,7 +86,7 @@ def build_partition(
 
     Raises:
         DagsterDbtCliRuntimeError: a model or a test failed; what was built has been yielded.
-        Failure: another process keeps the warehouse open.
+        Failure: another process keeps the warehouse open, or the disk is full.
     """
     data_dir = Path(lake.data_dir).resolve()
     given = {"data_dir": str(data_dir), **partition, **(variables or {})}
@@ -147,11 +151,14 @@ def _row_counts(
 
 def _explained(error: DagsterDbtCliRuntimeError, data_dir: Path) -> Exception:
     """The error itself, or one that says what to do where dbt's message does not."""
+    warehouse, said = data_dir / "warehouse.duckdb", {"dbt": MetadataValue.text(str(error))}
     if "Could not set lock on file" in str(error):
         return Failure(
-            f"{data_dir / 'warehouse.duckdb'} is open in another process and stayed so for a minute: close the program "
-            "that reads or writes it (a notebook, a DuckDB shell) and run the partition again. Steps of this project "
-            'that keep it open carry pool="duckdb".',
-            metadata={"dbt": MetadataValue.text(str(error))},
+            f"{warehouse} is open in another process and stayed so for a minute: close the program that reads or "
+            "writes it (a notebook, a DuckDB shell) and run the partition again. Steps of this project that keep it "
+            'open carry pool="duckdb".',
+            metadata=said,
         )
+    if tells_of_full_disk(str(error)):
+        return Failure(full_disk(warehouse), metadata=said)
     return error

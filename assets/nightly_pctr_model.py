@@ -13,11 +13,12 @@ from dagster import (
     asset,
 )
 
+from assets.calibration_check import calibration_check, calibration_verdict
 from assets.click_log_feedback import DayFeedback, load_days
-from assets.days import day_partitions, days_before, one_day_a_run
+from assets.days import day_partitions, days_before, every_night
 from assets.frames import load_ads
 from assets.metadata import numbers_metadata, plot_metadata
-from assets.refused_days import refused_days
+from assets.refused_days import refused_days, require_accepted
 from llm_auction.pctr.split import split_impressions
 from llm_auction.profiles.schema import NightlyConfig, Profile
 from resources.champion import Champion
@@ -34,7 +35,7 @@ _WINDOW = days_before(NightlyConfig().window_days)
 @asset(
     group_name="production",
     partitions_def=day_partitions,
-    backfill_policy=one_day_a_run,
+    freshness_policy=every_night,
     deps=[
         AssetDep("fct_click_log_impressions", partition_mapping=_WINDOW),
         AssetDep("fct_click_log_responses", partition_mapping=_WINDOW),
@@ -43,6 +44,7 @@ _WINDOW = days_before(NightlyConfig().window_days)
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
     code_version=CODE_VERSION,
+    check_specs=[calibration_check("nightly_pctr_model", "the newest day")],
 )
 def nightly_pctr_model(
     context: AssetExecutionContext,
@@ -65,6 +67,7 @@ def nightly_pctr_model(
 
     config = profile.get()
     day = date.fromisoformat(context.partition_key)
+    require_accepted(context.instance, day)
     ads, limit = load_ads(lake), config.nightly.max_impressions
     newest = load_days(warehouse, ads, day, day, limit, config.seed)
     if not newest.impressions:
@@ -99,11 +102,13 @@ def nightly_pctr_model(
     rows = unseen_rows(newest, str(trained.days.max()), config)
     impressions, clicked = [newest.impressions[row] for row in rows], newest.clicked[rows]
     figures: dict[str, float] = {}
+    measured: dict[str, float] = {}
     curves = {}
     for name, model in (("champion", old), ("refit", result.model)):
         if model is not None:
             predicted = model.predict(impressions)
-            figures |= {f"{name}/{key}": value for key, value in quality(predicted, clicked).items()}
+            measured = quality(predicted, clicked)  # the refit's in the end
+            figures |= {f"{name}/{key}": value for key, value in measured.items()}
             curves[name] = reliability_bins(predicted, clicked)
     figures = {name: value for name, value in figures.items() if not math.isnan(value)}
     version = model_store.publish(
@@ -140,6 +145,7 @@ def nightly_pctr_model(
             ),
             **numbers_metadata(figures),
         },
+        check_results=[calibration_verdict(measured)],
     )
 
 

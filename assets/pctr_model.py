@@ -16,6 +16,7 @@ from dagster import (
     asset,
 )
 
+from assets.calibration_check import calibration_check, calibration_verdict
 from assets.feedback_events import end_of_iteration
 from assets.frames import load_ads
 from assets.impression_rows import impressions_from_rows
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 # The refit may rank worse than the model before by this much AUC before it warns: the sampling noise of the difference
 # on the few hundred impressions of held-out users that an iteration of the laptop profile gives.
 AUC_TOLERANCE = 0.02
-MAX_ECE = 0.05
 
 IMPRESSIONS_SQL = """
 select
@@ -99,11 +99,7 @@ class Feedback:
             asset="pctr_model",
             description="The refit ranks the newest feedback of held-out users no worse than the model before it.",
         ),
-        AssetCheckSpec(
-            "calibrated",
-            asset="pctr_model",
-            description=f"Expected calibration error on held-out users at most {MAX_ECE}, or what noise explains.",
-        ),
+        calibration_check("pctr_model", "held-out users"),
     ],
 )
 def pctr_model(
@@ -163,9 +159,8 @@ def pctr_model(
     impressions = [feedback.impressions[row] for row in judged]
     clicked = feedback.clicked[judged]
     true = None if feedback.probabilities is None else feedback.probabilities[judged]
-    figures = {
-        f"after/{name}": value for name, value in evaluate_pctr(result.model, impressions, clicked, true).items()
-    }
+    judged_now = evaluate_pctr(result.model, impressions, clicked, true)
+    figures = {f"after/{name}": value for name, value in judged_now.items()}
     curves = {"after": reliability_bins(result.model.predict(impressions), clicked)}
     if old is not None:
         before = evaluate_pctr(old, impressions, clicked, true)
@@ -194,7 +189,7 @@ def pctr_model(
             "split": result.metrics["split"],
             **numbers_metadata({name: value for name, value in metrics.items() if not _is_nan(value)}),
         },
-        check_results=[_better_than_before(figures), _calibrated(figures)],
+        check_results=[_better_than_before(figures), calibration_verdict(judged_now)],
     )
 
 
@@ -253,14 +248,4 @@ def _better_than_before(figures: dict[str, float]) -> AssetCheckResult:
         passed=bool(after >= before - AUC_TOLERANCE),
         severity=AssetCheckSeverity.WARN,
         metadata=numbers_metadata({"auc_before": before, "auc_after": after, "impressions": figures["after/n"]}),
-    )
-
-
-def _calibrated(figures: dict[str, float]) -> AssetCheckResult:
-    error, noise = figures["after/ece"], figures["after/ece_noise"]
-    return AssetCheckResult(
-        check_name="calibrated",
-        passed=bool(np.isnan(error) or error <= max(MAX_ECE, 2 * noise)),
-        severity=AssetCheckSeverity.WARN,
-        metadata=numbers_metadata({"ece": error, "ece_of_noise_alone": noise, "impressions": figures["after/n"]}),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from dagster import AssetCheckKey, DagsterInstance
+from dagster import AssetCheckKey, DagsterInstance, Failure
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
@@ -27,6 +27,22 @@ GUARDS: tuple[AssetCheckKey, ...] = tuple(
 def refused_days(instance: DagsterInstance, days: Iterable[date]) -> list[date]:
     """Those of `days` that the newest verdict of a guard refuses; a day that was never judged is not refused."""
     return [day for day in days if _is_refused(instance, day)]
+
+
+def require_accepted(instance: DagsterInstance, day: date) -> None:
+    """Stop a refit or a promotion on a day that its guards refused.
+
+    In one run with them a guard does that by itself; a backfill gives refits and promotions runs of their own.
+
+    Raises:
+        Failure: the day was refused.
+    """
+    if _is_refused(instance, day):
+        raise Failure(
+            f"the guards of {day} refused it, so nothing is fitted or judged on it: mend its files, run the day again "
+            "and then this",
+            allow_retries=False,
+        )
 
 
 def _is_refused(instance: DagsterInstance, day: date) -> bool:

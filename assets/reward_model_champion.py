@@ -15,10 +15,11 @@ from dagster import (
 )
 
 from assets.click_log_feedback import load_days
-from assets.days import day_partitions, days_before, one_day_a_run
+from assets.days import day_partitions, days_before, every_night
 from assets.frames import load_ads
 from assets.metadata import numbers_metadata
 from assets.nightly_pctr_model import unseen_rows
+from assets.refused_days import require_accepted
 from llm_auction.pctr.promotion import Verdict, judge
 from llm_auction.profiles.schema import Profile
 from llm_auction.seeds import derive_seed
@@ -32,7 +33,7 @@ from resources.warehouse import Warehouse
 @asset(
     group_name="production",
     partitions_def=day_partitions,
-    backfill_policy=one_day_a_run,
+    freshness_policy=every_night,
     # Judged one day after the other, in a backfill too: each day meets the champion that the day before it left.
     deps=[
         "nightly_pctr_model",
@@ -64,6 +65,7 @@ def reward_model_champion(
     """
     config = profile.get()
     day = date.fromisoformat(context.partition_key)
+    require_accepted(context.instance, day)
     refit = model_store.resolve("pctr", f"nightly/{day}")
     pointer = Champion(model_store, "pctr")
     champion = pointer.current()

@@ -34,10 +34,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
-        if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(error) for sign in _FULL):
-            raise StorageError(
-                number or errno.ENOSPC, f"the disk is full: {path} was not written. Free some space and run it again"
-            ) from error
+        if number in (errno.ENOSPC, errno.EDQUOT) or tells_of_full_disk(str(error)):
+            raise StorageError(number or errno.ENOSPC, full_disk(path)) from error
         if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise StorageError(
                 number, f"can't write {path} ({os.strerror(number)}): set DATA_DIR to a directory that you may write to"
@@ -45,6 +43,16 @@ def storage_errors(path: Path) -> Iterator[None]:
         if isinstance(error, OSError):
             raise StorageError(number or errno.EIO, f"can't write {path}: {error}") from error
         raise
+
+
+def tells_of_full_disk(message: str) -> bool:
+    """Whether a library's or program's message says that the disk is full."""
+    return any(sign in message for sign in _FULL)
+
+
+def full_disk(path: Path) -> str:
+    """What to say when `path` could not be written for want of space."""
+    return f"the disk is full: {path} was not written. Free some space and run it again"
 
 
 def aside_path(root: Path) -> Path:

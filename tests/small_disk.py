@@ -29,10 +29,9 @@ def run_on_a_small_disk(code: str, folder: Path, size: str = "12m") -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-def fill_up(folder: Path, keep: int = 0) -> Path:
-    """Fill the disk of `folder` but for `keep` bytes; returns the file that does it."""
+def fill_up(folder: Path) -> Path:
+    """Fill the disk of `folder` to the last block; returns the file that does it."""
     filler = folder / "filler"
     with filler.open("wb") as file:
-        left = shutil.disk_usage(folder).free - keep
-        os.posix_fallocate(file.fileno(), 0, left)
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free)
     return filler

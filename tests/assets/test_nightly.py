@@ -200,6 +200,20 @@ def test_a_refit_says_which_days_it_left_out(data_dir: Path, instance: DagsterIn
     assert (figures["days_left_out"], figures["trained_to"]) == expected
 
 
+def test_nothing_is_fitted_or_judged_on_a_day_that_a_guard_refused(data_dir: Path, instance: DagsterInstance) -> None:
+    """In a backfill the guards have run in another run, which blocks nothing in this one."""
+    for number in (0, 1):
+        assert night(data_dir, number, instance, [nightly_pctr_model]).success
+    assert night(data_dir, 0, instance, [reward_model_champion]).success
+    verdict = AssetCheckEvaluation(SUITE.asset_key, SUITE.name, False, {}, partition=day_of(1))
+    instance.report_runless_asset_event(verdict)
+    for asset in (nightly_pctr_model, reward_model_champion):
+        result = night(data_dir, 1, instance, [asset])
+        (failure,) = [event for event in result.all_events if event.is_step_failure]
+        assert f"the guards of {day_of(1)} refused it" in str(failure.step_failure_data.error)
+    assert current(data_dir).metadata["day"] == day_of(0)
+
+
 def test_a_day_without_impressions_is_a_clear_error(data_dir: Path, instance: DagsterInstance) -> None:
     result = night(data_dir, 7, instance, [nightly_pctr_model])
     assert not result.success

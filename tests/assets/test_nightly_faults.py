@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,8 +36,18 @@ MOMENTS = [
 ]
 
 
-def write_warehouse(data_dir: Path, days: int = 3) -> None:
-    write_days(data_dir, {number: simulate(250, seed=number, users=12, label=f"day{number}") for number in range(days)})
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with three days of traffic and the champion of the first."""
+    folder = tmp_path_factory.mktemp("first-night")
+    write_days(folder, {number: simulate(250, seed=number, users=12, label=f"day{number}") for number in range(3)})
+    assert run_night(folder, 0) == ""
+    return folder
+
+
+@pytest.fixture
+def data_dir(first_night: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(first_night, tmp_path / "data")
 
 
 def run_night(data_dir: Path, number: int, assets: Any = None) -> str:
@@ -68,8 +79,8 @@ def in_a_fork(work: Callable[[], Any]) -> int:
 
 
 def alone(function: str, data_dir: Path) -> None:
-    """Run a function of this module in a process of its own."""
-    code = f"from pathlib import Path; import {__name__} as here; here.{function}(Path({str(data_dir)!r}))"
+    """Run a function of this module in a process of its own, which only imports what its forks need before."""
+    code = f"import {__name__} as here, llm_auction.pctr.network; here.{function}(here.Path({str(data_dir)!r}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -98,16 +109,13 @@ def _deadly(move: Callable[..., None], when: str, place: str) -> Callable[..., N
     return moved
 
 
-def test_a_night_that_is_killed_is_put_right_by_the_next(tmp_path: Path) -> None:
-    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    for data_dir in (undisturbed, disturbed):
-        write_warehouse(data_dir, 2)
-        assert run_night(data_dir, 0) == ""
+def test_a_night_that_is_killed_is_put_right_by_the_next(first_night: Path, data_dir: Path, tmp_path: Path) -> None:
+    undisturbed = shutil.copytree(first_night, tmp_path / "undisturbed")
     assert run_night(undisturbed, 1) == ""
-    alone("kill_at_every_moment", disturbed)
-    assert run_night(disturbed, 1) == ""
-    assert state(disturbed) == state(undisturbed)
-    assert not any((disturbed / "models" / ".aside").iterdir())
+    alone("kill_at_every_moment", data_dir)
+    assert run_night(data_dir, 1) == ""
+    assert state(data_dir) == state(undisturbed)
+    assert not any((data_dir / "models" / ".aside").iterdir())
 
 
 def judge_two_nights_at_once(data_dir: Path) -> None:
@@ -129,23 +137,19 @@ def judge_two_nights_at_once(data_dir: Path) -> None:
     assert [os.waitpid(child, 0)[1] for child in nights] == [0, 0]
 
 
-def test_of_two_nights_at_once_the_newer_one_serves(tmp_path: Path) -> None:
+def test_of_two_nights_at_once_the_newer_one_serves(data_dir: Path) -> None:
     """Started past the run queue. Both judge their refit against the champion of day 0; one of them comes too late."""
-    write_warehouse(tmp_path)
-    assert run_night(tmp_path, 0) == ""
-    alone("judge_two_nights_at_once", tmp_path)
-    said = {number: (tmp_path / f"said-{number}").read_text() for number in (1, 2)}
+    alone("judge_two_nights_at_once", data_dir)
+    said = {number: (data_dir / f"said-{number}").read_text() for number in (1, 2)}
     (late,) = [number for number, text in said.items() if text]
-    assert "another run has moved it. Run it again" in said[late]
-    assert run_night(tmp_path, late) == ""
-    pointers, _, champions = state(tmp_path)
+    assert "another run has moved it" in said[late]
+    assert run_night(data_dir, late) == ""
+    pointers, _, champions = state(data_dir)
     nights = [pointers[f"nightly/{day_of(number)}"] for number in range(3)]
     assert champions == (nights if late == 2 else [nights[0], nights[2]])
 
 
 def meet_a_full_disk(data_dir: Path) -> None:
-    write_warehouse(data_dir, 2)
-    assert run_night(data_dir, 0) == ""
     for assets in ([nightly_pctr_model], [reward_model_champion]):
         before, filler = state(data_dir), fill_up(data_dir)
         error = run_night(data_dir, 1, assets)
@@ -157,7 +161,10 @@ def meet_a_full_disk(data_dir: Path) -> None:
     assert len(state(data_dir)[2]) == 2
 
 
-def test_a_full_disk_leaves_the_champion(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    code = f"from pathlib import Path; import {__name__} as here; here.meet_a_full_disk(Path({str(data_dir)!r}))"
-    run_on_a_small_disk(code, data_dir, "64m")
+def test_a_full_disk_leaves_the_champion(first_night: Path, tmp_path: Path) -> None:
+    code = f"""
+import {__name__} as here
+data_dir = here.shutil.copytree({str(first_night)!r}, {str(tmp_path / "small")!r}, dirs_exist_ok=True)
+here.meet_a_full_disk(here.Path(data_dir))
+"""
+    run_on_a_small_disk(code, tmp_path / "small", "64m")

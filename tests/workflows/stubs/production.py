@@ -1,4 +1,4 @@
-"""The production path for tests of its schedule: the real ingestion, schedule and sensors, scripted models.
+"""The production path for tests under the daemon: the real ingestion, schedule and sensors, scripted models.
 
 The scripted assets write down that they ran, in `ran.txt` of the data directory; `fail-<day>` there makes the modelling
 of that day fail.
@@ -7,10 +7,11 @@ of that day fail.
 import os
 from pathlib import Path
 
-from dagster import AssetExecutionContext, Definitions, SourceAsset, asset, in_process_executor
+from dagster import AssetDep, AssetExecutionContext, Definitions, SourceAsset, asset, in_process_executor
 
 from assets.click_log import click_log
-from assets.days import day_partitions
+from assets.days import day_partitions, days_before
+from llm_auction.profiles.schema import NightlyConfig
 from resources.lake import Lake
 from resources.profile import ProfileResource
 from workflows.jobs import production_day
@@ -32,12 +33,23 @@ def fct_click_log_impressions(context: AssetExecutionContext, lake: Lake) -> Non
     _write_down(context, lake)
 
 
-@asset(group_name="production", partitions_def=day_partitions, deps=["fct_click_log_impressions"])
+@asset(
+    group_name="production",
+    partitions_def=day_partitions,
+    deps=[AssetDep("fct_click_log_impressions", partition_mapping=days_before(NightlyConfig().window_days))],
+)
 def nightly_pctr_model(context: AssetExecutionContext, lake: Lake) -> None:
     _write_down(context, lake)
 
 
-@asset(group_name="production", partitions_def=day_partitions, deps=["nightly_pctr_model"])
+@asset(
+    group_name="production",
+    partitions_def=day_partitions,
+    deps=[
+        "nightly_pctr_model",
+        AssetDep("reward_model_champion", partition_mapping=days_before(1, 1)),
+    ],
+)
 def reward_model_champion(context: AssetExecutionContext, lake: Lake) -> None:
     _write_down(context, lake)
 
