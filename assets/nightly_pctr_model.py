@@ -101,16 +101,18 @@ def nightly_pctr_model(
     )
     rows = unseen_rows(newest, str(trained.days.max()), config)
     impressions, clicked = [newest.impressions[row] for row in rows], newest.clicked[rows]
-    figures: dict[str, float] = {}
-    measured: dict[str, float] = {}
-    curves = {}
+    measured, curves = {}, {}
     for name, model in (("champion", old), ("refit", result.model)):
         if model is not None:
             predicted = model.predict(impressions)
-            measured = quality(predicted, clicked)  # the refit's in the end
-            figures |= {f"{name}/{key}": value for key, value in measured.items()}
+            measured[name] = quality(predicted, clicked)
             curves[name] = reliability_bins(predicted, clicked)
-    figures = {name: value for name, value in figures.items() if not math.isnan(value)}
+    figures = {
+        f"{name}/{key}": value
+        for name, found in measured.items()
+        for key, value in found.items()
+        if not math.isnan(value)
+    }
     version = model_store.publish(
         "pctr",
         f"nightly/{day}",
@@ -145,7 +147,7 @@ def nightly_pctr_model(
             ),
             **numbers_metadata(figures),
         },
-        check_results=[calibration_verdict(measured)],
+        check_results=[calibration_verdict(measured["refit"])],
     )
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 _FULL = ("No space left on device", "max_temp_directory_size")
 
 
@@ -76,19 +78,9 @@ def remove_abandoned(folder: Path) -> None:
     ours = re.compile(rf"{re.escape(platform.node())}-(?P<process>\d+)-\w+")
     for path in folder.iterdir():
         name = ours.fullmatch(path.name)
-        if name is not None and not _is_alive(int(name["process"])):
+        if name is not None and not psutil.pid_exists(int(name["process"])):
             with suppress(OSError):  # another process may be faster
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _is_alive(process: int) -> bool:
-    with suppress(ProcessLookupError):
-        try:
-            os.kill(process, 0)
-        except PermissionError:
-            return True
-        return True
-    return False
 
 
 def flush_to_disk(path: Path) -> None:

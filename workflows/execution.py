@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions
 
 from workflows.environment import set_pool_limits
@@ -126,7 +127,7 @@ def release_dead_runs(instance: DagsterInstance) -> list[str]:
     dead = []
     for run in instance.get_runs(RunsFilter(statuses=unfinished)):
         host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
-        if host == socket.gethostname() and not _is_alive(int(pid)):
+        if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
             instance.report_run_failed(run, f"its process ({pid}) is gone: killed, or out of memory")
             dead.append(run.run_id)
     storage = instance.event_log_storage
@@ -135,16 +136,6 @@ def release_dead_runs(instance: DagsterInstance) -> list[str]:
         if holder is None or holder.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
     return dead
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _cause(error: Any) -> str:

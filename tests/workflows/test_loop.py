@@ -7,11 +7,12 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from dagster import DagsterRunStatus
 
 from resources.model_store import ModelStore
-from tests.workflows.stubs.loop_process import Loop, is_alive, statuses, unfinished
+from tests.workflows.stubs.loop_process import Loop, statuses, unfinished
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -60,7 +61,7 @@ def test_interrupted_killed_and_gone_on(tmp_path: Path, tiny_model_dir: Path) ->
     assert loop.until("error")["type"] == "LoopInterrupted"
     loop.end()
     assert unfinished(tmp_path) == []
-    assert not any(map(is_alive, workers.values()))
+    assert not any(map(psutil.pid_exists, workers.values()))
 
     # kill -9 of a worker in the middle of a step that holds a pool slot: one clear error.
     loop = Loop(tmp_path, tiny_model_dir, iterations=1)

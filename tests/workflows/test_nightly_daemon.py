@@ -15,7 +15,8 @@ import pytest
 from assets.frames import ads_to_frame
 from resources.lake import Lake
 from tests.generated_logs import small_audience, write_log
-from tests.workflows.stubs.deployment import ROOT, Deployment
+from tests.workflows.stubs.deployment import Deployment
+from tests.workflows.stubs.production_deployment import production_deployment
 from workflows.schedules import NIGHT_TAG, newest_day
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -53,23 +54,8 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def deployment(data_dir: Path, tmp_path: Path) -> Iterator[Deployment]:
-    home = data_dir / "dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
-    environment = {
-        "DATA_DIR": str(data_dir),
-        "DAGSTER_HOME": str(home),
-        "LLM_AUCTION_PROFILE": "smoke",
-        "LLM_AUCTION__CLICK_LOG__SOURCE": f"{tmp_path}/log/{{date}}/*",
-        "LLM_AUCTION__CLICK_LOG__START_DATE": (NEWEST - timedelta(days=20)).isoformat(),
-        "LLM_AUCTION__CLICK_LOG__MAX_REJECTED_SHARE": "0.5",
-        "LLM_AUCTION__SCHEDULE__CRON": "* * * * *",
-    }
-    started = Deployment(data_dir, "tests.workflows.stubs.production", environment)
-    try:
+    with production_deployment(data_dir, tmp_path / "log", NEWEST) as started:
         yield started
-    finally:
-        started.close()
 
 
 def night_runs(deployment: Deployment) -> list[dict[str, Any]]:
@@ -134,38 +120,3 @@ def test_a_night_a_late_file_and_a_failed_run(deployment: Deployment, data_dir: 
     assert alert["partition"] == BEFORE.isoformat()
     assert alert["summary"].endswith("the scripted modelling was told to fail")
     assert len(night_runs(deployment)) == 6
-
-
-ALL = ["click_log", "fct_click_log_impressions", "nightly_pctr_model", "reward_model_champion"]
-
-
-def test_a_backfill_of_days_and_one_that_fails(deployment: Deployment, data_dir: Path, tmp_path: Path) -> None:
-    """From the UI, twice at once; one day can't be modelled at first."""
-    days = [str(NEWEST - timedelta(days=number)) for number in (2, 1, 0)]
-    shutil.rmtree(tmp_path / "log")
-    write_log(tmp_path / "log", first_day=date.fromisoformat(days[0]), days=3, answers_per_day=60)
-    (data_dir / f"fail-{days[1]}").touch()
-    first = deployment.backfill(ALL, days)
-    again = deployment.backfill(["click_log"], days)
-    # A run a day takes it in and models it; refits and promotions are runs of their own, once what they read is there.
-    of_first = deployment.finished_runs(5, 900, tags=[{"key": "dagster/backfill", "value": first}])
-    of_again = deployment.finished_runs(3, 900, tags=[{"key": "dagster/backfill", "value": again}])
-    assert {run["status"] for run in of_again} == {"SUCCESS"}
-    failed = [run["tags"]["dagster/partition"] for run in of_first if run["status"] != "SUCCESS"]
-    assert failed == [days[1]]
-    lake = Lake(data_dir=str(data_dir))
-    assert {partition["day"] for partition in lake.partitions("click_log_files", "day")} == set(days)
-    ran = [line.split() for line in (data_dir / "ran.txt").read_text().splitlines()]
-    assert sorted(day for name, day in ran if name == "fct_click_log_impressions") == days
-    assert [day for name, day in ran if name in ALL[2:]] == days[:1] * 2, "none with a hole in its window"
-    for day in days:
-        of_day = [run for run in (*of_first, *of_again) if run["tags"]["dagster/partition"] == day]
-        apart = sorted(of_day, key=lambda run: run["startTime"])
-        assert all(earlier["endTime"] <= later["startTime"] for earlier, later in pairwise(apart)), day
-
-    (data_dir / f"fail-{days[1]}").unlink()
-    mended = deployment.backfill(ALL[1:], days[1:])
-    runs = deployment.finished_runs(6, 900, tags=[{"key": "dagster/backfill", "value": mended}])
-    assert {run["status"] for run in runs} == {"SUCCESS"}
-    ran = [line.split() for line in (data_dir / "ran.txt").read_text().splitlines()]
-    assert [day for name, day in ran if name == "reward_model_champion"] == days, "one after the other"

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from llm_auction.profiles import load_profile
 from resources.lake import Lake
 from resources.model_store import ModelStore
-from tests.workflows.stubs.loop_process import Loop, is_alive, unfinished
+from tests.workflows.stubs.loop_process import Loop, unfinished
 from workflows.freshness import run_tags
 from workflows.loop import LoopEvent, LoopFailed, _run_stages
 from workflows.stages import Stage, property_stage
@@ -109,9 +110,9 @@ def test_killed_and_gone_on_with(tmp_path: Path, tiny_model_dir: Path) -> None:
     study.process.send_signal(signal.SIGKILL)
     study.process.wait()
     deadline = time.monotonic() + 120
-    while is_alive(worker) and time.monotonic() < deadline:
+    while psutil.pid_exists(worker) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not is_alive(worker), "a worker outlives the study that was killed"
+    assert not psutil.pid_exists(worker), "a worker outlives the study that was killed"
 
     done = {event["stage"] for event in study.events if event["kind"] == "done"}
     again = Loop(tmp_path, tiny_model_dir, study=True, iterations=None, overrides={**small, "iterations": "1"})

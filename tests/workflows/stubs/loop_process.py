@@ -66,14 +66,6 @@ class Loop:
         return self.process.wait(timeout=120)
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def unfinished(data_dir: Path) -> list[str]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("DAGSTER_HOME", str(data_dir / "dagster_home"))
