@@ -11,7 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +65,16 @@ REPOSITORIES = """
 """
 
 
+@contextmanager
+def _interruptible_children() -> Iterator[None]:
+    """Processes started within react to Ctrl-C: tests in the background ignore it, and pass on that they do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Deployment:
     """`dagster dev` on a free port, with the state of `data_dir`."""
 
@@ -73,7 +84,7 @@ class Deployment:
             self.port = int(probe.getsockname()[1])
         self.log = data_dir / "dagster-dev.log"
         arguments = ["dev", "--module-name", module, "--host", "127.0.0.1", "--port", str(self.port)]
-        with self.log.open("w") as log:
+        with self.log.open("w") as log, _interruptible_children():
             self.process = subprocess.Popen(
                 [str(Path(sys.executable).with_name("dagster")), *arguments],
                 cwd=ROOT,
