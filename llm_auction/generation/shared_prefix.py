@@ -7,11 +7,12 @@ everything else; it hands queries, keys and values to `attend`, registered under
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 SHARED_PREFIX = "llm_auction_shared_prefix"
 
@@ -72,6 +73,11 @@ def repeat_heads(tensor: Tensor, groups: int) -> Tensor:
     return tensor if groups == 1 else tensor.repeat_interleave(groups, dim=1)
 
 
+def _widened(tensor: Tensor, width: int) -> Tensor:
+    """Zeros behind the last token of (prompts, heads, length, head size), up to `width` tokens."""
+    return pad(tensor, (0, 0, 0, width - tensor.shape[2]))
+
+
 class PromptState:
     """Prefill: causal attention over right-padded prompts, keeping every layer's keys and values.
 
@@ -81,6 +87,16 @@ class PromptState:
     def __init__(self) -> None:
         self.keys: dict[int, Tensor] = {}
         self.values: dict[int, Tensor] = {}
+
+    @classmethod
+    def joined(cls, parts: Sequence[PromptState]) -> PromptState:
+        """One state of all the parts' prompts, in their order, padded to the longest."""
+        width = max(part.keys[0].shape[2] for part in parts)
+        state = cls()
+        for layer in parts[0].keys:
+            state.keys[layer] = torch.cat([_widened(part.keys[layer], width) for part in parts])
+            state.values[layer] = torch.cat([_widened(part.values[layer], width) for part in parts])
+        return state
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         self.keys[layer], self.values[layer] = key, value

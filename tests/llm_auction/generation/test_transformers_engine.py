@@ -53,6 +53,16 @@ def test_batching_changes_nothing(engine: TransformersEngine, rows: int) -> None
     assert [group[:4] for group in _ids(more)] == _ids(expected)
 
 
+def test_reading_prompts_in_parts_changes_nothing(engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = engine.sample(PROMPTS, 4, SAMPLING, seed=1)
+    monkeypatch.setattr("llm_auction.generation.decoders.PREFILL_TOKENS", 1)
+    apart = engine.sample(PROMPTS, 4, SAMPLING, seed=1)
+    assert _ids(apart) == _ids(expected)
+    assert [a.logprob for group in apart for a in group] == pytest.approx(
+        [a.logprob for group in expected for a in group], rel=1e-4
+    )
+
+
 def test_the_seed_decides(engine: TransformersEngine) -> None:
     first = _ids(engine.sample(PROMPTS, 2, SAMPLING, seed=1))
     assert _ids(engine.sample(PROMPTS, 2, SAMPLING, seed=1)) == first
