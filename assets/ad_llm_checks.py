@@ -6,7 +6,6 @@ informs the reader; nothing is selected by it.
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from dagster import (
     AssetCheckExecutionContext,
@@ -30,9 +29,6 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
-
-if TYPE_CHECKING:
-    pass
 
 QUERIES = 20
 ANSWERS = 4
