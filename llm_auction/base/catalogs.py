@@ -6,44 +6,15 @@ only learn to copy from its prompt, which is what lets it serve any catalog (`ll
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from llm_auction.base.words import NOUNS, QUALITIES, feed_word, model_number, pseudo_word
 from llm_auction.market import Ad
 from llm_auction.world.topics import Topic, topics
 
 MAX_TITLE_LENGTH = 80
-
-_ONSETS = (
-    "b br c ch cl cr d dr f fl fr g gl gr h j k kl kn l m n p pl pr qu r s sh sk sl sp st str t th tr v w wh y z"
-).split()
-_VOWELS = "a e i o u a e i o u ai ea ee ie oa oo ou y".split()
-_CODAS = "b ck d ft g k l ld ll lt m mp n nd ng nk nt p r rd rk rm rn rt s sh ss st t tch th x".split() + [""] * 14
-
-# Everyday words of product titles: enough variety that the tokenizer gets whole words for real catalogs too.
-QUALITIES = (
-    "waterproof light compact organic portable classic premium foldable wireless soft heavy duty quiet natural smart "
-    "durable slim modern original fresh gentle adjustable reusable breathable ergonomic professional digital electric "
-    "stainless wooden cotton leather silver golden black white blue red green grey brown pink navy vintage outdoor "
-    "indoor universal magnetic solar mini large small medium extra deluxe complete daily family junior women men kids "
-    "unisex handmade recycled antique ceramic glass bamboo steel aluminum plastic rubber silicone velvet knit denim "
-    "hooded sleeveless long short round square double single dual automatic manual rechargeable replacement"
-).split()
-NOUNS = (
-    "set kit pack box case bag cover stand holder rack shelf table chair lamp bulb mirror frame pillow towel curtain "
-    "carpet bottle cup mug plate bowl spoon knife pan pot oven kettle blender mixer filter pump hose cable adapter "
-    "charger battery keyboard mouse monitor printer router tablet watch ring necklace bracelet shirt dress jacket "
-    "coat pants skirt socks gloves scarf hat belt shoes sandals boots sneakers slippers wallet backpack umbrella "
-    "blade motor engine wheel tire brake mower tractor drill saw hammer wrench screw paint brush ladder rope tent "
-    "lantern cooler bike helmet ball racket gloves mat rug toy doll puzzle book poster card calendar candle soap "
-    "lotion cream oil serum shampoo vitamin tablet powder tea coffee chocolate cookie snack sauce spice honey rice "
-    "pasta juice water detox cleanse formula supplement collar leash bed crate cage tank seeds plant planter "
-    "fertilizer door handle lock window screen sensor camera speaker headphones microphone guitar piano drum strings "
-    "cartridge toner paper pen notebook folder sticker label tape glue magnet clock alarm scale thermometer mask wig "
-    "costume gift basket"
-).split()
-_JOINTS = ("for", "with", "and", "in", "of", "by", "-", "&")
-_UNITS = tuple("inch cm mm ml oz lbs kg g ft GB W V GHz Mbps pcs count pack".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +24,6 @@ class RandomAd:
     ad: Ad
     term: str
     topic: Topic | None
-
-
-def pseudo_word(rng: Random) -> str:
-    """A pronounceable word that no dictionary holds, such as a brand."""
-    return "".join(
-        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 2, 3)))
-    )
 
 
 def world_ad(topic: Topic, rng: Random, taken: set[str]) -> RandomAd:
@@ -73,42 +37,47 @@ def world_ad(topic: Topic, rng: Random, taken: set[str]) -> RandomAd:
             f"{brand} {quality} {product}",
             f"{quality} {product} by {brand}",
             f"{brand} {rng.choice(NOUNS).title()} {product}",
-            f"{brand} {product} {_model_number(rng)}",
+            f"{brand} {product} {model_number(rng)}",
             f"{brand} {topic.name.title()}",
         )
     )
     return RandomAd(Ad(_ad_id(rng, taken), title, topic.name), topic.name, topic)
 
 
-def foreign_ad(rng: Random, taken: set[str]) -> RandomAd:
-    """An ad as real feeds have them: long titles, sizes, model numbers, odd spellings, categories that say little."""
-    words: list[str] = []
+def foreign_ads(count: int, rng: Random, taken: set[str]) -> tuple[RandomAd, ...]:
+    """Ads as real feeds have them: long titles, sizes, model numbers, odd spellings, categories that say little.
+
+    Candidates found for one query are alike: the same brand, the same words in the same order, another size. So a drawn
+    share of the ads takes half of its title from a few phrases: a model that copies a title by its last word or two
+    then goes on in another ad's title, and has to learn to keep to its line.
+    """
+    phrases = [" ".join(feed_word(rng) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(2, 8))]
+    alike_share = rng.choice((0.0, 0.0, 0.4, 0.7, 0.9))
+    return tuple(_foreign_ad(phrases if rng.random() < alike_share else [], rng, taken) for _ in range(count))
+
+
+def _foreign_ad(phrases: Sequence[str], rng: Random, taken: set[str]) -> RandomAd:
     limit = rng.choice((25, 40, 60, MAX_TITLE_LENGTH))
-    while True:
-        kind = rng.random()
-        if kind < 0.33:
-            word = rng.choice(NOUNS).title()
-        elif kind < 0.53:
-            word = rng.choice(QUALITIES).title()
-        elif kind < 0.73:
-            word = pseudo_word(rng)
-            word = rng.choice((word.title(), word.title(), word, word.upper()))
-        elif kind < 0.83:
-            word = rng.choice(_JOINTS)
-        elif kind < 0.93:
-            word = rng.choice(
-                (str(rng.randint(1, 9999)), f"{rng.randint(1, 99)} {rng.choice(_UNITS)}", _model_number(rng))
-            )
-        else:
-            word = f"({rng.choice(NOUNS).title()})" if rng.random() < 0.5 else f"{rng.choice(NOUNS).title()},"
-        if len(" ".join([*words, word])) > limit:
-            break
-        words.append(word)
-    title = " ".join(words).strip(" ,-&") or pseudo_word(rng).title()
-    content = [word.strip("(),").lower() for word in words if len(word.strip("(),")) > 3 and word[0].isalpha()]
+    left = rng.sample(phrases, len(phrases))
+    title, own = "", list[str]()
+    part, shared = (phrases[0], True) if phrases and rng.random() < 0.5 else (feed_word(rng), False)
+    while len(title) + 1 + len(part) <= limit:
+        title = f"{title} {part}".strip()
+        own += [] if shared else [part]
+        shared = bool(left) and rng.random() < 0.5
+        part = left.pop() if shared else feed_word(rng)
+    title = title.strip(" ,-&|") or pseudo_word(rng).title()
+    # What tells the ad from others that are alike is what a sentence would name.
+    content = _content(own) or _content(title.split())
     term = rng.choice(content) if content else title.lower()
     category = rng.choice(("general", "general", f"{rng.randint(0, 9)}.0", rng.choice(NOUNS), term))
     return RandomAd(Ad(_ad_id(rng, taken), title, category), term, None)
+
+
+def _content(words: Sequence[str]) -> list[str]:
+    """What the words name, in lower case: neither joints nor numbers."""
+    plain = [word.strip("(),").removesuffix("'s") for word in words]
+    return [word.lower() for word in plain if len(word) > 3 and word[0].isalpha()]
 
 
 def random_topics(count: int, near: Topic, near_share: float, rng: Random) -> list[Topic]:
@@ -118,18 +87,13 @@ def random_topics(count: int, near: Topic, near_share: float, rng: Random) -> li
     return [rng.choice(neighbours) if rng.random() < near_share else rng.choice(everything) for _ in range(count)]
 
 
-def _model_number(rng: Random) -> str:
-    letters = "".join(rng.choice("ABCDEFGHKLMNPRSTXZ") for _ in range(rng.randint(1, 3)))
-    return f"{letters}{rng.choice(('', '-', ' '))}{rng.randint(1, 999)}"
-
-
 def _ad_id(rng: Random, taken: set[str]) -> str:
     while True:
         kind = rng.random()
         if kind < 0.7:
             ad_id = f"{rng.randint(1000, 9999)}"
         elif kind < 0.92:
-            ad_id = f"{rng.randint(1, 99999)}"
+            ad_id = f"{rng.randint(1, 199_999)}"
         else:
             ad_id = f"{rng.choice(('B0', 'SKU', 'P-', 'x'))}{rng.randint(1, 99999)}"
         if ad_id not in taken:

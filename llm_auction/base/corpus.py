@@ -14,7 +14,7 @@ different habits: the mixture that preference optimisation (Eq. 6) later sharpen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from llm_auction.base.authors import draw_author, opening_of
@@ -30,7 +30,7 @@ from llm_auction.base.lists import (
     looked_up,
     ranked,
 )
-from llm_auction.base.scenes import WITHOUT_BIDS_SHARE, Scene, random_scene, scene_messages
+from llm_auction.base.scenes import WITHOUT_BIDS_SHARE, Scene, random_scene, scene_messages, term_for
 from llm_auction.base.writing import write_answer
 from llm_auction.prompts import Messages
 
@@ -75,7 +75,7 @@ def document(mix: Mix, rng: Random) -> Document:
         return _document(messages, [copied(scene, rng) for _ in range(_LISTS_A_PROMPT)])
     if kind == "task":
         return _task(scene, mix, rng)
-    if kind == "lookup" or (kind == "advice" and scene.topic is None):
+    if kind == "lookup":
         messages = scene_messages(scene, "Which ad is for what?", show_bids=True)
         return _document(messages, [looked_up(scene, mix.lookups, rng) for _ in range(_LISTS_A_PROMPT)])
     if kind == "advice":
@@ -115,8 +115,9 @@ def _answer(scene: Scene, rng: Random) -> Document:
 def _answered(scene: Scene, show_bids: bool, rng: Random) -> Completion:
     author = draw_author(rng)
     chosen = [scene.ads[i] for i in author.choose(scene, show_bids, rng)]
+    named = [replace(item, term=term_for(scene, item)) for item in chosen]
     opening = opening_of(author, rng)
-    return Completion(write_answer(scene.auction.query.text, scene.topic, chosen, opening, author.style, rng))
+    return Completion(write_answer(scene.auction.query.text, scene.topic, named, opening, author.style, rng))
 
 
 def _bids_shown(rng: Random) -> bool:

@@ -15,7 +15,7 @@ from random import Random
 from llm_auction.answers import render_insertion
 from llm_auction.base.authors import best_of_their_kind
 from llm_auction.base.catalogs import RandomAd
-from llm_auction.base.scenes import Scene, replace_topic
+from llm_auction.base.scenes import Scene, replace_question, replace_topic, search_words, term_for
 from llm_auction.world.topics import Topic, topics
 
 BY_TERM, BY_BID, BY_BOTH = "For {term}, ", "At {bid}, ", "For {term} at {bid}, "
@@ -47,9 +47,9 @@ def copied(scene: Scene, rng: Random) -> Completion:
 def looked_up(scene: Scene, introductions: Sequence[str], rng: Random) -> Completion:
     """Ads in any order, each after what it is looked up by.
 
-    Outside the bundled world a line's category says little, so that only bids can choose.
+    Outside the bundled world a line's category says little, so that only bids and the title's own words can choose.
     """
-    introduction = rng.choice(introductions) if scene.topic else BY_BID
+    introduction = rng.choice(introductions if scene.topic else (BY_BID, BY_TERM))
     order = rng.sample(range(len(scene.ads)), min(len(scene.ads), _LONGEST))
     key, need, _ = introduction.partition("{need}")  # after the need, even the term can be told
     items: list[str] = []
@@ -78,15 +78,24 @@ def advised(scene: Scene, rng: Random) -> Completion:
     """For subjects in any order, the ads worth most to somebody who asks about them: a choice every few tokens."""
     items: list[str] = []
     undecided: list[int] = []
-    subjects = dict.fromkeys(_some_subject(scene, rng) for _ in range(2 * _SUBJECTS))
-    for topic in list(subjects)[:_SUBJECTS]:
-        about = replace_topic(scene, topic)
+    for about in _asked_about(scene, rng):
         best = [scene.ads[i] for i in best_of_their_kind(scene, about.worth)[:_ADVISED]]
         beginning = ON_SUBJECT.format(subject=about.subject)
         undecided.append(len(beginning))
-        items.append(beginning + "; ".join(f"for {item.term}, {render_insertion(item.ad)}" for item in best) + ".")
+        named = "; ".join(f"for {term_for(about, item)}, {render_insertion(item.ad)}" for item in best)
+        items.append(f"{beginning}{named}.")
     spans = [(start, start + length) for start, length in zip(_starts(items), undecided, strict=True)]
     return Completion(" ".join(items), tuple(spans))
+
+
+def _asked_about(scene: Scene, rng: Random) -> list[Scene]:
+    """The scene under several other questions: other topics, or other words that a search in feeds may be for."""
+    draws = range(2 * _SUBJECTS)
+    if scene.topic is None:
+        searches = dict.fromkeys(search_words(rng.choice(scene.ads), rng) for _ in draws)
+        return [replace_question(scene, words) for words in list(searches)[:_SUBJECTS]]
+    subjects = dict.fromkeys(_some_subject(scene, rng) for _ in draws)
+    return [replace_topic(scene, topic) for topic in list(subjects)[:_SUBJECTS]]
 
 
 def known(scene: Scene, rng: Random) -> Completion:

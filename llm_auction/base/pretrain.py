@@ -3,10 +3,10 @@
 A curriculum (`STAGES`): copy and look-up documents until the copy circuit stands, then the mixed corpus with up to ten
 ads, look-ups by what an ad is needed for, look-ups by bid, whole rankings by what ads earn, and prompts of up to 100
 ads while the learning rate falls. Knowledge of what questions are about and advice on the best ad for it follow, then
-answers by authors of different habits, and at last the same with several ads that go together in every piece of advice,
-each time while the rate falls. Muon trains the hidden matrices and AdamW the rest. Only completions are learnt, those
-of one prompt in one forward pass that computes the prompt once. Reproducible under a seed, and resumable: every step
-draws its documents from a stream of its own.
+answers by authors of different habits, the same with several ads that go together in every piece of advice, and at last
+with more catalogs like real feeds, whose titles are alike, each time while the rate falls. Muon trains the hidden
+matrices and AdamW the rest. Only completions are learnt, those of one prompt in one forward pass that computes the
+prompt once. Reproducible under a seed, and resumable: every step draws its documents from a stream of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -82,6 +82,9 @@ STAGES = (
     ),
     Stage("weave", 500, _WOVEN, (0.5, 0.02), documents=16),
     Stage("polish", 450, _WOVEN, (0.4, 0.02), documents=16),
+    Stage("discern", 700, replace(_WOVEN, copy_share=0.05, foreign_share=0.45), (0.4, 0.02), documents=16),
+    Stage("spell", 600, replace(_WOVEN, copy_share=0.08, foreign_share=0.5), (0.5, 0.02), documents=16),
+    Stage("search", 450, replace(_WOVEN, copy_share=0.03, foreign_share=0.5), (0.4, 0.02), documents=16),
 )
 
 

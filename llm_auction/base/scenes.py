@@ -8,7 +8,8 @@ from random import Random
 
 import numpy as np
 
-from llm_auction.base.catalogs import RandomAd, foreign_ad, random_topics, world_ad
+from llm_auction.base.catalogs import RandomAd, foreign_ads, random_topics, world_ad
+from llm_auction.base.words import JOINTS
 from llm_auction.market import Auction, Query, UserProfile
 from llm_auction.population.profiles import write_profile
 from llm_auction.population.queries import write_query
@@ -52,10 +53,9 @@ def random_scene(candidates: int, foreign: bool, rng: Random) -> Scene:
         interests[0] = topic.name
     profile = UserProfile("u", write_profile(interests, wording), tuple(interests))
     if foreign:
-        ads = tuple(foreign_ad(rng, taken) for _ in range(candidates))
-        question, category = _search_words(rng.choice(ads), rng), None
-        wanted = set(question.split())
-        relevance = tuple(len(wanted & _words(item)) / len(wanted) for item in ads)
+        ads = foreign_ads(candidates, rng, taken)
+        question, category = search_words(rng.choice(ads), rng), None
+        relevance = _feed_relevance(question, ads)
     else:
         near_share = rng.choice((0.1, 0.3, 0.5))
         ads = tuple(world_ad(t, rng, taken) for t in random_topics(candidates, topic, near_share, rng))
@@ -73,6 +73,20 @@ def replace_topic(scene: Scene, topic: Topic) -> Scene:
     return replace(scene, relevance=relevance, topic=topic)
 
 
+def replace_question(scene: Scene, words: str) -> Scene:
+    """The scene of a catalog like real feeds as it would be if the same user had searched for other words."""
+    auction = replace(scene.auction, query=replace(scene.auction.query, text=words))
+    return replace(scene, auction=auction, relevance=_feed_relevance(words, scene.ads))
+
+
+def term_for(scene: Scene, item: RandomAd) -> str:
+    """By what a sentence introduces an ad: outside the bundled world by a searched word of its title, if it has one."""
+    if scene.topic is not None:
+        return item.term
+    shared = [word for word in scene.auction.query.text.split() if word in title_words(item)]
+    return max(shared, key=len, default=item.term)
+
+
 def scene_messages(scene: Scene, question: str | None, *, show_bids: bool, show_ads: bool = True) -> Messages:
     """The prompt of a scene, with another question in place of its own where one is given."""
     auction = scene.auction if show_ads else replace(scene.auction, candidates=(), bids=())
@@ -88,12 +102,18 @@ def _world_relevance(topic: Topic, interests: Sequence[str], category: str) -> f
     return 0.8 * to_query + 0.2 * to_user
 
 
-def _words(item: RandomAd) -> set[str]:
+def _feed_relevance(question: str, ads: Sequence[RandomAd]) -> tuple[float, ...]:
+    """Share of the searched words that an ad's title has."""
+    wanted = set(question.split())
+    return tuple(len(wanted & title_words(item)) / len(wanted) for item in ads)
+
+
+def title_words(item: RandomAd) -> set[str]:
+    """The words of an ad's title as somebody might search for them."""
     return {word.strip("(),").lower() for word in item.ad.title.split()}
 
 
-def _search_words(item: RandomAd, rng: Random) -> str:
+def search_words(item: RandomAd, rng: Random) -> str:
     """What somebody who looks for this ad might type: some words of its title."""
-    words = [word.strip("(),").lower() for word in item.ad.title.split()]
-    words = [word for word in words if len(word) > 1] or [item.term]
+    words = sorted(word for word in title_words(item) if len(word) > 1 and word not in JOINTS) or [item.term]
     return " ".join(rng.sample(words, min(len(words), rng.randint(1, 4))))

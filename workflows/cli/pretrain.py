@@ -24,7 +24,7 @@ def pretrain(
 
     Examples:
 
-        llm-auction pretrain                              # the whole curriculum: well over an hour on two cores
+        llm-auction pretrain                              # the whole curriculum: about three hours on two cores
         llm-auction pretrain data/trial --share 0.01      # a few minutes, learns little
         llm-auction run --set ad_llm.base=data/pretrained # the loop on the result
 

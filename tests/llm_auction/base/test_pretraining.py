@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -18,9 +19,10 @@ from llm_auction.base.card import write_card
 from llm_auction.base.corpus import Mix, document
 from llm_auction.base.lists import BY_BID, BY_BOTH, BY_NEED, BY_NEED_AND_TERM, BY_TERM
 from llm_auction.base.pretrain import PretrainConfig, Stage, completions_loss, pretrain, tokenized
-from llm_auction.base.scenes import random_scene, replace_topic
+from llm_auction.base.scenes import random_scene, replace_question, replace_topic, search_words, term_for
 from llm_auction.base.tokenizer import train_tokenizer
 from llm_auction.generation.shared_prefix import use_shared_prefix
+from llm_auction.market import Auction
 from llm_auction.world.topics import topics
 
 COPY, ANSWERS = Mix(1.0, 0.0, (3,)), Mix(0.0, 0.0, (6,))
@@ -46,6 +48,30 @@ def test_titles_can_be_written_in_the_ad_format() -> None:
         for ad in random_scene(10, n % 2 == 0, Random(n)).auction.candidates:
             assert ad.title == ad.title.strip() != ""
             assert not FORBIDDEN_IN_TITLE.search(ad.title)
+
+
+def test_titles_like_real_feeds_are_alike_in_some_catalogs_and_differ_in_others() -> None:
+    shares = sorted(_shared_bigrams(random_scene(20, True, Random(n)).auction) for n in range(60))
+    # A real catalog's candidates for one query share about a sixth of their bigrams.
+    assert 0.08 < sum(shares) / len(shares) < 0.25
+    assert shares[20] < 0.05
+    assert shares[-10] > 0.2
+
+
+def test_what_a_look_up_names_tells_an_ad_from_those_alike() -> None:
+    ambiguous = []
+    for n in range(40):
+        ads = random_scene(10, True, Random(n)).ads
+        ambiguous += [sum(item.term in other.ad.title.lower() for other in ads) > 1 for item in ads]
+    assert sum(ambiguous) < 0.2 * len(ambiguous)
+
+
+def _shared_bigrams(auction: Auction) -> float:
+    """Share of all titles' pairs of neighbouring words that another title has too."""
+    titles = [ad.title.split() for ad in auction.candidates]
+    pairs = [set(pairwise(words)) for words in titles]
+    every = [(i, pair) for i, own in enumerate(pairs) for pair in own]
+    return sum(any(pair in other for j, other in enumerate(pairs) if j != i) for i, pair in every) / len(every)
 
 
 def test_copy_documents_hold_valid_insertions_of_ads_in_their_prompt() -> None:
@@ -100,6 +126,27 @@ def test_advice_names_up_to_three_ads_for_each_subject_none_twice_and_does_not_l
                 ad_ids = re.findall(r"@\[(.+?)\]", advice)
                 assert 1 <= len(ad_ids) <= 3
                 assert len(set(ad_ids)) == len(ad_ids)
+
+
+def test_advice_on_feeds_mostly_names_an_ad_with_a_searched_word_first() -> None:
+    mix = Mix(0.0, 0.0, (6,), foreign_share=1.0, advice_share=1.0)
+    hits = []
+    for n in range(20):
+        for completion in document(mix, Random(n)).completions:
+            for start, end in completion.arbitrary:
+                wanted = completion.text[start:end].removeprefix("On ").removesuffix(": ").split()
+                title = re.search(r"@([^@]+)@\[", completion.text[end:])
+                assert title
+                hits.append(any(word in title[1].lower() for word in wanted))
+    assert sum(hits) > 0.8 * len(hits)
+
+
+def test_an_answer_on_feeds_introduces_an_ad_by_what_was_searched_for() -> None:
+    scene = random_scene(10, True, Random(2))
+    for item in scene.ads:
+        found = replace_question(scene, f"{search_words(item, Random(3))} nowhere")
+        assert term_for(found, item) in found.auction.query.text.split()
+        assert term_for(replace_question(scene, "nowhere"), item) == item.term
 
 
 def test_a_scene_under_another_topic_values_other_ads() -> None:
