@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resources.model_store import ModelStore
-from tests.workflows.stubs.deployment import ROOT, Deployment
+from tests.workflows.stubs.deployment import Deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -30,17 +30,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def deployment(data_dir: Path, tiny_model_dir: Path) -> Iterator[Deployment]:
-    home = data_dir / "dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
-    environment = {
-        "DATA_DIR": str(data_dir),
-        "DAGSTER_HOME": str(home),
-        "LLM_AUCTION_PROFILE": "smoke",
-        "LLM_AUCTION__AD_LLM__BASE": str(tiny_model_dir),
-        "LLM_AUCTION__PCTR__MAX_EPOCHS": "2",
-    }
-    started = Deployment(data_dir, "tests.workflows.stubs.definitions", environment)
+    settings = {"LLM_AUCTION__AD_LLM__BASE": str(tiny_model_dir), "LLM_AUCTION__PCTR__MAX_EPOCHS": "2"}
+    started = Deployment(data_dir, "tests.workflows.stubs.definitions", settings)
     try:
         run = started.launch("market_and_base")
         (ended,) = started.finished_runs(1, 300, runIds=[run])

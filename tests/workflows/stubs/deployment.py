@@ -76,9 +76,16 @@ def _interruptible_children() -> Iterator[None]:
 
 
 class Deployment:
-    """`dagster dev` on a free port, with the state of `data_dir`."""
+    """`dagster dev` on a free port, with the profile `smoke` and the state of `data_dir`, which holds no run yet.
 
-    def __init__(self, data_dir: Path, module: str, environment: Mapping[str, str]) -> None:
+    `settings` are further environment variables.
+    """
+
+    def __init__(self, data_dir: Path, module: str, settings: Mapping[str, str]) -> None:
+        home = data_dir / "dagster_home"
+        home.mkdir()
+        (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+        own = {"DATA_DIR": str(data_dir), "DAGSTER_HOME": str(home), "LLM_AUCTION_PROFILE": "smoke"}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -88,7 +95,7 @@ class Deployment:
             self.process = subprocess.Popen(
                 [str(Path(sys.executable).with_name("dagster")), *arguments],
                 cwd=ROOT,
-                env={**os.environ, **environment, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+                env={**os.environ, **own, **settings, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
