@@ -42,6 +42,7 @@ from resources.user_model import UserModelResource
 from resources.warehouse import Warehouse
 from workflows import jobs, schedules, sensors
 from workflows.environment import point_tools_at_data_dir
+from workflows.pool_waits import sleep_between_claims
 from workflows.progress import progress_logger
 
 MODULES = [
@@ -74,6 +75,7 @@ MODULES = [
 
 def gather(**replacements: Any) -> Definitions:
     """All definitions; `replacements` take the place of resources by name, such as an engine of one's own."""
+    sleep_between_claims()
     data_dir = str(point_tools_at_data_dir())
     # Configured at launch, so that what the launchpad overrides reaches the resources that read the profile too.
     profile = replacements.get("profile", ProfileResource.configure_at_launch())
