@@ -44,6 +44,7 @@ _WINDOW = days_before(NightlyConfig().window_days)
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
     code_version=CODE_VERSION,
+    pool="refit",
     check_specs=[calibration_check("nightly_pctr_model", "the newest day")],
 )
 def nightly_pctr_model(

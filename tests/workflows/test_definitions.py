@@ -87,7 +87,7 @@ def test_every_property_has_an_asset_and_a_job_of_its_own(definitions: Definitio
         assert [key.to_user_string() for key in keys] == [asset]
 
 
-def test_whatever_writes_the_warehouse_or_opens_a_model_is_in_its_pool(definitions: Definitions) -> None:
+def test_whatever_writes_the_warehouse_or_takes_much_memory_is_in_its_pool(definitions: Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     for name, pool in [
         ("ad_responses", "gpu"),
@@ -95,6 +95,7 @@ def test_whatever_writes_the_warehouse_or_opens_a_model_is_in_its_pool(definitio
         ("ad_llm", "gpu"),
         ("mechanism_outcomes", "gpu"),
         ("fct_responses", "duckdb"),
+        ("nightly_pctr_model", "refit"),
     ]:
         assert graph.get(AssetKey(name)).pools == {pool}, name
 
