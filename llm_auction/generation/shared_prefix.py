@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 SHARED_PREFIX = "llm_auction_shared_prefix"
+FIRST_CAPACITY = 256  # tokens of its own that a row has room for at first
 
 
 class AttentionState(Protocol):
@@ -90,12 +91,15 @@ class PromptState:
 
     @classmethod
     def joined(cls, parts: Sequence[PromptState]) -> PromptState:
-        """One state of all the parts' prompts, in their order, padded to the longest."""
+        """One state of all the parts' prompts, in their order, padded to the longest; empties the parts.
+
+        Layer by layer, so that no two copies of all prompts' keys and values exist at once.
+        """
         width = max(part.keys[0].shape[2] for part in parts)
         state = cls()
-        for layer in parts[0].keys:
-            state.keys[layer] = torch.cat([_widened(part.keys[layer], width) for part in parts])
-            state.values[layer] = torch.cat([_widened(part.values[layer], width) for part in parts])
+        for layer in list(parts[0].keys):
+            state.keys[layer] = torch.cat([_widened(part.keys.pop(layer), width) for part in parts])
+            state.values[layer] = torch.cat([_widened(part.values.pop(layer), width) for part in parts])
         return state
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
@@ -110,23 +114,26 @@ class DecodeState:
     """Decoding: one new token a row; row r attends to the prompt `prompt_of_R[r]` and to its own earlier tokens.
 
     Prompts have `slots` places each for their rows, so that one matrix product a prompt serves all its answers.
-    The rows' own keys and values lie in buffers that are allocated once.
+    The rows' own keys and values lie in buffers that double when they are full: few answers come near the most tokens
+    that they may have. The keys and values of `prompts` are taken over, and it is left empty.
     """
 
     def __init__(self, prompts: PromptState, lengths: list[int], copies: int, capacity: int) -> None:
         some = prompts.keys[0]
         self._prompts, self._kv_heads, width, self._head_size = some.shape
+        layers = list(prompts.keys)
         # Contiguous, or every step's matrix products would copy them.
-        self._prompt_keys = {layer: key.transpose(2, 3).contiguous() for layer, key in prompts.keys.items()}
-        self._prompt_values = {layer: value.contiguous() for layer, value in prompts.values.items()}
+        self._prompt_keys = {layer: prompts.keys.pop(layer).transpose(2, 3).contiguous() for layer in layers}
+        self._prompt_values = {layer: prompts.values.pop(layer).contiguous() for layer in layers}
         columns = torch.arange(width, device=some.device)
         hidden = columns[None] >= torch.tensor(lengths, device=some.device)[:, None]
         self._bias = torch.zeros(hidden.shape, dtype=some.dtype, device=some.device).masked_fill(hidden, -torch.inf)
         self._padded = bool(hidden.any())
         rows = self._prompts * copies
-        shape = (rows, self._kv_heads, capacity, self._head_size)
-        self._keys = {layer: some.new_empty(shape) for layer in prompts.keys}
-        self._values = {layer: some.new_empty(shape) for layer in prompts.keys}
+        self._capacity = capacity
+        shape = (rows, self._kv_heads, min(FIRST_CAPACITY, capacity), self._head_size)
+        self._keys = {layer: some.new_empty(shape) for layer in layers}
+        self._values = {layer: some.new_empty(shape) for layer in layers}
         self.filled = 0
         self._place(torch.arange(self._prompts, device=some.device).repeat_interleave(copies))
 
@@ -158,9 +165,16 @@ class DecodeState:
             self._prompts = len(alive)
         self._place(prompt_of_R)
 
+    def _widen(self, layer: int) -> None:
+        """Room for twice as many of the rows' own tokens, at most for all of them."""
+        for buffers in (self._keys, self._values):
+            buffers[layer] = _widened(buffers[layer], min(2 * buffers[layer].shape[2], self._capacity))
+
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         rows, heads, _, size = query.shape
         groups, kv_heads, now = heads // self._kv_heads, self._kv_heads, self.filled
+        if now == self._keys[layer].shape[2]:
+            self._widen(layer)
         keys, values = self._keys[layer], self._values[layer]
         keys[:, :, now] = key[:, :, 0]
         values[:, :, now] = value[:, :, 0]

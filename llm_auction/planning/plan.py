@@ -30,8 +30,8 @@ class Stage:
     """One kind of work, over all its runs.
 
     `requests` are answers, replies or prompts; tokens are read, written or trained (an epoch counts anew). Memory in
-    bytes is what the model itself needs; the keys and values of the answers under way come on top. Disk in bytes is
-    what stays, and the checkpoints of one training.
+    bytes is what the model itself needs and, where it answers in this process, the most that the keys and values of the
+    answers under way can take. Disk in bytes is what stays, and the checkpoints of one training.
     """
 
     name: str
@@ -95,7 +95,11 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         # A served checkpoint is read once more, for the log-probabilities.
         passes = 2 if scored and profile.engine.served else 1
         read = passes * prompts * prompt + (passes - 1) * answers * answer
-        return _stage(name, cost, size, answers, read=read, written=answers * answer, disk=answers * answer * 5)
+        together = min(profile.sampling.rows_per_batch, answers)
+        cached = max(1, together // copies) * prompt + together * profile.sampling.max_new_tokens
+        cache = 0.0 if profile.engine.served else cached * (size.cache_bytes or 0.0)
+        disk = answers * answer * 5
+        return _stage(name, cost, size, answers, read=read, written=answers * answer, cache=cache, disk=disk)
 
     def judging(name: str, replies: int, material: float, written: float) -> Stage:
         return _stage(name, cost, user, replies, read=replies * (INSTRUCTION_TOKENS + material), written=written)
@@ -127,9 +131,12 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
     shown = evaluation.answers_per_query
     yield sampling("evaluation: one answer", test * (1 + runs), shown, scored=False)
     yield sampling("evaluation: MOSAIC", test, evaluation.mosaic_candidates, scored=False)
-    yield sampling("evaluation: best of N", test, max(evaluation.best_of), scored=False)
-    sold = len(evaluation.rag_winners) + 2 * evaluation.rag_segments
-    yield sampling("evaluation: RAG-Auction", test * sold, shown, scored=False)
+    if profile.user.is_llm:
+        if "oracle" in profile.arms:
+            replies = profile.iterations * train * copies
+            yield judging("preference_pairs: oracle", replies, answer + 60, replies * ADS_PER_ANSWER * VERDICT_TOKENS)
+        replies = test * (2 + runs) * shown
+        yield judging("evaluation: clicks", replies, answer + 60, replies * ADS_PER_ANSWER * VERDICT_TOKENS)
 
 
 def _stage(
@@ -144,6 +151,7 @@ def _stage(
     epochs: int = 1,
     training: int = TRAINED,
     training_bytes: int = TRAINING_BYTES,
+    cache: float = 0.0,
     disk: float = 0.0,
 ) -> Stage:
     seconds = (
@@ -152,5 +160,5 @@ def _stage(
         + REFERENCE * trained / cost.reading_utilisation
         + training * trained * epochs / cost.training_utilisation
     ) * (size.parameters / (cost.gpu_tflops * 1e12))
-    memory = size.parameters * (training_bytes if trained else SAMPLING_BYTES)
+    memory = size.parameters * (training_bytes if trained else SAMPLING_BYTES) + cache
     return Stage(name, requests, read, written, trained * epochs, seconds / 3600, memory, disk)

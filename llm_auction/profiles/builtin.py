@@ -6,6 +6,7 @@ from llm_auction.profiles.schema import (
     AblationsConfig,
     AdLlmConfig,
     CandidatesConfig,
+    CostConfig,
     DpoConfig,
     EvaluationConfig,
     FeedbackConfig,
@@ -76,7 +77,8 @@ def paper() -> Profile:
         population=PopulationConfig(profiles=3000, queries_per_profile=5, test_share=0.2),
         candidates=CandidatesConfig(per_query=100, random_share=0.0),
         ad_llm=AdLlmConfig(base="Qwen/Qwen3-4B-Instruct-2507"),
-        sampling=SamplingConfig(max_new_tokens=2048),
+        # The keys and values of 160 answers of 2,048 tokens would take 48 GB, beside those of their prompts.
+        sampling=SamplingConfig(max_new_tokens=2048, rows_per_batch=48),
         feedback=FeedbackConfig(answers_per_query=10),
         pctr=PctrConfig(encoder="Qwen/Qwen3-Embedding-0.6B"),
         preferences=PreferenceConfig(answers_per_query=5),
@@ -85,6 +87,7 @@ def paper() -> Profile:
         dpo=DpoConfig(learning_rate=1e-6, epochs=1, prompts_per_step=64, sft_weight=0.0, activation_checkpointing=True),
         launcher=LauncherConfig(mode="subprocess"),
         evaluation=EvaluationConfig(test_queries=3000, answers_per_query=1),
+        cost=CostConfig(cache_bytes=147_456),  # 36 layers, 8 heads of 128 for keys and as many for values
     )
 
 

@@ -17,6 +17,10 @@ class CostConfig(Section):
     parameters: float | None = Field(
         None, gt=0.0, description="Of the Ad-LLM, in billions; None reads its checkpoint, or its name (...-4B)."
     )
+    cache_bytes: float | None = Field(
+        None, gt=0.0, description="Of the keys and values of a token, in bfloat16; None reads the checkpoint's config."
+    )
+    gpu_memory: Annotated[float, Field(gt=0.0)] = Field(80.0, description="Of one GPU, in GB.")
     user_parameters: Annotated[float, Field(gt=0.0)] = Field(4.0, description="Of the User-LLM, in billions.")
     answer_tokens: Positive = Field(300, description="Expected length of an answer.")
     characters_per_token: Annotated[float, Field(gt=0.0)] = Field(

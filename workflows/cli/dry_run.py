@@ -31,11 +31,11 @@ def dry_run(console: Console, profile: Profile) -> int:
     from llm_auction.planning.size import size_of
 
     folder = local_base(profile)
-    size = size_of(profile.ad_llm.base, folder, profile.cost.parameters)
+    size = size_of(profile.ad_llm.base, folder, profile.cost.parameters, profile.cost.cache_bytes)
     longest, mean, counted = prompt_tokens(profile, folder)
     plan = plan_run(profile, size, mean)
     _print_plan(console, profile, plan, counted)
-    problems = list(problems_of(profile, size, longest))
+    problems = [*problems_of(profile, size, longest), *memory_problems(profile, plan)]
     absent = list(_absent_models(profile, folder))
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         problems += [f"{model} is not on this machine, and HF_HUB_OFFLINE=1 forbids to download it" for model in absent]
@@ -145,6 +145,18 @@ def problems_of(profile: Profile, size: ModelSize, longest: float) -> Iterator[s
         yield f"dpo.lora_rank is {profile.dpo.lora_rank}: install the extra (pip install 'llm-auction[lora]')"
 
 
+def memory_problems(profile: Profile, plan: Plan) -> Iterator[str]:
+    """The stages whose model, keys and values don't fit the GPUs that share the work (section `cost`)."""
+    there = profile.cost.gpu_memory * profile.cost.gpus * 1e9
+    for stage in plan.stages:
+        if stage.memory > there:
+            lower = "dpo.lora_rank trains less" if stage.trained else "lower sampling.rows_per_batch"
+            yield (
+                f"{stage.name} takes {_bytes(stage.memory)} of GPU memory, and there are {_bytes(there)} "
+                f"(cost.gpu_memory, cost.gpus): {lower}"
+            )
+
+
 def _program_problems(name: str, command: str | None) -> Iterator[str]:
     program = "{python}" if command is None else shlex.split(command)[0]
     if program != "{python}" and shutil.which(program) is None:
@@ -181,9 +193,11 @@ def _print_plan(console: Console, profile: Profile, plan: Plan, counted: str) ->
     disk = sum(stage.disk for stage in plan.stages)
     table.add_row("together", "", "", "", "", f"{plan.gpu_hours:,.2f}", "", _bytes(disk), f"{plan.cost:,.2f}")
     console.print(table)
+    counted_in = "and" if plan.size.cache_bytes or profile.engine.served else "without (set cost.cache_bytes)"
     console.print(
         f"{plan.gpu_hours / plan.gpus:,.1f} hours on {plan.gpus} GPU(s). An estimate: floating-point operations over "
-        "the rates of the section cost: settings, not measurements (docs/scale.md). Memory is the model's own.",
+        "the rates of the section cost: settings, not measurements (docs/scale.md). Memory is the model's "
+        f"{counted_in} the keys and values of the answers under way.",
         style="dim",
         highlight=False,
         soft_wrap=True,

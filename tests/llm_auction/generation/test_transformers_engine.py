@@ -63,6 +63,14 @@ def test_reading_prompts_in_parts_changes_nothing(engine: TransformersEngine, mo
     )
 
 
+def test_room_that_grows_changes_nothing(engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = engine.sample(PROMPTS, 4, SAMPLING, seed=1)
+    monkeypatch.setattr("llm_auction.generation.shared_prefix.FIRST_CAPACITY", 5)
+    grown = engine.sample(PROMPTS, 4, SAMPLING, seed=1)
+    assert max(len(ids) for group in _ids(grown) for ids in group) == SAMPLING.max_new_tokens
+    assert _ids(grown) == _ids(expected)
+
+
 def test_the_seed_decides(engine: TransformersEngine) -> None:
     first = _ids(engine.sample(PROMPTS, 2, SAMPLING, seed=1))
     assert _ids(engine.sample(PROMPTS, 2, SAMPLING, seed=1)) == first

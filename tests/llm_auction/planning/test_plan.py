@@ -53,7 +53,36 @@ def test_a_served_checkpoint_is_read_again_and_an_llm_user_costs_too() -> None:
     assert then["ad_responses"].read == 2 * first["ad_responses"].read + answers
     assert then["user_queries"].requests == 20
     assert then["click_feedback"].requests == first["ad_responses"].requests
+    assert then["preference_pairs: oracle"].requests == first["preference_pairs"].requests / 2, "one of two arms"
+    assert then["evaluation: clicks"].requests >= first["evaluation: one answer"].requests
     assert served.gpu_hours > plain.gpu_hours
+
+
+def test_memory_counts_the_answers_under_way() -> None:
+    size = ModelSize(1e9, "a test", cache_bytes=1000.0)
+    changes = {"sampling.rows_per_batch": "20", "sampling.max_new_tokens": "100", "feedback.answers_per_query": "10"}
+
+    def memory(name: str, **changed: str) -> float:
+        plan = plan_run(load_profile("paper", changes | changed), size, 500.0)
+        return {stage.name: stage for stage in plan.stages}[name].memory
+
+    # Two prompts of 500 tokens, and twenty answers.
+    assert memory("ad_responses") == 2e9 + 1000 * (2 * 500 + 20 * 100)
+    assert memory("ad_responses", **{"engine.url": "http://h"}) == 2e9
+    assert memory("ad_llm") == 16e9
+
+
+def test_the_papers_settings_fit_one_gpu_and_160_answers_at_once_would_not() -> None:
+    from workflows.cli.dry_run import memory_problems
+
+    profile = load_profile("paper")
+    size = ModelSize(4e9, "its name", cache_bytes=profile.cost.cache_bytes)
+    assert not list(memory_problems(profile, plan_run(profile, size, 2752.0)))
+    greedy = load_profile("paper", {"sampling.rows_per_batch": "320"})
+    first, *_ = memory_problems(greedy, plan_run(greedy, size, 2752.0))
+    assert "ad_responses takes" in first and "lower sampling.rows_per_batch" in first
+    small = load_profile("paper", {"cost.gpu_memory": "40"})
+    assert any("ad_llm" in problem for problem in memory_problems(small, plan_run(small, size, 2752.0)))
 
 
 def test_the_size_of_a_model(tiny_model_dir: Path) -> None:
@@ -62,6 +91,9 @@ def test_the_size_of_a_model(tiny_model_dir: Path) -> None:
     size = size_of("any", tiny_model_dir, None)
     assert size.parameters == sum(weight.numel() for weight in load_model(tiny_model_dir).parameters())
     assert size.context is not None
+    config = load_model(tiny_model_dir).config
+    assert size.cache_bytes == 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * 2
+    assert size_of("any", tiny_model_dir, None, 5.0).cache_bytes == 5.0
     assert size_of("Qwen/Qwen3-4B-Instruct-2507", None, None).parameters == 4e9
     assert size_of("org/model-0.6B", None, None).parameters == 0.6e9
     assert size_of("org/model-4B", None, 7.5).parameters == 7.5e9
