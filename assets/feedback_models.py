@@ -25,7 +25,7 @@ SOURCES_OF_THE_PARTITION = ("ad_responses", "click_feedback", "conversion_feedba
     select="tag:irpo",
     name="feedback_models",
     partitions_def=irpo_partitions,
-    dagster_dbt_translator=LakeTranslator(),
+    dagster_dbt_translator=LakeTranslator(partitions=irpo_partitions),
     pool="duckdb",
 )
 def feedback_models(

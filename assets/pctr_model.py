@@ -22,6 +22,7 @@ from assets.frames import load_ads
 from assets.impression_rows import impressions_from_rows
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import ITERATIONS, irpo_partitions, partition_of, previous_iteration
+from assets.refused_feedback import require_accepted_feedback
 from llm_auction.market import Ad
 from llm_auction.pctr.impressions import Impression
 from resources.lake import Lake
@@ -122,6 +123,7 @@ def pctr_model(
     from llm_auction.pctr.model import CorruptPctrModel, PctrModel
     from llm_auction.pctr.plots import loss_chart, reliability_chart
 
+    require_accepted_feedback(context.instance, context.partition_key)
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)

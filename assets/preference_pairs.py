@@ -22,6 +22,7 @@ from assets.feedback_events import Columns
 from assets.frames import load_ads
 from assets.metadata import mean_of, numbers_metadata, plot_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
+from assets.refused_feedback import require_accepted_feedback
 from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.irpo.scoring import rewards_of
@@ -92,6 +93,7 @@ def preference_pairs(
     Bids are drawn anew for this phase. Rewards use the iteration's own pCTR model, or the user model's own click
     probabilities (`preferences.rewards_from`), and pCVR besides where bids are for conversions (`reward.bids_on`).
     """
+    require_accepted_feedback(context.instance, context.partition_key)
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)

@@ -8,11 +8,20 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from dagster import AssetKey, Definitions, ExecuteInProcessResult, asset, define_asset_job
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    Definitions,
+    ExecuteInProcessResult,
+    Failure,
+    asset,
+    define_asset_job,
+)
 
 from assets import feedback_checks
 from assets.feedback_models import feedback_models
 from assets.partitions import irpo_partitions
+from assets.refused_feedback import require_accepted_feedback
 from llm_auction.profiles.schema import FeedbackConfig, Profile
 from resources.dbt import dbt_resource
 from resources.lake import Lake
@@ -37,7 +46,9 @@ def pctr_model() -> None:
     RAN.append("pctr_model")
 
 
-def run(lake: Lake, partition_key: str = "llm_auction|01") -> ExecuteInProcessResult:
+def run(
+    lake: Lake, partition_key: str = "llm_auction|01", instance: DagsterInstance | None = None
+) -> ExecuteInProcessResult:
     RAN.clear()
     definitions = Definitions(
         assets=[feedback_models, pctr_model],
@@ -50,7 +61,9 @@ def run(lake: Lake, partition_key: str = "llm_auction|01") -> ExecuteInProcessRe
             "dbt": dbt_resource(),
         },
     )
-    return definitions.resolve_job_def("loop").execute_in_process(partition_key=partition_key, raise_on_error=False)
+    return definitions.resolve_job_def("loop").execute_in_process(
+        partition_key=partition_key, raise_on_error=False, instance=instance
+    )
 
 
 def failed_checks(result: ExecuteInProcessResult) -> set[tuple[str, str]]:
@@ -126,10 +139,18 @@ def test_a_failing_dbt_test_stops_what_follows(tmp_path: Path) -> None:
     write_feedback(lake)
     catalog = lake.read("ad_catalog")
     lake.write("ad_catalog", catalog.vstack(catalog.head(1)))
-    result = run(lake)
-    assert not result.success
-    assert RAN == []
-    assert failed_checks(result) == {("stg_ads", "unique_stg_ads_ad_id")}
+    with DagsterInstance.ephemeral() as instance:
+        result = run(lake, instance=instance)
+        assert not result.success
+        assert RAN == []
+        assert failed_checks(result) == {("stg_ads", "unique_stg_ads_ad_id")}
+        # Nor does a run that holds only what follows learn from it, until it was mended.
+        require_accepted_feedback(instance, "llm_auction|02")
+        with pytest.raises(Failure, match=r"refused the feedback of llm_auction\|01"):
+            require_accepted_feedback(instance, "llm_auction|01")
+        lake.write("ad_catalog", catalog)
+        assert run(lake, instance=instance).success
+        require_accepted_feedback(instance, "llm_auction|01")
 
 
 @pytest.mark.slow
@@ -140,7 +161,10 @@ def test_an_implausible_click_rate_stops_the_reward_model(tmp_path: Path) -> Non
 
     lake = small_lake(tmp_path)
     write_feedback(lake, change=change)
-    result = run(lake)
+    with DagsterInstance.ephemeral() as instance:
+        result = run(lake, instance=instance)
+        with pytest.raises(Failure, match=r"refused the feedback of llm_auction\|01"):
+            require_accepted_feedback(instance, "llm_auction|01")
     assert not result.success
     assert RAN == []
     assert failed_checks(result) == {("fct_ad_impressions", "great_expectations")}
