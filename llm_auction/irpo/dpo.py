@@ -27,6 +27,7 @@ from llm_auction.generation.answer_scores import output_layer, token_log_probabi
 from llm_auction.generation.packed import PackedBatch, TreeAttentionName, micro_batches, pack, split_further
 from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
+from llm_auction.irpo.refusals import refuse_unusable_rows, refuse_unused_options
 from llm_auction.irpo.sharding import keep_float32, refuse_untried, will_shard
 
 COMPLETE = "COMPLETE"  # written last into a checkpoint: without it, the process died while writing
@@ -64,7 +65,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
 
         trainer = PrefixSharedDPOTrainer(
             AutoModelForCausalLM.from_pretrained(name),
-            DPOConfig(output_dir="out", beta=0.1, per_device_train_batch_size=16),
+            DPOConfig(output_dir="out", beta=0.1, per_device_train_batch_size=16, bf16=torch.cuda.is_available()),
             Dataset.from_list([{"prompt_ids": [5, 8], "answers": [[7, 2], [9, 2]], "counts": [1, 3]}, ...]),
             AutoTokenizer.from_pretrained(name),
         )
@@ -72,7 +73,8 @@ class PrefixSharedDPOTrainer(DPOTrainer):
 
     Args:
         model: a causal language model with plain causal attention.
-        args: TRL's configuration; `beta`, batch size (prompts a step), schedule and checkpoints are honoured.
+        args: TRL's configuration; `beta`, batch size (prompts a step), accumulation, schedule and checkpoints are
+            honoured; what would have no effect is refused.
         train_dataset: columns `prompt_ids`, `answers` (winner first), `counts`; see `Row`.
         processing_class: its tokenizer.
         reference: pi_ref; without it, `model` as it is at construction, without adapters.
@@ -82,8 +84,9 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         attention: "split" runs anywhere; "flex" is one FlexAttention kernel for all prompts and needs a GPU.
 
     Raises:
-        ValueError: the model's attention can't share prefixes, there is no GPU for FlexAttention, or the launcher asks
-            for DeepSpeed or for FSDP's first version.
+        ValueError: the model's attention can't share prefixes, a row is empty or lacks losers, an option of `args`
+            would have no effect, there is no GPU for FlexAttention, or the launcher asks for DeepSpeed or for FSDP's
+            first version.
     """
 
     def __init__(
@@ -100,6 +103,8 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         callbacks: list[Any] | None = None,
         peft_config: Any | None = None,
     ) -> None:
+        refuse_unused_options(args)
+        refuse_unusable_rows(train_dataset)
         if not supports_shared_prefix(model):
             raise ValueError(
                 f"{type(model).__name__} has attention other than plain causal attention (sliding windows, recurrent "
@@ -197,9 +202,13 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         return parts.loss / parts.prompts
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """Gradients of one step, micro-batch by micro-batch; the mean is over the step's prompts, however it splits."""
+        """Gradients of one batch, micro-batch by micro-batch; the mean is over its prompts, however it splits.
+
+        Of batches whose gradients are accumulated, each counts by its share of the step, as in Transformers.
+        """
         model.train()
         rows = inputs["rows"]
+        share = 1 / (len(rows) * self.current_gradient_accumulation_steps)
         parts = []
         total = torch.zeros((), device=self.accelerator.device)
         batches = self._micro_batches(rows)
@@ -209,8 +218,8 @@ class PrefixSharedDPOTrainer(DPOTrainer):
             exchange = number == len(batches) or self.is_fsdp_enabled
             with nullcontext() if exchange else self.accelerator.no_sync(model), self.compute_loss_context_manager():
                 part = self._preference_loss(model, batch)
-                self.accelerator.backward(part.loss / len(rows))
-            total += part.loss.detach() / len(rows)
+                self.accelerator.backward(part.loss * share)
+            total += part.loss.detach() * share
             parts.append(part)
         self._watch(parts)
         return total

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
@@ -47,6 +48,7 @@ def _config(folder: Path, batch: int, **changes: Any) -> DPOConfig:
         report_to=[],
         disable_tqdm=True,
         max_length=None,
+        logging_steps=1,
         **changes,
     )
 
@@ -67,11 +69,23 @@ def _ours(model_dir: Path, folder: Path, rows: Rows, **options: Any) -> PrefixSh
     return trainer
 
 
+class _Norms(TrainerCallback):
+    """Keeps the gradient norm of every step."""
+
+    def __init__(self, norms: list[float]) -> None:
+        self._norms = norms
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if logs and "grad_norm" in logs:
+            self._norms.append(float(logs["grad_norm"]))
+
+
 def _gradients(model: Any) -> list[torch.Tensor]:
     return [parameter.grad.clone() for parameter in model.parameters()]
 
 
 def _step(trainer: PrefixSharedDPOTrainer) -> tuple[float, list[torch.Tensor]]:
+    trainer.current_gradient_accumulation_steps = 1  # set by `train`, which is not called
     trainer.model.zero_grad()
     loss = trainer.training_step(trainer.model, next(iter(trainer.get_train_dataloader())))
     return loss.item(), _gradients(trainer.model)
@@ -198,6 +212,55 @@ def test_model_of_another_attention_is_refused(model_dir: Path, tmp_path: Path, 
     model.config.layer_types = ["sliding_attention", "full_attention"]
     with pytest.raises(ValueError, match="prefix-shared DPO can't compute"):
         PrefixSharedDPOTrainer(model, _config(tmp_path, 1), Dataset.from_list(rows), load_tokenizer(model_dir))
+
+
+def test_accumulated_batches_learn_what_one_batch_would(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    """Two batches of one prompt are one step of two prompts."""
+
+    def trained(batch: int, accumulated: int) -> list[torch.Tensor]:
+        options = {"gradient_accumulation_steps": accumulated, "num_train_epochs": 1, "learning_rate": 1e-3}
+        config = _config(tmp_path / f"{batch}x{accumulated}", batch, save_strategy="no", **options)
+        dataset, tokenizer = Dataset.from_list(rows[:2]), load_tokenizer(model_dir)
+        trainer = PrefixSharedDPOTrainer(load_model(model_dir), config, dataset, tokenizer, sft_weight=1.0)
+        norms: list[float] = []
+        trainer.add_callback(_Norms(norms))
+        trainer.train()
+        assert trainer.state.global_step == 1
+        return [*norms, *(parameter.detach().clone() for parameter in trainer.model.parameters())]
+
+    whole, parts = trained(2, 1), trained(1, 2)
+    assert parts[0] == pytest.approx(whole[0], rel=1e-4)
+    for one, other in zip(whole[1:], parts[1:], strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("loss_type", ["ipo"]), ("label_smoothing", 0.1), ("sync_ref_model", True)]
+)
+def test_an_option_without_effect_is_refused(
+    model_dir: Path, tmp_path: Path, rows: Rows, option: str, value: object
+) -> None:
+    config = _config(tmp_path, 3, **{option: value})
+    with pytest.raises(ValueError, match=f"would have no effect: {option}="):
+        PrefixSharedDPOTrainer(load_model(model_dir), config, Dataset.from_list(rows), load_tokenizer(model_dir))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt_ids": []}, "row 1 of train_dataset: prompt_ids is empty"),
+        ({"answers": [[5], []]}, "row 1 of train_dataset: answer 1 is empty"),
+        ({"answers": [[5]], "counts": [1]}, "a winner with at least one loser"),
+        ({"counts": [1]}, "counts must hold"),
+        ({"counts": [1, 0]}, "counts must hold"),
+    ],
+)
+def test_a_row_that_cannot_be_computed_is_named(
+    model_dir: Path, tmp_path: Path, rows: Rows, change: dict[str, Any], message: str
+) -> None:
+    dataset = Dataset.from_list([rows[0], rows[1] | change])
+    with pytest.raises(ValueError, match=message):
+        PrefixSharedDPOTrainer(load_model(model_dir), _config(tmp_path, 2), dataset, load_tokenizer(model_dir))
 
 
 def test_flex_attention_is_refused_on_a_cpu(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
