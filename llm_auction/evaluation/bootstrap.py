@@ -21,7 +21,10 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its confidence interval; all None where it is undefined (a ratio to zero)."""
+    """A figure with its confidence interval.
+
+    All None where it is undefined (a ratio to zero); without bounds where nothing says how it would vary (one query).
+    """
 
     value: float | None
     low: float | None
@@ -34,37 +37,47 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class ResampledMeans:
-    """Column means over the queries: measured (`point`, [columns]) and resampled (`samples`, [resamples, columns])."""
+    """Column means over the queries: measured (`point`, [columns]) and resampled (`samples`, [resamples, columns]).
+
+    `varies`: every stratum has two rows or more. One row is drawn again whatever the luck, so that resampling it says
+    nothing of other queries: then figures have no bounds, and no difference is settled.
+    """
 
     point: np.ndarray
     samples: np.ndarray
+    varies: bool = True
 
     def ratio(self, numerator: int, denominator: int) -> Interval:
         """Mean of one column over the mean of another, both from the same resampled queries."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return percentile_interval(
+            return self._interval(
                 self.point[numerator] / self.point[denominator],
                 self.samples[:, numerator] / self.samples[:, denominator],
             )
 
     def mean(self, column: int) -> Interval:
-        return percentile_interval(self.point[column], self.samples[:, column])
+        return self._interval(self.point[column], self.samples[:, column])
 
     def difference(self, column: int, base: int) -> Interval:
         """Mean of one column minus the mean of another over the same resampled queries: the paired difference."""
-        return percentile_interval(
-            self.point[column] - self.point[base], self.samples[:, column] - self.samples[:, base]
-        )
+        return self._interval(self.point[column] - self.point[base], self.samples[:, column] - self.samples[:, base])
 
-    def p_value(self, column: int, base: int) -> float:
-        """Two-sided p value of a paired difference: normal, with the bootstrap's standard error.
+    def p_value(self, column: int, base: int, margin: float = 0.0) -> float:
+        """Two-sided p value of a paired difference against -`margin`: normal, with the bootstrap's standard error.
 
         Counting resamples beyond zero would need thousands of them for a family of many comparisons.
         """
-        gap, error = self.point[column] - self.point[base], (self.samples[:, column] - self.samples[:, base]).std()
+        if not self.varies:
+            return 1.0
+        gap = self.point[column] - self.point[base] + margin
+        error = (self.samples[:, column] - self.samples[:, base]).std()
         if error < _ROUNDING * max(abs(gap), 1.0):
             return float(abs(gap) < _ROUNDING)
         return float(erfc(abs(gap) / error / sqrt(2)))
+
+    def _interval(self, point: float, samples: np.ndarray) -> Interval:
+        found = percentile_interval(point, samples)
+        return found if self.varies else Interval(found.value, None, None)
 
 
 def resample_means(values: np.ndarray, strata: Sequence[int | str], resamples: int, seed: int) -> ResampledMeans:
@@ -96,15 +109,13 @@ def resample_means(values: np.ndarray, strata: Sequence[int | str], resamples: i
         for rows in rows_by_stratum:
             weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=count)
         samples[start : start + count] = weights @ values / len(values)
-    return ResampledMeans(values.mean(axis=0), samples)
+    return ResampledMeans(values.mean(axis=0), samples, varies=min(map(len, rows_by_stratum)) > 1)
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, resamples: int, seed: int) -> Interval:
     """The mean of one figure a query; no interval for a single query, all None for none."""
     if not len(values):
         return Interval(None, None, None)
-    if len(values) == 1:
-        return Interval(float(values[0]), None, None)
     column = np.asarray(values, dtype=np.float64)[:, None]
     return resample_means(column, [0] * len(column), resamples, seed).mean(0)
 

@@ -78,10 +78,10 @@ class Comparison:
         column = metric(name).numerator
         return self._means.difference(self._column(contender, column), self._column(base, column))
 
-    def p_value(self, contender: Contender, base: Contender, name: str) -> float:
-        """Two-sided p value of the paired difference, as families of comparisons are judged by."""
+    def p_value(self, contender: Contender, base: Contender, name: str, margin: float = 0.0) -> float:
+        """Two-sided p value of the paired difference against -`margin`, as families of comparisons are judged by."""
         column = metric(name).numerator
-        return self._means.p_value(self._column(contender, column), self._column(base, column))
+        return self._means.p_value(self._column(contender, column), self._column(base, column), margin)
 
     def ratio(self, contender: Contender, base: Contender, name: str) -> Interval:
         """The paired ratio of a per-query metric; undefined unless the base's figure is surely positive."""

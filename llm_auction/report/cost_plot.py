@@ -53,7 +53,10 @@ def cost_chart(points: pl.DataFrame) -> alt.LayerChart:
     """Revenue over tokens (logarithmic) of `cost_points`, a label a mechanism; the search over N as a line."""
     import altair as alt
 
-    tokens, top = points["tokens"].to_list(), max(points["high"].to_list()) or 1.0
+    tokens, top = (
+        points["tokens"].to_list(),
+        max(points.select(pl.max_horizontal("high", "revenue")).to_series()) or 1.0,
+    )
     x = alt.X(
         "tokens:Q",
         title="Tokens generated for a query",

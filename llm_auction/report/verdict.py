@@ -1,23 +1,31 @@
 """The verdict in words: what the intervals support, what they leave open, and what they speak against.
 
 A comparison is read off the *paired* difference over the same queries, which may be settled although the separate
-intervals touch; the words say so. All claims are judged together: one holds or fails only if its difference stands
-Holm's correction over the family, so that the chance of any wrong one is 5 %.
+intervals touch; the words say so. All of them are judged together (`claims.py`): one holds or fails only if its
+difference stands Holm's correction over the family, so that the chance of any wrong one is 5 %. That something is not
+worse can only be shown up to a margin; the claim names it, and holds only if the interval rules out more.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from llm_auction.evaluation.efficiency import PRETRAINED, Comparison
-from llm_auction.evaluation.multiple import holm
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.report.claims import (
+    BASELINES,
+    ERROR_MARGIN,
+    QUANTITIES,
+    REWARD_MARGIN,
+    Claim,
+    Judgement,
+    Status,
+    judged,
+)
 from llm_auction.report.study import Study
-from llm_auction.report.wording import name_of, number, with_interval
+from llm_auction.report.wording import NAMES, PERCENT, name_of, number, with_interval
 
-Status = Literal["holds", "open", "fails"]
-_QUANTITIES = {"revenue_per_query": "revenue", "reward_per_query": "reward"}
+_NO_INTERVAL = "A seed with a single test query gives no interval: nothing is settled."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,42 +43,26 @@ def findings(study: Study) -> list[Finding]:
     final = comparison.last("llm_auction")
     if final is None:
         return [Finding("LLM-Auction was trained and evaluated.", "open", "No outcomes of llm_auction are there yet.")]
-    claims = _claims(comparison, final)
+    claims = judged(comparison, final)
     found = []
-    for (one, base, name), beyond_chance in claims.items():
-        if name == "format_error_rate":
-            finding = _no_more_errors(comparison, final, beyond_chance)
-        elif one.mechanism == "oracle":
-            finding = _not_below(comparison, one, final, beyond_chance)
+    for claim, judgement in claims.items():
+        if claim.metric == "format_error_rate":
+            words, evidence = _no_more_errors(comparison, claim, judgement)
+        elif claim.one.mechanism == "oracle":
+            words, evidence = _not_below(comparison, claim, judgement)
         else:
-            finding = _above(comparison, final, base, name, beyond_chance, len(claims))
-        found.append(replace(finding, evidence=f"{finding.evidence}{_in_each_seed(study, one, base, name)}"))
+            words, evidence = _above(comparison, claim, judgement, len(claims))
+        found.append(Finding(words, judgement.status, f"{evidence}{_in_each_seed(study, claim)}"))
     return found
 
 
-def _claims(comparison: Comparison, final: Contender) -> dict[tuple[Contender, Contender, str], bool]:
-    """What is compared: whose figure, with whose, and which, in the order of the page; and whether it is settled."""
-    pairs = []
-    for name in _QUANTITIES:
-        if PRETRAINED in comparison:
-            pairs.append((final, PRETRAINED, name))
-        best = comparison.best("mosaic", name)
-        if best is not None:
-            pairs.append((final, best, name))
-    oracle = comparison.last("oracle")
-    if oracle is not None:
-        pairs.append((oracle, final, "reward_per_query"))
-    if PRETRAINED in comparison:
-        pairs.append((final, PRETRAINED, "format_error_rate"))
-    return dict(zip(pairs, holm([comparison.p_value(*pair) for pair in pairs]), strict=True))
-
-
-def _in_each_seed(study: Study, one: Contender, base: Contender, name: str) -> str:
+def _in_each_seed(study: Study, claim: Claim) -> str:
     """In how many seeds the difference has the sign of the pooled one; nothing for a single seed."""
     if len(study.seeds) == 1:
         return ""
-    pooled = study.comparison.difference(one, base, name).value or 0.0
-    alone = [found.difference(one, base, name).value or 0.0 for found in study.comparisons.values()]
+    pooled = study.comparison.difference(claim.one, claim.base, claim.metric).value or 0.0
+    every = study.comparisons.values()
+    alone = [found.difference(claim.one, claim.base, claim.metric).value or 0.0 for found in every]
     same = sum(value * pooled > 0 for value in alone)
     return f" The same way in {same} of {len(alone)} seeds."
 
@@ -81,15 +73,18 @@ def headline(study: Study) -> str:
     if final is None:
         return "LLM-Auction has not been evaluated yet; the baselines stand alone."
     revenue = comparison.interval(final, "revenue_per_query")
-    ratios = [
-        f"{number(ratio.value)} times {base_name}{_unsettled(study, final, base)}"
-        for base, base_name in (
-            (PRETRAINED if PRETRAINED in comparison else None, "the pretrained model's revenue"),
-            (comparison.best("mosaic", "revenue_per_query"), "MOSAIC's revenue at its best setting"),
-        )
-        if base is not None and (ratio := comparison.ratio(final, base, "revenue_per_query")).value is not None
-    ]
-    earned = " and ".join(ratios) or f"{number(revenue.value)} a query"
+    earners = {
+        "pretrained": "the pretrained model's revenue",
+        "mosaic": "MOSAIC's revenue at its best setting",
+        "mosaic_tuned": "that of MOSAIC on tuned candidates",
+    }
+    ratios = []
+    for claim, judgement in judged(comparison, final).items():
+        ratio = comparison.ratio(claim.one, claim.base, claim.metric)
+        if claim.metric == "revenue_per_query" and claim.base.mechanism in earners and ratio.value is not None:
+            unsettled = " (not settled)" if judgement.status == "open" else ""
+            ratios.append(f"{number(ratio.value)} times {earners[claim.base.mechanism]}{unsettled}")
+    earned = " and ".join(filter(None, [", ".join(ratios[:-1]), *ratios[-1:]])) or f"{number(revenue.value)} a query"
     sentence = f"After {_iterations(final)} LLM-Auction earns {earned}"
     share = comparison.interval(final, "clairvoyant_reward_share")
     if share.value is not None:
@@ -116,14 +111,17 @@ def caveats(study: Study) -> list[str]:
             f"Only {study.comparison.queries} test queries: percentile intervals are too narrow at this size. "
             "Read the figures as a check that everything runs, not as a result."
         )
-    if study.comparison.best("mosaic", "revenue_per_query") is not None:
+    chosen = [NAMES[one] for one in BASELINES if study.comparison.best(one, "revenue_per_query") is not None]
+    if chosen:
         notes.append(
-            "MOSAIC is taken at the variant that did best on these same queries, separately for revenue and reward, "
-            "which favours MOSAIC; LLM-Auction is taken at its last iteration, not at its best one."
+            f"Taken at the variant that did best on these same queries, separately for revenue and reward, which "
+            f"favours {'it' if len(chosen) == 1 else 'them'}: {', '.join(chosen)}. LLM-Auction is taken at its last "
+            "iteration, not at its best one."
         )
     notes.append(
-        "The claims above are judged together (Holm's correction): the chance that any of them is wrongly called "
-        "settled is 5 %. Intervals in tables and plots are for one figure each: of twenty, one misses by chance."
+        "The comparisons of two mechanisms above are judged together (Holm's correction): the chance that any of them "
+        "is wrongly called settled is 5 %. Intervals in tables and plots are for one figure each: of twenty, one "
+        "misses by chance."
     )
     if study.left_out:
         left_out = "; ".join(name_of(one) for one in study.left_out)
@@ -131,65 +129,76 @@ def caveats(study: Study) -> list[str]:
     return notes
 
 
-def _above(
-    comparison: Comparison, one: Contender, base: Contender, name: str, beyond_chance: bool, claims: int
-) -> Finding:
-    quantity = _QUANTITIES[name]
-    figure, base_figure = comparison.interval(one, name), comparison.interval(base, name)
-    gap = comparison.difference(one, base, name)
-    claim = f"More {quantity} per query than {_base_name(base)}"
+def _above(comparison: Comparison, claim: Claim, judgement: Judgement, claims: int) -> tuple[str, str]:
+    figure, base_figure = (comparison.interval(one, claim.metric) for one in (claim.one, claim.base))
+    gap = judgement.difference
+    words = f"More {QUANTITIES[claim.metric]} per query than {_base_name(claim.base)}"
     evidence = f"{with_interval(figure)} against {with_interval(base_figure)}; paired difference {with_interval(gap)}"
-    ratio = comparison.ratio(one, base, name)
+    ratio = comparison.ratio(claim.one, claim.base, claim.metric)
     if ratio.value is not None:
         evidence += f", ratio {with_interval(ratio)}"
-    low, high = gap.low or 0.0, gap.high or 0.0
-    if low <= 0 <= high:
-        return Finding(claim, "open", f"{evidence}. The paired interval holds zero: not settled.")
-    if not beyond_chance:
-        return Finding(claim, "open", f"{evidence}. Settled alone, but not as one of {claims} claims.")
-    if high < 0:
-        return Finding(claim, "fails", f"{evidence}. It is the other way round.")
+    if gap.low is None or gap.high is None:
+        return words, f"{evidence}. {_NO_INTERVAL}"
+    if gap.low <= 0 <= gap.high:
+        return words, f"{evidence}. The paired interval holds zero: not settled."
+    if not judgement.beyond_chance:
+        return words, f"{evidence}. Settled alone, but not as one of {claims} claims."
+    if judgement.status == "fails":
+        return words, f"{evidence}. It is the other way round."
     if figure.above(base_figure):
-        return Finding(claim, "holds", f"{evidence}. The separate intervals do not overlap.")
-    return Finding(claim, "holds", f"{evidence}. The separate intervals overlap; the paired difference is settled.")
+        return words, f"{evidence}. The separate intervals do not overlap."
+    return words, f"{evidence}. The separate intervals overlap; the paired difference is settled."
 
 
-def _not_below(comparison: Comparison, oracle: Contender, final: Contender, beyond_chance: bool) -> Finding:
-    gap = comparison.difference(oracle, final, "reward_per_query")
-    figures = (
-        f"Reward {with_interval(comparison.interval(oracle, 'reward_per_query'))} of the Oracle against "
-        f"{with_interval(comparison.interval(final, 'reward_per_query'))}; paired difference {with_interval(gap)}."
+def _not_below(comparison: Comparison, claim: Claim, judgement: Judgement) -> tuple[str, str]:
+    margin = number(claim.margin)
+    oracle, final = (comparison.interval(one, claim.metric) for one in (claim.one, claim.base))
+    words = (
+        f"The Oracle, trained on true click probabilities, is not below LLM-Auction by more than {margin} "
+        f"({100 * REWARD_MARGIN:g}{PERCENT} of LLM-Auction's reward)"
     )
-    claim = "The Oracle, trained on true click probabilities, is not below LLM-Auction"
-    if (gap.high or 0.0) < 0 and beyond_chance:
-        return Finding(claim, "fails", figures)
-    if (gap.value or 0.0) < 0:
-        return Finding(claim, "open", f"{figures} It measured lower, by no more than chance explains.")
-    return Finding(claim, "holds", figures)
-
-
-def _no_more_errors(comparison: Comparison, final: Contender, beyond_chance: bool) -> Finding:
-    gap = comparison.difference(final, PRETRAINED, "format_error_rate")
-    figures = (
-        f"{with_interval(comparison.interval(final, 'format_error_rate'), '%')} of the answers against "
-        f"{with_interval(comparison.interval(PRETRAINED, 'format_error_rate'), '%')}; "
-        f"paired difference {with_interval(gap, 'points')}."
+    evidence = (
+        f"Reward {with_interval(oracle)} of the Oracle against {with_interval(final)}; paired difference "
+        f"{with_interval(judgement.difference)}."
     )
-    claim = "Training breaks the ad format no more often than before"
-    if (gap.low or 0.0) > 0 and beyond_chance:
-        return Finding(claim, "fails", figures)
-    return Finding(claim, "holds" if (gap.value or 0.0) <= 0 else "open", figures)
+    return words, f"{evidence} {_within(judgement, claim.margin, margin, 'below', 'above')}"
+
+
+def _no_more_errors(comparison: Comparison, claim: Claim, judgement: Judgement) -> tuple[str, str]:
+    before, after = (comparison.interval(one, claim.metric) for one in (claim.one, claim.base))
+    margin = number(ERROR_MARGIN, "points")
+    # The claim is about errors spared; people read errors made.
+    gap = comparison.difference(claim.base, claim.one, claim.metric)
+    words = f"Training does not break the ad format more often than before by more than {margin}"
+    evidence = (
+        f"{with_interval(after, '%')} of the answers against {with_interval(before, '%')}; paired difference "
+        f"{with_interval(gap, 'points')}."
+    )
+    return words, f"{evidence} {_within(judgement, claim.margin, margin, 'more', 'fewer')}"
+
+
+def _within(judgement: Judgement, margin: float, shown: str, worse: str, better: str) -> str:
+    """What the interval says of a claim with a margin, and whether it shows the direction of the difference."""
+    gap = judgement.difference
+    if gap.low is None or gap.high is None:
+        return _NO_INTERVAL
+    if judgement.status == "fails":
+        return f"Settled: {worse} by more than {shown}."
+    if gap.low <= -margin:
+        ruled = f"More than {shown} {worse} is not ruled out: not settled"
+    elif judgement.status == "open":
+        ruled = f"More than {shown} {worse} is ruled out alone, but not as one of all claims"
+    else:
+        ruled = f"More than {shown} {worse} is ruled out"
+    if gap.low <= 0 <= gap.high:
+        return f"{ruled}. The interval holds zero: which of the two is ahead is not shown."
+    return f"{ruled}. The interval lies wholly on one side of zero: {better if gap.low > 0 else worse}."
 
 
 def _base_name(base: Contender) -> str:
-    if base.mechanism == "mosaic":
-        return f"MOSAIC at its best ({(base.variant or '').replace('tau=', 'τ = ')})"
-    return "the pretrained model"
-
-
-def _unsettled(study: Study, final: Contender, base: Contender) -> str:
-    claims = _claims(study.comparison, final)
-    return "" if claims[final, base, "revenue_per_query"] else " (not settled)"
+    if base == PRETRAINED:
+        return "the pretrained model"
+    return f"{NAMES[base.mechanism]} at its best ({(base.variant or '').replace('tau=', 'τ = ')})"
 
 
 def _iterations(final: Contender) -> str:

@@ -71,4 +71,6 @@ def with_interval(figure: Interval, unit: str = "") -> str:
     """`value (95 % CI low–high)` as running text."""
     if figure.value is None:
         return "undefined"
+    if figure.low is None:
+        return f"{number(figure.value, unit)} (no interval)"
     return f"{number(figure.value, unit)} (95\N{NARROW NO-BREAK SPACE}% CI {interval(figure, unit)})"

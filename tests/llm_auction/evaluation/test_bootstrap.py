@@ -46,6 +46,22 @@ def test_ratio_to_zero_is_undefined() -> None:
     assert means.ratio(0, 1) == Interval(None, None, None)
 
 
+@pytest.mark.parametrize("strata", [["a"], ["a", "a", "b"]])
+def test_a_single_query_gives_no_bounds_and_settles_nothing(strata: list[str]) -> None:
+    """One row is drawn again whatever the luck: that it never varies says nothing of other queries."""
+    means = resample_means(np.tile([1.0, 3.0], (len(strata), 1)), strata, 50, seed=0)
+    assert means.mean(1) == Interval(3.0, None, None)
+    assert means.difference(1, 0) == Interval(2.0, None, None)
+    assert means.ratio(1, 0) == Interval(3.0, None, None)
+    assert means.p_value(1, 0) == 1.0
+
+
+def test_a_difference_may_be_judged_against_a_margin() -> None:
+    gaps = np.random.default_rng(4).normal(-0.1, 1.0, size=400)
+    means = resample_means(np.column_stack([gaps, np.zeros(400)]), [0] * 400, 2000, seed=0)
+    assert means.p_value(0, 1) > 0.01 and means.p_value(0, 1, margin=0.5) < 1e-6
+
+
 def test_resamples_with_undefined_ratio_are_left_out() -> None:
     figure = percentile_interval(1.0, np.array([0.5, np.inf, np.nan, 1.5]))
     assert figure.low is not None and 0.5 <= figure.low < figure.high <= 1.5

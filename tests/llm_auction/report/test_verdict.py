@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,6 +16,8 @@ from llm_auction.report.verdict import caveats, findings, headline
 from tests.synthetic_study import synthetic_run
 
 QUERIES = 40
+# Nothing but outcomes: neither fits nor properties.
+BARE: dict[str, Any] = {"fits": (), "bid_curves": None, "continuity": None, "incentives": None, "quality": None}
 
 
 def study(reward: Callable[[str], pl.Expr] | None = None) -> Study:
@@ -57,6 +60,43 @@ def test_no_gain_is_open_and_a_loss_fails() -> None:
     assert list(lost.values())[:5] == ["fails"] * 5
 
 
+def test_not_worse_is_open_unless_its_margin_is_ruled_out() -> None:
+    """The Oracle measures a little higher, but moves by 24 from query to query: it may well be lower."""
+    query = pl.col("query_id").str.slice(1).cast(pl.Int64)
+    shift = pl.when(pl.col("mechanism") == "oracle").then(24.0 * (query % 2) - 11.5).otherwise(0.0)
+    (oracle,) = (
+        one for one in findings(study(lambda column: 30 + query % 7 + shift)) if one.claim.startswith("The Oracle")
+    )
+    assert oracle.status == "open" and "is not ruled out" in oracle.evidence
+    assert "by more than" in oracle.claim and "of LLM-Auction's reward)" in oracle.claim
+
+
+def test_as_many_errors_as_before_hold_within_the_margin_and_more_fail() -> None:
+    def with_errors(share: float) -> Study:
+        run = synthetic_run(0, QUERIES)
+        place = pl.col("query_id").str.slice(1).cast(pl.Int64)
+        errors = pl.when(pl.col("mechanism") == "llm_auction").then((place < share * QUERIES).cast(pl.Int64))
+        return Study.of([replace(run, outcomes=run.outcomes.with_columns(format_errors=errors.otherwise(0)))], 300)
+
+    none, many = (findings(with_errors(share))[-1] for share in (0.0, 0.5))
+    assert none.status == "holds" and "which of the two is ahead is not shown" in none.evidence
+    assert "1.0 points" in none.claim
+    assert many.status == "fails" and "Settled: more by more than 1.0 points" in many.evidence
+
+
+def test_without_any_reward_the_oracles_margin_is_nothing_and_all_is_open() -> None:
+    oracle = starting(findings(study(lambda column: pl.lit(0.0))), "The Oracle")
+    assert oracle.status == "open" and "by more than 0.00" in oracle.claim
+
+
+def test_one_query_settles_nothing() -> None:
+    alone = Study.of([replace(synthetic_run(0, 1), **BARE)], 300)
+    found = findings(alone)
+    assert {one.status for one in found} == {"open"} and len(found) == 6
+    assert all("no interval" in one.evidence for one in found)
+    assert "not settled" in headline(alone) or "a query" in headline(alone)
+
+
 def test_headline_says_what_is_not_settled() -> None:
     assert headline(study(by_mechanism())).count("(not settled)") == 2
     assert "not settled" not in headline(study(by_mechanism(llm_auction=5.0)))
@@ -66,7 +106,7 @@ def test_headline_and_caveats() -> None:
     one = study()
     assert "After 3 iterations LLM-Auction earns" in headline(one) and "MOSAIC" in headline(one)
     text = " ".join(caveats(one))
-    assert "One seed" in text and "favours MOSAIC" in text and "judged together" in text
+    assert "One seed" in text and "favours it: MOSAIC" in text and "judged together" in text
 
 
 def test_pooled_caveats_name_what_was_left_out() -> None:
