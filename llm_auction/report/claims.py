@@ -42,7 +42,7 @@ class Judgement:
 
 
 def judged(comparison: Comparison, final: Contender) -> dict[Claim, Judgement]:
-    """Every claim about LLM-Auction at `final`, its last iteration, that has been measured, in the order of the page."""
+    """Every measured claim about LLM-Auction at `final`, its last iteration, in the order of the page."""
     claims = _claims(comparison, final)
     settled = holm([comparison.p_value(one.one, one.base, one.metric, one.margin) for one in claims])
     found = {}

@@ -31,7 +31,10 @@ _CHANGE = ("change", "change_low", "change_high")
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """The figures of every check, empty or None where it was not run; the tables as in `SeedRun`."""
+    """The figures of every check, empty or None where it was not run; the tables as in `SeedRun`.
+
+    `seeds`: those that each check was run under, by its table in the lake; a check that was not run is not there.
+    """
 
     bid_responses: Mapping[Contender, BidResponse] = field(default_factory=dict)
     continuity: Mapping[Contender, ContinuityFigures] = field(default_factory=dict)
@@ -40,6 +43,7 @@ class Properties:
     reserve: pl.DataFrame | None = None
     reward_model: pl.DataFrame | None = None
     objectives: Mapping[Contender, Mapping[str, QualityFigure]] = field(default_factory=dict)
+    seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: SeedRun, resamples: int) -> Properties:
@@ -52,6 +56,7 @@ class Properties:
             run.reserve,
             run.reward_model,
             {} if run.objectives is None else quality_figures(run.objectives, resamples, run.seed),
+            {name: (run.seed,) for name, table in _tables(run).items() if table is not None},
         )
 
     @classmethod
@@ -65,7 +70,29 @@ class Properties:
             _pooled([one.reserve for one in seeds], [_VALUE, _CHANGE]),
             _pooled_fits([one.reward_model for one in seeds]),
             pooled_by_name([one.objectives for one in seeds if one.objectives], pooled_quality),
+            _seeds_by_check(seeds),
         )
+
+
+def _tables(run: SeedRun) -> dict[str, pl.DataFrame | None]:
+    """What was measured, by the name of its table in the lake."""
+    return {
+        "bid_monotonicity": run.bid_curves,
+        "bid_continuity": run.continuity,
+        "incentive_report": run.incentives,
+        "answer_quality": run.quality,
+        "objective_terms": run.objectives,
+        "reserve_prices": run.reserve,
+        "reward_model_ablation": run.reward_model,
+    }
+
+
+def _seeds_by_check(seeds: Sequence[Properties]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for one in seeds:
+        for name, own in one.seeds.items():
+            found[name] = (*found.get(name, ()), *own)
+    return found
 
 
 def _pooled(

@@ -10,7 +10,9 @@ from typing import Any
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.efficiency import PRETRAINED, Comparison
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.profiles.arms import OBJECTIVES
 from llm_auction.report.ablation_gaps import ablation_gaps
 from llm_auction.report.properties import Properties
 from llm_auction.report.property_records import property_figures
@@ -20,10 +22,10 @@ from llm_auction.report.study import RewardModelFit, SeedRun, Study
 def records(study: Study) -> list[dict[str, Any]]:
     """One record a profile, seed, mechanism or arm, iteration, variant and metric.
 
-    Keys: profile, seed (null where several seeds are pooled, see `seeds`), seeds, mechanism, arm, iteration, variant,
-    metric, value, ci_low, ci_high (95 %; null where none is computed), n (test queries, or held-out impressions for the
-    reward model), run (the id of the run that made the table, null when unknown or pooled), table (of the lake, where
-    the rows behind the figure lie), runs (the run of each of the seeds).
+    Keys: profile, seed (null where several seeds are pooled), seeds (those behind the figure), mechanism, arm,
+    iteration, variant, metric, value, ci_low, ci_high (95 %; null where none is computed), n (test queries, or held-out
+    impressions for the reward model), run (the id of the run that made the table, null when unknown or pooled), table
+    (of the lake, where the rows behind the figure lie), runs (the run of each of the seeds).
     """
     found: list[dict[str, Any]] = []
     for run in study.runs:
@@ -73,8 +75,33 @@ def _figures(study: Study, seed: int | None, table: pl.DataFrame, properties: Pr
         name = f"{gap.metric.removesuffix('_per_query')}_gain_over_{study.ablation_base}"
         source = ("mechanism_outcomes", gap.arm.mechanism)
         yield _record(study, seed, gap.arm, (name, gap.difference, comparison.queries), *source)
+    for one, name, difference in _differences(comparison):
+        source = ("mechanism_outcomes", one.mechanism)
+        yield _record(study, seed, one, (name, difference, comparison.queries), *source)
     for name, contender, measured in property_figures(properties):
-        yield _record(study, seed, contender, measured, name, name)
+        yield _record(study, seed, contender, measured, name, name, properties.seeds[name])
+
+
+def _differences(comparison: Comparison) -> Iterator[tuple[Contender, str, Interval]]:
+    """Paired differences that verdict and sections show beside those of the table and the ablations.
+
+    The Oracle against LLM-Auction, both at their last iteration; arms with another objective against LLM-Auction at
+    their own; format errors after training against before.
+    """
+    final = comparison.last("llm_auction")
+    pairs = [(comparison.last("oracle"), final)]
+    for arm in OBJECTIVES:
+        last = comparison.last(arm)
+        pairs.append((last, Contender("llm_auction", last.iteration) if last else None))
+    for one, base in pairs:
+        if one is None or base is None or base not in comparison:
+            continue
+        for name in ("revenue_per_query", "reward_per_query"):
+            quantity = name.removesuffix("_per_query")
+            yield one, f"{quantity}_gain_over_llm_auction", comparison.difference(one, base, name)
+    if final is not None and PRETRAINED in comparison:
+        change = comparison.difference(final, PRETRAINED, "format_error_rate")
+        yield final, "format_error_rate_change_from_pretrained", change
 
 
 def _fit_records(study: Study, run: SeedRun, fit: RewardModelFit) -> Iterator[dict[str, Any]]:
@@ -88,11 +115,20 @@ def _fit_records(study: Study, run: SeedRun, fit: RewardModelFit) -> Iterator[di
 
 
 def _record(
-    study: Study, seed: int | None, contender: Contender, measured: tuple[str, Interval, int], table: str, made_by: str
+    study: Study,
+    seed: int | None,
+    contender: Contender,
+    measured: tuple[str, Interval, int],
+    table: str,
+    made_by: str,
+    pooled: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """One record; `made_by` names the run that made its table, as `SeedRun.runs` does."""
+    """One record; `made_by` names the run that made its table, as `SeedRun.runs` does, `pooled` the seeds behind it.
+
+    Those are all seeds of the study unless the table is missing in some.
+    """
     name, figure, n = measured
-    seeds = list(study.seeds) if seed is None else [seed]
+    seeds = [seed] if seed is not None else list(study.seeds if pooled is None else pooled)
     runs = [run.runs.get(made_by) for run in study.runs if run.seed in seeds]
     return {
         "profile": study.profile,

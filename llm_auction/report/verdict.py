@@ -126,6 +126,13 @@ def caveats(study: Study) -> list[str]:
     if study.left_out:
         left_out = "; ".join(name_of(one) for one in study.left_out)
         notes.append(f"Left out of the pooled figures because not every seed has it: {left_out}.")
+    for check, seeds in study.pooled.seeds.items():
+        missing = [str(seed) for seed in study.seeds if seed not in seeds]
+        if missing:
+            notes.append(
+                f"{check} was not measured under seed {', '.join(missing)}: its figures rest on seed "
+                f"{', '.join(map(str, seeds))} alone."
+            )
     return notes
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from llm_auction.market import Query
 from llm_auction.report.build import ReportFiles, build_report
+from llm_auction.report.verdict import findings
+from llm_auction.report.wording import number
 from tests.synthetic_study import FINAL, synthetic_run
 
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -128,6 +130,11 @@ def test_records(report: ReportFiles) -> None:
     gain = find(seed=1, mechanism="mosaic", variant="tau=10", metric="misreport_gain")[0]
     assert (gain["value"], gain["n"], gain["table"]) == (3e-14, 20, "incentive_report")
     assert find(seed=0, mechanism="llm_auction", iteration="03", metric="value_regret[target_roi=1.5]")
+    ahead = find(seed=None, mechanism="oracle", iteration="03", metric="reward_gain_over_llm_auction")[0]
+    claim = next(one for one in findings(report.study) if one.claim.startswith("The Oracle"))
+    assert f"paired difference {number(ahead['value'])} (" in claim.evidence
+    errors = find(seed=0, arm="llm_auction", iteration="03", metric="format_error_rate_change_from_pretrained")[0]
+    assert (errors["table"], errors["n"]) == ("mechanism_outcomes", 12) and errors["value"] < 0 < 1 + errors["ci_low"]
     assert find(seed=1, arm="oracle", iteration="02", metric="pctr_auc_before_refit")[0]["value"] < auc["value"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from llm_auction.evaluation.objective_terms import objective_terms, with_drift
 from llm_auction.report.property_records import property_figures
+from llm_auction.report.records import records
 from llm_auction.report.sections import SECTIONS
 from llm_auction.report.sections.objectives import GUARDED, TERMS, objective_tables, objectives_section
 from llm_auction.report.study import Study
@@ -55,6 +56,10 @@ def test_the_section_and_the_records_are_there_where_it_was_measured(study: Stud
     assert objectives_section in SECTIONS
     found = {name for table, _, (name, _, _) in property_figures(study.pooled) if table == "objective_terms"}
     assert found >= {"term_conversions", "objective_conversions"}
+    prices = [one for one in records(study) if one["metric"] == "revenue_gain_over_llm_auction"]
+    assert {one["arm"]: one["value"] for one in prices if one["arm"] in GUARDED} == pytest.approx(
+        dict.fromkeys(GUARDED, -2.0)
+    )
     assert objectives_section(replace(study, pooled=replace(study.pooled, objectives={})), {}) is None
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from llm_auction.report.examples import examples
+from llm_auction.report.records import records
 from llm_auction.report.results_table import markdown_table, results_table
 from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
@@ -114,6 +115,17 @@ def test_pooled_caveats_name_what_was_left_out() -> None:
     partial = replace(partial, outcomes=partial.outcomes.filter(pl.col("mechanism") != "oracle"))
     text = " ".join(caveats(Study.of([full, partial], 100)))
     assert "2 seeds are pooled" in text and "Oracle, iteration 3" in text and "Only 20 test queries" in text
+
+
+def test_a_check_that_a_seed_lacks_is_named_and_its_records_say_what_they_rest_on() -> None:
+    partial = replace(synthetic_run(1, 10), bid_curves=None)
+    one = Study.of([synthetic_run(0, 10), partial], 100)
+    text = " ".join(caveats(one))
+    assert "bid_monotonicity was not measured under seed 1: its figures rest on seed 0 alone" in text
+    assert "bid_continuity" not in text
+    pooled = [record for record in records(one) if record["seed"] is None]
+    seeds = {record["table"]: (record["seeds"], len(record["runs"])) for record in pooled}
+    assert seeds["bid_monotonicity"] == ([0], 1) and seeds["bid_continuity"] == ([0, 1], 2)
 
 
 def test_table_marks_the_best_deployable_mechanism() -> None:
