@@ -69,13 +69,13 @@ def _joined(names: Sequence[str], tables: Sequence[pl.DataFrame]) -> pl.DataFram
     return pl.concat(tables)
 
 
-def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile) -> "ReportFiles":
-    """Compare the runs and write report, figures and plots into `folder`."""
+def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile, failed: Sequence[str] = ()) -> "ReportFiles":
+    """Compare the runs and write report, figures and plots into `folder`; `failed` as in `build_report`."""
     from llm_auction.report.build import build_report
 
     base = "llm_auction" if profile.ablations.train_queries is None else ABLATION_BASE
     resamples, now = profile.evaluation.bootstrap_resamples, datetime.now(UTC)
-    return build_report(runs, folder, resamples, now, study_facts(profile), base)
+    return build_report(runs, folder, resamples, now, study_facts(profile), base, failed)
 
 
 def runs_behind(instance: DagsterInstance) -> dict[str, str]:

@@ -39,6 +39,7 @@ def build_report(
     created: datetime,
     facts: Mapping[str, str] | None = None,
     ablation_base: str = "llm_auction",
+    failed: Sequence[str] = (),
 ) -> ReportFiles:
     """Compare one run, or several runs of one profile under different seeds, and write the report into `folder`.
 
@@ -49,6 +50,7 @@ def build_report(
         created: shown on the page.
         facts: what else the page should say of how it was measured, such as versions.
         ablation_base: the arm that ablations are compared with.
+        failed: what was to be measured and could not be, a line each with its reason.
 
     Raises:
         ValueError: the runs can't be compared.
@@ -56,7 +58,7 @@ def build_report(
     """
     study = Study.of(runs, resamples, ablation_base)
     drawn = plots(study)
-    page = render_page(study, drawn, created, facts or {})
+    page = render_page(study, drawn, created, facts or {}, failed)
     folder.mkdir(parents=True, exist_ok=True)
     pngs = {
         plot.name: _write(folder / f"{plot.name}.png", png(plot.drawing, plot.title, plot.legend)) for plot in drawn

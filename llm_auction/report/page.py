@@ -31,8 +31,10 @@ POOLING = (
 )
 
 
-def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: Mapping[str, str]) -> str:
-    """The report as one HTML document without any external part."""
+def render_page(
+    study: Study, plots: Sequence[Plot], created: datetime, facts: Mapping[str, str], failed: Sequence[str] = ()
+) -> str:
+    """The report as one HTML document without any external part; `failed` as in `build_report`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -57,6 +59,7 @@ def render_page(study: Study, plots: Sequence[Plot], created: datetime, facts: M
         headline=headline(study),
         findings=findings(study),
         caveats=caveats(study),
+        failed=failed,
         tiles=_tiles(study),
         table=results_table(study),
         definitions=definitions(),

@@ -5,18 +5,24 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from llm_auction.profiles import load_profile
 from resources.lake import Lake
 from resources.model_store import ModelStore
+from tests.synthetic_study import synthetic_run
 from tests.workflows.stubs.loop_process import Loop, unfinished
+from workflows.cli import pooled_report, study
+from workflows.cli.app import app
 from workflows.freshness import run_tags
-from workflows.loop import LoopEvent, LoopFailed, _run_stages
+from workflows.loop import LoopEvent, LoopFailed, LoopResult, _run_stages
 from workflows.stages import Stage, property_stage
 
 
@@ -88,6 +94,23 @@ def test_a_check_is_done_again_for_other_sizes_and_other_tables(tmp_path: Path) 
     folder.mkdir(parents=True)
     (folder / "_SUCCESS").write_text('{"sha256": "0123456789abcdef0123"}')
     assert tags("quality") != before
+
+
+def test_the_page_names_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each seed's own page its failures, the pooled one those of all; a page without failures is left as it is."""
+    failed: dict[int, dict[str, str]] = {0: {}, 1: {"continuity": "continuity failed: <no> answers"}}
+    environment = SimpleNamespace(data_dir=tmp_path)
+    results = {seed: LoopResult(environment, (), (), 1.0, reasons) for seed, reasons in failed.items()}  # type: ignore[arg-type]
+    monkeypatch.setattr(study, "_run_seeds", lambda *_: results)
+    monkeypatch.setattr(study, "_print_times", lambda *_: None)
+    monkeypatch.setattr(pooled_report, "_run_of", lambda seed, _: replace(synthetic_run(seed, 4), continuity=None))
+    arguments = ["study", "--profile", "smoke", "--seeds", "0,1", "--data-dir", str(tmp_path)]
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "160", "NO_COLOR": "1"})
+    assert done.exit_code == 1 and "seed 1: continuity failed: <no> answers" in done.output
+    pooled = (tmp_path / "report" / "report.html").read_text()
+    assert "What failed" in pooled and "seed 1: continuity failed: &lt;no&gt; answers" in pooled
+    assert "<li>continuity failed: &lt;no&gt; answers</li>" in (tmp_path / "seed1/report/report.html").read_text()
+    assert not (tmp_path / "seed0").exists()
 
 
 @pytest.mark.slow

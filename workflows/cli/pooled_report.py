@@ -29,9 +29,17 @@ def seed_folders(
 
 
 def pool_seeds(
-    folders: Mapping[int, Path], profile: str | None, overrides: Mapping[str, str], data_dir: Path | None
+    folders: Mapping[int, Path],
+    profile: str | None,
+    overrides: Mapping[str, str],
+    data_dir: Path | None,
+    failed: Sequence[str] = (),
 ) -> ReportFiles:
     """Compare the runs in the state folders of these seeds together and write the report.
+
+    Args:
+        folders, profile, overrides, data_dir: as for `seed_folders`.
+        failed: what a study went on without, a line each; the page names it.
 
     Raises:
         ValueError: a seed hasn't been run and evaluated, or the runs can't be pooled.
@@ -41,7 +49,22 @@ def pool_seeds(
 
     runs = [_run_of(seed, folder) for seed, folder in folders.items()]
     loaded = load_profile(profile, {**overrides, "seed": str(min(folders))})
-    return write_report(runs, report_folder(pooled_dir(loaded.name, list(folders), data_dir)), loaded)
+    return write_report(runs, report_folder(pooled_dir(loaded.name, list(folders), data_dir)), loaded, failed)
+
+
+def name_failures(
+    seed: int, folder: Path, profile: str | None, overrides: Mapping[str, str], failed: Sequence[str]
+) -> None:
+    """Write the report of one seed again, so that its page names what failed; its own stage could not know.
+
+    Raises:
+        ValueError: the seed has no results.
+    """
+    from assets.study import write_report
+    from llm_auction.profiles import load_profile
+
+    loaded = load_profile(profile, {**overrides, "seed": str(seed)})
+    write_report([_run_of(seed, folder)], report_folder(folder), loaded, failed)
 
 
 def _run_of(seed: int, folder: Path) -> SeedRun:

@@ -37,25 +37,30 @@ def study(
     What is finished is kept: stopped, killed or failed, the same command goes on where it stood. A stage that fails
     keeps back only what needs it. Parts of a study: `llm-auction run` and `llm-auction evaluate`.
     """
-    from workflows.cli.pooled_report import pool_seeds, seed_folders
+    from workflows.cli.pooled_report import name_failures, pool_seeds, seed_folders
     from workflows.cli.progress import open_console
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder
+    from workflows.stages import REPORT
 
     chosen, overrides = seeds_from(seeds), overrides_from(assignments)
     console = open_console()
     # The whole configuration is checked here, before anything runs.
     folders = seed_folders(chosen, profile, overrides, data_dir)
     results = _run_seeds(console, folders, profile, overrides, force)
+    failed = [f"seed {seed}: {reason}" for seed, result in results.items() for reason in result.failed.values()]
+    # Said first, because without any outcomes there is nothing to report on.
+    for line in failed:
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    for seed, result in results.items():
+        if result.failed and REPORT not in result.failed:
+            name_failures(seed, folders[seed], profile, overrides, list(result.failed.values()))
     if len(chosen) > 1:
-        folder = pool_seeds(folders, profile, overrides, data_dir).html.parent
+        folder = pool_seeds(folders, profile, overrides, data_dir, failed).html.parent
     else:
         folder = report_folder(folders[chosen[0]])
     print_results(console, folder / "results.json")
     _print_times(console, results)
-    failed = [f"seed {seed}: {reason}" for seed, result in results.items() for reason in result.failed.values()]
-    for line in failed:
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nthe report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
