@@ -28,6 +28,8 @@ EFFICIENCY_SCHEMA = {
 }
 
 PRETRAINED = Contender("pretrained")
+# Whom everybody is compared with, each at its best variant.
+_BASES = ("mosaic", "mosaic_tuned", "rag_auction", "best_of_n")
 # A ratio of rewards says nothing once the base's reward may be negative, so rewards are compared by difference.
 _COMPARED = {"revenue": "revenue_per_query", "reward": "reward_per_query"}
 
@@ -115,8 +117,8 @@ class Comparison:
 def efficiency_table(comparison: Comparison) -> pl.DataFrame:
     """Every metric of every contender in long form, columns as in `EFFICIENCY_SCHEMA`; `n` counts test queries.
 
-    Beside `METRICS`: `revenue_ratio_to_pretrained`, `revenue_ratio_to_mosaic`, `revenue_gain_over_*` and
-    `reward_gain_over_*` (paired; MOSAIC at its best variant for that quantity), and the expected figures of the
+    Beside `METRICS`: `revenue_ratio_to_*`, `revenue_gain_over_*` and `reward_gain_over_*`, paired, of the pretrained
+    model and the mechanisms of `_BASES` (each at its best variant for that quantity), and the expected figures of the
     clairvoyant bound where it is not a contender itself.
     """
     rows = [
@@ -142,7 +144,7 @@ def _figures(comparison: Comparison, contender: Contender) -> Iterator[tuple[str
     for quantity, name in _COMPARED.items():
         bases = {
             "pretrained": PRETRAINED if PRETRAINED in comparison else None,
-            "mosaic": comparison.best("mosaic", name),
+            **{mechanism: comparison.best(mechanism, name) for mechanism in _BASES},
         }
         for base_name, base in bases.items():
             if base is None or base == contender:

@@ -7,14 +7,13 @@ claims are one family: Holm's correction holds the chance that ANY of them is se
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.efficiency import PRETRAINED, Comparison
 from llm_auction.evaluation.multiple import holm
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.report.finding import Status
 
-Status = Literal["holds", "open", "fails"]
 QUANTITIES = {"revenue_per_query": "revenue", "reward_per_query": "reward"}
 BASELINES = ("mosaic", "mosaic_tuned", "rag_auction")
 # "Not below" and "no more" can't be shown, only that a difference of this size is ruled out.

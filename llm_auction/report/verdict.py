@@ -3,38 +3,21 @@
 A comparison is read off the *paired* difference over the same queries, which may be settled although the separate
 intervals touch; the words say so. All of them are judged together (`claims.py`): one holds or fails only if its
 difference stands Holm's correction over the family, so that the chance of any wrong one is 5 %. That something is not
-worse can only be shown up to a margin; the claim names it, and holds only if the interval rules out more.
+worse can only be shown up to a margin; the claim names it, and holds only if the interval rules out more. Findings of
+the property checks follow (`property_verdict.py`), each by its own interval.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llm_auction.evaluation.efficiency import PRETRAINED, Comparison
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.report.claims import (
-    BASELINES,
-    ERROR_MARGIN,
-    QUANTITIES,
-    REWARD_MARGIN,
-    Claim,
-    Judgement,
-    Status,
-    judged,
-)
+from llm_auction.report.claims import BASELINES, ERROR_MARGIN, QUANTITIES, REWARD_MARGIN, Claim, Judgement, judged
+from llm_auction.report.finding import Finding
+from llm_auction.report.property_verdict import property_findings
 from llm_auction.report.study import Study
 from llm_auction.report.wording import NAMES, PERCENT, name_of, number, with_interval
 
 _NO_INTERVAL = "A seed with a single test query gives no interval: nothing is settled."
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One claim, whether the intervals support it, and the figures behind that."""
-
-    claim: str
-    status: Status
-    evidence: str
 
 
 def findings(study: Study) -> list[Finding]:
@@ -53,7 +36,7 @@ def findings(study: Study) -> list[Finding]:
         else:
             words, evidence = _above(comparison, claim, judgement, len(claims))
         found.append(Finding(words, judgement.status, f"{evidence}{_in_each_seed(study, claim)}"))
-    return found
+    return [*found, *property_findings(study.pooled, final)]
 
 
 def _in_each_seed(study: Study, claim: Claim) -> str:
@@ -120,8 +103,8 @@ def caveats(study: Study) -> list[str]:
         )
     notes.append(
         "The comparisons of two mechanisms above are judged together (Holm's correction): the chance that any of them "
-        "is wrongly called settled is 5 %. Intervals in tables and plots are for one figure each: of twenty, one "
-        "misses by chance."
+        "is wrongly called settled is 5 %. Findings on bids, steps and incentives, and intervals in tables and plots, "
+        "are for one figure each: of twenty, one misses by chance."
     )
     if study.left_out:
         left_out = "; ".join(name_of(one) for one in study.left_out)

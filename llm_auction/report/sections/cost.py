@@ -47,8 +47,9 @@ def cost_section(study: Study, drawn: Mapping[str, Plot]) -> Section:
         "pay, what the clicks are worth to them, and what users see beside it.",
         plots=(drawn["cost_revenue"],) if "cost_revenue" in drawn else (),
         tables=(Table("Cost and welfare", ("Mechanism", *(heading for _, heading in columns)), rows),),
-        note="Per test query. Seconds: wall time of serving in batches, without loading the model and without judging; "
-        "compare what one run measured on one machine. Payment: what the mechanism charges in expectation. Welfare: "
+        note="Per test query. Seconds: wall time of serving in batches, without loading the model and without judging. "
+        "Each mechanism is a run of its own, and runs of a study share the machine with others, so that seconds don't "
+        "compare mechanisms; tokens do. Payment: what the mechanism charges in expectation. Welfare: "
         "value x click probability, with the value that bidding.target_roi makes of a bid; utility: what is left of it "
         "after paying. Flooded: answers with ads of which none can be clicked any more.",
     )

@@ -73,6 +73,17 @@ def test_table_holds_every_metric_and_the_comparisons(comparison: Comparison) ->
     assert table.filter(mechanism="clairvoyant", metric="reward_per_query")["value"][0] == pytest.approx(62.0)
 
 
+def test_differences_to_every_rival_are_in_the_table(outcomes: pl.DataFrame) -> None:
+    rivals = {"rag_auction": "k=1", "mosaic_tuned": "tau=10", "best_of_n": "N=20"}
+    final = final_rows(outcomes).with_columns(pl.col("revenue") - 1.0, iteration=pl.lit(None, pl.String))
+    frames = [final.with_columns(mechanism=pl.lit(name), variant=pl.lit(variant)) for name, variant in rivals.items()]
+    table = efficiency_table(Comparison(pl.concat([outcomes, *frames]), 50, seed=0))
+    for name in rivals:
+        rows = table.filter(mechanism="llm_auction", iteration="03", metric=f"revenue_gain_over_{name}")
+        assert rows["value"].to_list() == pytest.approx([1.0])
+        assert table.filter(mechanism=name, metric=f"revenue_gain_over_{name}").is_empty()
+
+
 def test_mosaic_is_taken_at_its_best_variant(comparison: Comparison) -> None:
     best = comparison.best("mosaic", "reward_per_query")
     other = next(one for one in comparison.contenders if one.mechanism == "mosaic" and one != best)

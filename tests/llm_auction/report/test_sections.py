@@ -45,6 +45,7 @@ def test_cost_has_every_setting_and_the_last_iterations(study: Study) -> None:
     assert {"Pretrained", "MOSAIC, argmax", "Best of N, N=1", "Best of N, N=20"} <= set(names)
     assert [name for name in names if name.startswith("LLM-Auction")] == ["LLM-Auction, iteration 3"]
     assert section.plots[0].name == "cost_revenue"
+    assert "share the machine" in section.note
 
 
 def test_the_plot_has_a_point_a_setting_and_a_label_a_mechanism(study: Study) -> None:

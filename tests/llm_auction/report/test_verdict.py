@@ -9,12 +9,15 @@ from typing import Any
 import polars as pl
 import pytest
 
+from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.report.examples import examples
+from llm_auction.report.finding import Finding
+from llm_auction.report.property_verdict import property_findings
 from llm_auction.report.records import records
 from llm_auction.report.results_table import markdown_table, results_table
 from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
-from tests.synthetic_study import synthetic_run
+from tests.synthetic_study import FINAL, synthetic_run
 
 QUERIES = 40
 # Nothing but outcomes: neither fits nor properties.
@@ -31,6 +34,11 @@ def study(reward: Callable[[str], pl.Expr] | None = None) -> Study:
 
 def statuses(of: Study) -> dict[str, str]:
     return {finding.claim: finding.status for finding in findings(of)}
+
+
+def starting(found: list[Finding], words: str) -> Finding:
+    (one,) = (one for one in found if one.claim.startswith(words))
+    return one
 
 
 def by_mechanism(**shift: float) -> Callable[[str], pl.Expr]:
@@ -65,9 +73,7 @@ def test_not_worse_is_open_unless_its_margin_is_ruled_out() -> None:
     """The Oracle measures a little higher, but moves by 24 from query to query: it may well be lower."""
     query = pl.col("query_id").str.slice(1).cast(pl.Int64)
     shift = pl.when(pl.col("mechanism") == "oracle").then(24.0 * (query % 2) - 11.5).otherwise(0.0)
-    (oracle,) = (
-        one for one in findings(study(lambda column: 30 + query % 7 + shift)) if one.claim.startswith("The Oracle")
-    )
+    oracle = starting(findings(study(lambda column: 30 + query % 7 + shift)), "The Oracle")
     assert oracle.status == "open" and "is not ruled out" in oracle.evidence
     assert "by more than" in oracle.claim and "of LLM-Auction's reward)" in oracle.claim
 
@@ -79,7 +85,7 @@ def test_as_many_errors_as_before_hold_within_the_margin_and_more_fail() -> None
         errors = pl.when(pl.col("mechanism") == "llm_auction").then((place < share * QUERIES).cast(pl.Int64))
         return Study.of([replace(run, outcomes=run.outcomes.with_columns(format_errors=errors.otherwise(0)))], 300)
 
-    none, many = (findings(with_errors(share))[-1] for share in (0.0, 0.5))
+    none, many = (starting(findings(with_errors(share)), "Training") for share in (0.0, 0.5))
     assert none.status == "holds" and "which of the two is ahead is not shown" in none.evidence
     assert "1.0 points" in none.claim
     assert many.status == "fails" and "Settled: more by more than 1.0 points" in many.evidence
@@ -101,6 +107,56 @@ def test_one_query_settles_nothing() -> None:
 def test_headline_says_what_is_not_settled() -> None:
     assert headline(study(by_mechanism())).count("(not settled)") == 2
     assert "not settled" not in headline(study(by_mechanism(llm_auction=5.0)))
+
+
+def test_a_level_rival_is_named_beside_the_beaten_ones() -> None:
+    """MOSAIC on tuned candidates earns what LLM-Auction earns, RAG-Auction far less."""
+    run = synthetic_run(0, QUERIES)
+    final = run.outcomes.filter(mechanism="llm_auction", iteration="03").with_columns(iteration=pl.lit(None, pl.String))
+    place = pl.col("query_id").str.slice(1).cast(pl.Int64)
+    level = final.with_columns(
+        pl.col("revenue", "reward") + 8.0 * (place % 2) - 4.0,
+        mechanism=pl.lit("mosaic_tuned"),
+        variant=pl.lit("tau=10"),
+    )
+    poor = final.with_columns(
+        pl.col("revenue", "reward") - 30.0, mechanism=pl.lit("rag_auction"), variant=pl.lit("k=1")
+    )
+    one = Study.of([replace(run, outcomes=pl.concat([run.outcomes, level, poor]))], 300)
+    found = {finding.claim: finding.status for finding in findings(one)}
+    for quantity in ("revenue", "reward"):
+        assert found[f"More {quantity} per query than MOSAIC on tuned candidates at its best (τ = 10)"] == "open"
+        assert found[f"More {quantity} per query than RAG-Auction at its best (k=1)"] == "holds"
+    assert "1.00 times that of MOSAIC on tuned candidates (not settled)" in headline(one)
+    assert "favours them: MOSAIC, MOSAIC on tuned candidates, RAG-Auction." in " ".join(caveats(one))
+
+
+def test_properties_are_judged_by_their_own_intervals() -> None:
+    one = study()
+    response, close = one.pooled.bid_responses[FINAL], one.pooled.continuity[FINAL]
+
+    def judged(**changes: object) -> list[str]:
+        pooled = replace(one.pooled, **changes)
+        return [finding.status for finding in property_findings(pooled, FINAL)]
+
+    def stepping(share: Interval) -> dict[str, object]:
+        return {"continuity": {FINAL: replace(close, jump=replace(close.jump, share=share))}}
+
+    assert judged()[0] == "holds"
+    assert judged(bid_responses={FINAL: replace(response, falls_of_mean=1)})[0] == "fails"
+    assert judged(bid_responses={FINAL: replace(response, pooled_spearman=Interval(0.4, None, None))})[0] == "open"
+    shares = (Interval(0.2, 0.1, 0.3), Interval(0.4, 0.2, 0.7), Interval(0.8, 0.6, 1.0))
+    assert [judged(**stepping(share))[1] for share in shares] == ["holds", "open", "fails"]
+    gains = one.pooled.incentives
+    assert gains is not None
+    regrets = pl.col("metric").str.starts_with("value_regret")
+
+    def gaining(value: float) -> pl.DataFrame:
+        columns = ("value", "ci_low", "ci_high")
+        return gains.with_columns(pl.when(regrets).then(value).otherwise(pl.col(name)).alias(name) for name in columns)
+
+    assert [judged(incentives=gaining(value))[2] for value in (0.0, 0.05)] == ["holds", "fails"]
+    assert judged(bid_responses={}, continuity={}, incentives=None) == []
 
 
 def test_headline_and_caveats() -> None:
