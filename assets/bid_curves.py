@@ -46,9 +46,10 @@ def bid_monotonicity(
     )
     computed = (curves(bench, probes, LADDER, model_store, engine) for curves in (rag_curves, mosaic_curves))
     frame = pl.concat([*sampled, *chain.from_iterable(computed)])
-    responses = bid_responses(frame, config.evaluation.bootstrap_resamples, config.seed)
+    resampling = (config.evaluation.bootstrap_resamples, config.seed)
+    responses = bid_responses(frame, *resampling)
     shown = {
         "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
-        "curves": plot_metadata(bid_chart(frame)),
+        "curves": plot_metadata(bid_chart(frame.with_columns(seed=pl.lit(config.seed)), *resampling)),
     }
     return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown)

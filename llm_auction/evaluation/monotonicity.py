@@ -37,8 +37,9 @@ class BidResponse:
     `pooled_spearman`: rank correlation of the bid with the mean itctr over queries, with its interval over queries.
     `query_spearman`: the mean of the queries' own rank correlations; queries whose itctr never changes have none and
     are left out. `violation_share`: share of the steps up the ladder at which a query's measured itctr falls; with few
-    answers a bid some of that is sampling noise. `confirmed_share`: share of all steps whose fall is beyond noise; None
-    where no number of falling answers could be (too few answers a bid, or a computed curve). `falls_of_mean`: steps at
+    answers a bid some of that is sampling noise. `confirmed_share`: share of all steps whose fall is beyond noise, with
+    its interval over queries; undefined where no number of falling answers could be (too few answers a bid, or a
+    computed curve). `falls_of_mean`: steps at
     which the mean curve falls beyond noise. `n` counts queries, `n_responsive` those with a rank correlation, `answers`
     those behind each point (0 for a computed curve).
     """
@@ -46,7 +47,7 @@ class BidResponse:
     pooled_spearman: Interval
     query_spearman: Interval
     violation_share: Interval
-    confirmed_share: float | None
+    confirmed_share: Interval
     falls_of_mean: int
     n: int
     n_responsive: int
@@ -78,7 +79,9 @@ def bid_response(curves: Sequence[BidCurve], resamples: int, seed: int) -> BidRe
         pooled_spearman=_pooled_spearman(bids, itctr, resamples, seed),
         query_spearman=mean_interval(responsive, resamples, seed),
         violation_share=mean_interval((np.diff(itctr, axis=1) < 0).mean(axis=1), resamples, seed),
-        confirmed_share=_confirmed_share([curve.values for curve in curves if curve.values is not None]),
+        confirmed_share=_confirmed_share(
+            [curve.values for curve in curves if curve.values is not None], resamples, seed
+        ),
         falls_of_mean=_falls_of_mean(itctr),
         n=len(itctr),
         n_responsive=len(responsive),
@@ -86,16 +89,24 @@ def bid_response(curves: Sequence[BidCurve], resamples: int, seed: int) -> BidRe
     )
 
 
-def _confirmed_share(values: Sequence[np.ndarray]) -> float | None:
-    """Share of all steps of all queries, each (B, K), whose fall the sign tests confirm together."""
+def _confirmed_share(values: Sequence[np.ndarray], resamples: int, seed: int) -> Interval:
+    """Share of all steps of all queries, each (B, K), whose fall the sign tests confirm together.
+
+    The tests' decisions are taken as they are; the interval says how the share would vary over other queries. Where
+    none is confirmed resampling shows no spread, so the bound is exact: below it lies, at 95 %, the share of queries
+    with any such fall, and all the more that of steps (the rule of three).
+    """
     from scipy.stats import binom, false_discovery_control
 
     if not values or 0.5 ** values[0].shape[1] > LEVEL:
-        return None
+        return Interval(None, None, None)
     changes = np.diff(np.stack(values), axis=1)
     falls, rises = (changes < 0).sum(axis=2), (changes > 0).sum(axis=2)
     p_values = binom.sf(falls - 1, falls + rises, 0.5)
-    return float((false_discovery_control(p_values, axis=None) <= LEVEL).mean())
+    confirmed = false_discovery_control(p_values, axis=None).reshape(p_values.shape) <= LEVEL
+    if not confirmed.any():
+        return Interval(0.0, 0.0, 1 - LEVEL ** (1 / len(confirmed)))
+    return mean_interval(confirmed.mean(axis=1), resamples, seed)
 
 
 def _falls_of_mean(itctr: np.ndarray) -> int:

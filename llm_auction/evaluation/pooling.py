@@ -60,13 +60,12 @@ def pooled_by_name(
 
 
 def pooled_bid_response(seeds: Sequence[BidResponse]) -> BidResponse:
-    """Correlations and shares are means, counts are sums; the share beyond noise is None where any seed's is."""
-    confirmed = [one.confirmed_share for one in seeds if one.confirmed_share is not None]
+    """Correlations and shares are means, counts are sums; the share beyond noise is undefined where any seed's is."""
     return BidResponse(
         pooled_spearman=pooled_interval([one.pooled_spearman for one in seeds]),
         query_spearman=pooled_interval([one.query_spearman for one in seeds]),
         violation_share=pooled_interval([one.violation_share for one in seeds]),
-        confirmed_share=sum(confirmed) / len(seeds) if len(confirmed) == len(seeds) else None,
+        confirmed_share=pooled_interval([one.confirmed_share for one in seeds]),
         falls_of_mean=sum(one.falls_of_mean for one in seeds),
         n=sum(one.n for one in seeds),
         n_responsive=sum(one.n_responsive for one in seeds),

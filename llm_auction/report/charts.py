@@ -45,9 +45,9 @@ def plots(study: Study) -> list[Plot]:
         found.append(_auc_plot(fits))
     if fits.filter(pl.col("metric") == "ece").height:
         found.append(_ece_plot(fits))
-    curves = [run.bid_curves for run in study.runs if run.bid_curves is not None]
+    curves = [run.bid_curves.with_columns(seed=pl.lit(run.seed)) for run in study.runs if run.bid_curves is not None]
     if curves:
-        found.append(_bid_plot(pl.concat(curves)))
+        found.append(_bid_plot(study, pl.concat(curves)))
     close_looks = [run for run in study.runs if run.continuity is not None]
     if close_looks:
         found.append(_continuity_plot(study, close_looks[0]))
@@ -66,14 +66,25 @@ def _cost_plot(points: pl.DataFrame) -> Plot:
     return Plot("cost_revenue", "Revenue against cost", note, f"{note} {values}.", specification(cost_chart(points)))
 
 
-def _bid_plot(curves: pl.DataFrame) -> Plot:
+def _bid_plot(study: Study, curves: pl.DataFrame) -> Plot:
+    best = study.comparison.best("mosaic", "revenue_per_query")
+    beside = [*([best] if best else []), Contender("rag_auction", None, "k=1")]
+    means = mean_curves(curves, beside)
     values = "; ".join(
         f"{name_of(one)}, bid {row['bid']}: {row['itctr']:.1%}"
-        for one, points in mean_curves(curves).items()
+        for one, points in means.items()
         for row in (points.row(0, named=True), points.row(-1, named=True))
     )
-    note = "How often one random ad of a query is shown and clicked while its bid climbs and all else stays."
-    return Plot("bid_curve", "Clicks over the bid", note, f"{note} {values}.", specification(bid_chart(curves)))
+    note = (
+        "How often one random ad of a query is shown and clicked while its bid climbs and all else stays. Band: 95 % "
+        "intervals of single points over queries, last model."
+    )
+    setting = {best: " (the setting that earns most)"}
+    dashed = [f"{name_of(one)}{setting.get(one, '')}" for one in beside if one in means]
+    if dashed:
+        note += f" Dashed: {'; '.join(dashed)}."
+    chart = bid_chart(curves, study.resamples, study.seeds[0], beside)
+    return Plot("bid_curve", "Clicks over the bid", note, f"{note} {values}.", specification(chart))
 
 
 def _continuity_plot(study: Study, run: SeedRun) -> Plot:

@@ -9,6 +9,7 @@ import polars as pl
 
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.palette import PALETTE
+from llm_auction.report.wording import NAMES
 
 if TYPE_CHECKING:
     import altair as alt
@@ -21,12 +22,12 @@ _LABEL_HEIGHT = 14
 
 
 def line_label(contender: Contender) -> str:
-    """What stands at the end of a model's line."""
-    return f"Iteration {int(contender.iteration)}" if contender.iteration is not None else "Pretrained"
+    """What stands at the end of a line: the iteration of a trained model, the name of any other mechanism."""
+    return f"Iteration {int(contender.iteration)}" if contender.iteration is not None else NAMES[contender.mechanism]
 
 
 def line_colour(contender: Contender) -> str:
-    return PALETTE["pretrained" if contender.iteration is None else "llm-auction"]
+    return PALETTE[contender.mechanism.replace("_", "-")]
 
 
 def bid_axis() -> alt.X:
@@ -56,14 +57,18 @@ def in_frame(layers: Sequence[alt.Chart]) -> alt.LayerChart:
 
 
 def model_lines(curves: Mapping[Contender, pl.DataFrame], top: float) -> list[alt.Chart]:
-    """One line a model over its points (columns `bid`, `itctr`), in their order, the last one strongest."""
+    """One line a contender over its points (columns `bid`, `itctr`), in their order.
+
+    The last iteration is the strongest; mechanisms that are no Ad-LLM are dashed.
+    """
     import altair as alt
 
     iterations = [int(one.iteration) for one in curves if one.iteration is not None]
     layers = []
     for contender, points in curves.items():
         strength = 1.0 if contender.iteration is None else 0.35 + 0.65 * int(contender.iteration) / max(iterations)
-        line = alt.Chart(points).mark_line(strokeWidth=2, color=line_colour(contender), opacity=strength)
+        dash = {} if contender.mechanism in ("pretrained", "llm_auction") else {"strokeDash": [6, 3]}
+        line = alt.Chart(points).mark_line(strokeWidth=2, color=line_colour(contender), opacity=strength, **dash)
         layers.append(line.encode(x=bid_axis(), y=itctr_axis(top)))
     return layers
 

@@ -34,7 +34,7 @@ def _monotonicity(properties: Properties) -> Iterator[tuple[Contender, _Figure]]
         yield contender, ("bid_spearman_pooled", found.pooled_spearman, found.n)
         yield contender, ("bid_spearman_per_query", found.query_spearman, found.n_responsive)
         yield contender, ("bid_violation_share", found.violation_share, found.n)
-        yield contender, ("bid_violation_share_beyond_noise", _single(found.confirmed_share), found.n)
+        yield contender, ("bid_violation_share_beyond_noise", found.confirmed_share, found.n)
         yield contender, ("bid_falls_of_mean_curve", _single(found.falls_of_mean), found.n)
 
 

@@ -159,12 +159,12 @@ def _no_more_errors(comparison: Comparison, claim: Claim, judgement: Judgement) 
     margin = number(ERROR_MARGIN, "points")
     # The claim is about errors spared; people read errors made.
     gap = comparison.difference(claim.base, claim.one, claim.metric)
-    words = f"Training does not break the ad format more often than before by more than {margin}"
+    words = f"Training breaks the ad format at most {margin} more often than before"
     evidence = (
         f"{with_interval(after, '%')} of the answers against {with_interval(before, '%')}; paired difference "
         f"{with_interval(gap, 'points')}."
     )
-    return words, f"{evidence} {_within(judgement, claim.margin, margin, 'more', 'fewer')}"
+    return words, f"{evidence} {_within(judgement, claim.margin, margin, 'more errors', 'fewer errors')}"
 
 
 def _within(judgement: Judgement, margin: float, shown: str, worse: str, better: str) -> str:

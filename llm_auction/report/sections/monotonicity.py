@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.monotonicity import BidResponse
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.plot import Plot
@@ -39,8 +38,9 @@ def monotonicity_section(study: Study, drawn: Mapping[str, Plot]) -> Section | N
         ),
         note=f"Falling steps: of a query's own curve, measured with {answers} answers a bid. Beyond noise: those that "
         "sign tests over the answers confirm, false discovery rate 5 % over all steps and queries (an en dash where so "
-        "few answers could confirm none). Falls of the mean: steps at which the mean curve falls, t tests over queries "
-        "with Holm's correction, 5 %.",
+        "few answers could confirm none), with an interval over queries; where none is confirmed its upper end is "
+        "that of the share of queries with any. Falls of the mean: steps at which the mean curve falls, t tests over "
+        "queries with Holm's correction, 5 %.",
     )
 
 
@@ -61,7 +61,7 @@ def _cells(found: BidResponse) -> list[Cell]:
         Cell.of(found.pooled_spearman),
         Cell.of(found.query_spearman),
         Cell.of(found.violation_share, "%"),
-        Cell.of(Interval(found.confirmed_share, None, None), "%"),
+        Cell.of(found.confirmed_share, "%"),
         Cell(str(found.falls_of_mean)),
         Cell(f"{found.n_responsive} of {found.n}"),
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from llm_auction.answers import render_insertion
 from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, computed_points, curve_points, curves_of, with_bid
+from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.monotonicity import LADDER, BidResponse, bid_response, bid_responses, probed_ad
 from llm_auction.evaluation.outcomes import Contender
 from tests.synthetic_study import FINAL, StubUser, synthetic_auctions, synthetic_bid_curves, synthetic_profile
@@ -89,14 +90,17 @@ def test_one_response_a_contender() -> None:
 def test_falls_beyond_noise_are_told_from_noise() -> None:
     # The measured curves fall at one step of two, but among twelve answers as many rise as fall.
     noise = response((0.4, 0.39, 0.4), (0.5, 0.49, 0.5), answers=12, noise=0.2)
-    assert (noise.violation_share.value, noise.confirmed_share) == (0.5, 0.0)
+    assert (noise.violation_share.value, noise.confirmed_share.value) == (0.5, 0.0)
+    # None of two queries: as many as 78 % of all could have such a fall.
+    assert noise.confirmed_share.high == pytest.approx(1 - 0.05**0.5)
     # Every answer falls at the same step: chance would do that once in 4,096 times.
     fall = response((0.4, 0.2, 0.3), (0.1, 0.2, 0.3), answers=12, noise=0.01)
-    assert fall.confirmed_share == pytest.approx(1 / 4)
+    assert fall.confirmed_share.value == pytest.approx(1 / 4)
+    assert (fall.confirmed_share.low, fall.confirmed_share.high) == (0.0, pytest.approx(1 / 2))
 
 
 def test_four_answers_can_confirm_nothing() -> None:
-    assert response((0.4, 0.2, 0.3)).confirmed_share is None
+    assert response((0.4, 0.2, 0.3)).confirmed_share == Interval(None, None, None)
 
 
 def test_falls_of_the_mean_curve() -> None:
@@ -110,4 +114,4 @@ def test_falls_of_the_mean_curve() -> None:
 def test_a_computed_curve_has_no_answers() -> None:
     points = computed_points(Contender("mosaic", None, "tau=1"), "q", "a", LADDER, np.linspace(0, 1, len(LADDER)), 20)
     found = bid_responses(points, 100, seed=0)[Contender("mosaic", None, "tau=1")]
-    assert (found.pooled_spearman.value, found.answers, found.confirmed_share) == (pytest.approx(1.0), 0, None)
+    assert (found.pooled_spearman.value, found.answers, found.confirmed_share.value) == (pytest.approx(1.0), 0, None)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
+from llm_auction.evaluation.bid_curves import computed_points
+from llm_auction.evaluation.monotonicity import LADDER
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.reserve_effects import reserve_effects
 from llm_auction.pctr.ablation_summary import FIGURES
+from llm_auction.report.bid_plot import interval_band, mean_curves
 from llm_auction.report.charts import plots
 from llm_auction.report.cost_plot import cost_chart, cost_points
 from llm_auction.report.property_records import property_figures
 from llm_auction.report.results_table import results_table
 from llm_auction.report.sections import Section, sections_of
 from llm_auction.report.study import Study
+from llm_auction.report.wording import name_of
 from tests.synthetic_study import FINAL, synthetic_run
 
 
@@ -55,6 +60,40 @@ def test_the_plot_has_a_point_a_setting_and_a_label_a_mechanism(study: Study) ->
     drawn = cost_chart(points).to_dict()
     labels = [row["label"] for rows in drawn["datasets"].values() for row in rows if "label" in row]
     assert sorted(labels) == ["Best of N", "LLM-Auction", "MOSAIC", "Oracle", "Pretrained"]
+
+
+def test_bid_curves_stand_beside_the_best_mosaic_and_one_winner(study: Study) -> None:
+    run = study.runs[0]
+    best = study.comparison.best("mosaic", "revenue_per_query")
+    assert best is not None and run.bid_curves is not None
+    others = [best, Contender("mosaic", None, "tau=99"), Contender("rag_auction", None, "k=1")]
+    computed = [
+        computed_points(one, query, "1000", LADDER, np.linspace(0, 0.2, len(LADDER)), 0)
+        for one in others
+        for query in run.bid_curves["query_id"].unique().sort()
+    ]
+    curves = pl.concat([run.bid_curves, *computed])
+    drawn = plots(Study.of([replace(run, bid_curves=curves)], 100))
+    plot = next(one for one in drawn if one.name == "bid_curve")
+    ends = [row["label"] for rows in plot.drawing["datasets"].values() for row in rows if "label" in row]
+    iterations = ["Iteration 1", "Iteration 2", "Iteration 3"]
+    assert sorted(ends) == sorted(["Pretrained", *iterations, "MOSAIC", "RAG-Auction"])
+    assert f"Dashed: {name_of(best)} (the setting that earns most); RAG-Auction, k=1." in plot.note
+    assert "tau=99" not in str(plot.drawing)
+
+
+def test_the_band_holds_the_mean_and_narrows_with_queries(study: Study) -> None:
+    curves = study.runs[0].bid_curves
+    assert curves is not None
+    curves = curves.with_columns(seed=pl.lit(0))
+    bands = [
+        interval_band(part, FINAL, 200, seed=0)
+        for part in (curves, curves.filter(pl.col("query_id") <= "q003"), curves.filter(pl.col("query_id") == "q000"))
+    ]
+    mean = mean_curves(curves)[FINAL]["itctr"]
+    assert (bands[0]["itctr"] <= mean).all() and (mean <= bands[0]["high"]).all()
+    widths = [(band["high"] - band["itctr"]).mean() for band in bands]
+    assert widths[0] < widths[1] and widths[2] is None
 
 
 def test_ablations_are_compared_with_the_same_iteration(study: Study) -> None:

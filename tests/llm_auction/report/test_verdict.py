@@ -88,7 +88,7 @@ def test_as_many_errors_as_before_hold_within_the_margin_and_more_fail() -> None
     none, many = (starting(findings(with_errors(share)), "Training") for share in (0.0, 0.5))
     assert none.status == "holds" and "which of the two is ahead is not shown" in none.evidence
     assert "1.0 points" in none.claim
-    assert many.status == "fails" and "Settled: more by more than 1.0 points" in many.evidence
+    assert many.status == "fails" and "Settled: more errors by more than 1.0 points" in many.evidence
 
 
 def test_without_any_reward_the_oracles_margin_is_nothing_and_all_is_open() -> None:
