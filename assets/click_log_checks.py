@@ -29,6 +29,7 @@ from assets.expectations import check_result, load_suite, schema_verdicts, verdi
 from llm_auction.profiles.schema import ClickLogGuardsConfig, Profile
 from resources.click_log import scratch_database
 from resources.lake import Lake
+from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
@@ -47,7 +48,7 @@ with warnings.catch_warnings():
         description="Schema, volume against the trailing days, rejected and repeated events, unseen ads and policies.",
     )
     def click_log_expectations(
-        context: AssetCheckExecutionContext, lake: Lake, profile: ProfileResource
+        context: AssetCheckExecutionContext, lake: Lake, profile: ProfileResource, model_store: ModelStore
     ) -> AssetCheckResult:
         day, config = _day(context), profile.get()
         answers = pl.read_parquet(lake.file("click_log_answers", {"day": day}), n_rows=0, hive_partitioning=False)
@@ -56,7 +57,9 @@ with warnings.catch_warnings():
             return _judge(
                 "click_log",
                 answers,
-                lambda: delivery_figures(connection, lake, day, config.click_log_guards),
+                lambda: delivery_figures(
+                    connection, lake, day, config.click_log_guards, model_store.versions("ad_llm")
+                ),
                 config,
                 day,
             )

@@ -6,7 +6,7 @@ rows (0 is good). What is compared with the trailing days is 1 (a ratio) or 0 (a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -26,9 +26,16 @@ def trailing_days(day: str, days: int) -> list[str]:
 
 
 def delivery_figures(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, day: str, guards: ClickLogGuardsConfig
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    day: str,
+    guards: ClickLogGuardsConfig,
+    stored_policies: Collection[str],
 ) -> dict[str, float]:
-    """Of `click_log`: what was delivered on the day, against the catalog and the deliveries of the trailing days."""
+    """Of `click_log`: what was delivered on the day, against the catalog and the deliveries of the trailing days.
+
+    `stored_policies` are the versions of the model store, which are seen from the day on which they are deployed.
+    """
     today = {"day": day}
     before = [
         {"day": other}
@@ -86,13 +93,17 @@ def delivery_figures(
         unseen_policies = _one_row(
             connection,
             """
-            select avg((policy_version not in (
-                select distinct policy_version from read_parquet($before, hive_partitioning = false)
-            ))::int) as share
+            select avg((
+                not list_contains($stored::varchar[], policy_version)
+                and policy_version not in (
+                    select distinct policy_version from read_parquet($before, hive_partitioning = false)
+                )
+            )::int) as share
             from read_parquet($answers, hive_partitioning = false)
             """,
             before=[_file(lake, "click_log_answers", partition) for partition in before],
             answers=_file(lake, "click_log_answers", today),
+            stored=sorted(stored_policies),
         )["share"]
     return {
         "answers": answers["answers"],

@@ -149,9 +149,9 @@ def test_a_delivery_is_compared_with_the_trailing_ones(tmp_path: Path) -> None:
         source = write_log(tmp_path / "log", {"log.jsonl": json_lines([*events, click("nobody", ts=ts)])}, on)
         ingest(lake, source, on)
 
-    def figures() -> dict[str, float]:
+    def figures(*stored: str) -> dict[str, float]:
         with scratch_database(tmp_path / "spill", "500MB") as connection:
-            return delivery_figures(connection, lake, day, GUARDS)
+            return delivery_figures(connection, lake, day, GUARDS, stored)
 
     deliver(day, 19)
     assert failed("click_log", figures()) == set()
@@ -164,3 +164,4 @@ def test_a_delivery_is_compared_with_the_trailing_ones(tmp_path: Path) -> None:
     found = figures()
     assert failed("click_log", found) == {"volume_ratio", "unseen_ad_share", "unseen_policy_share"}
     assert (found["volume_ratio"], found["unseen_ad_share"], found["unseen_policy_share"]) == (0.25, 1.0, 1.0)
+    assert figures("v2")["unseen_policy_share"] == 0.0, "a version of the model store was deployed on this day"

@@ -19,6 +19,7 @@ from assets.days import day_partitions
 from llm_auction.profiles.schema import ClickLogConfig, ClickLogGuardsConfig, Profile
 from resources.dbt import PROJECT_DIR, dbt_executable, dbt_resource
 from resources.lake import Lake
+from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 from tests.click_logs import answer, catalog_frame, click, conversion, ingest, json_lines, write_log
@@ -70,6 +71,7 @@ class Deployment:
                 "lake": self.lake,
                 "profile": LogProfile(source=self.source),
                 "warehouse": Warehouse(data_dir=self.lake.data_dir),
+                "model_store": ModelStore(data_dir=self.lake.data_dir),
                 "dbt": dbt_resource(),
             },
         )
