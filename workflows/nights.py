@@ -1,9 +1,9 @@
 """The runs of a night and their order: take in what was delivered, model the days that it belongs to, refit.
 
 A click belongs to the day of its answer and may be delivered days later, so that a day's files change the tables of
-the days before it. All files are therefore taken in before any day is modelled, and days are modelled in their order
-before the newest one is refitted on. That last run does everything on its day once more, since a guard blocks what
-comes after it in its own run only.
+the days before it. All files are therefore taken in before any day is modelled, and days are modelled, or refitted on,
+in their order. A refit is a run that does everything on its day once more, since a guard blocks what comes after it in
+its own run only.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ class NightRun:
 
 
 def plan_night(
-    delivered: Collection[date], known: Collection[date], newest: date, lookback_days: int, *, refit: bool
+    delivered: Collection[date], known: Collection[date], lookback_days: int, *, refitted: Collection[date]
 ) -> list[NightRun]:
     """The runs that take in what was delivered on some days, in order.
 
     Args:
         delivered: days with files to take in.
         known: days that were taken in before; only they and `delivered` can be modelled.
-        newest: the last complete day, which is refitted on.
         lookback_days: how far before a delivery the days that it changes may lie.
-        refit: whether to end with a refit on `newest`, where that day is there.
+        refitted: those of `delivered` that are refitted on, not only modelled.
     """
     there = {*known, *delivered}
     changed = {
@@ -47,13 +46,10 @@ def plan_night(
         for before in range(lookback_days + 1)
         if day - timedelta(days=before) in there
     }
-    refitted = [newest] if refit and delivered and newest in there else []
-    modelled = sorted(changed.difference(refitted))
-    ingested = sorted(delivered if modelled else set(delivered).difference(refitted))
+    alone = len(changed) == 1  # the refit of the only day takes its files in itself
     return [
-        *(NightRun("ingest", day) for day in ingested),
-        *(NightRun("model", day) for day in modelled),
-        *(NightRun("refit", day) for day in refitted),
+        *(NightRun("ingest", day) for day in sorted(delivered) if not (alone and day in refitted)),
+        *(NightRun("refit" if day in refitted else "model", day) for day in sorted(changed)),
     ]
 
 

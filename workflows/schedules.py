@@ -21,6 +21,7 @@ from dagster import (
     schedule,
 )
 
+from llm_auction.click_log.files import ClickLogSourceError, find_files
 from llm_auction.profiles import load_profile
 from resources.lake import Lake
 from resources.profile import ProfileResource
@@ -54,7 +55,11 @@ _TIMES = load_profile().schedule
 def nightly_reward_refit(
     context: ScheduleEvaluationContext, profile: ProfileResource, lake: Lake
 ) -> Iterator[RunRequest | SkipReason]:
-    """Yesterday (UTC), and the lookback days that were taken in before: ingest, model, refit on yesterday, judge."""
+    """Yesterday (UTC), and the lookback days that have files or were taken in before: ingest, model, refit, judge.
+
+    A lookback day with files that no night took in was missed (its files came late, or nothing ran): it is refitted on
+    too, before yesterday.
+    """
     config = profile.get()
     newest = newest_day(context.scheduled_execution_time)
     if night_is_under_way(context.instance, newest):
@@ -62,9 +67,19 @@ def nightly_reward_refit(
         return
     first = config.click_log.start_date
     known = set(known_days(lake))
-    again = known.intersection(days_until(newest - timedelta(days=1), config.schedule.lookback_days, first))
-    night = plan_night({newest, *again}, known, newest, config.schedule.lookback_days, refit=True)
+    before = set(days_until(newest - timedelta(days=1), config.schedule.lookback_days, first))
+    missed = {day for day in before - known if _has_files(config.click_log.source, day)}
+    delivered = {newest, *missed, *(known & before)}
+    night = plan_night(delivered, known, config.schedule.lookback_days, refitted={newest, *missed})
     yield from run_requests(night, newest, f"night-{newest}", context.repository_def)
+
+
+def _has_files(source: str | None, day: date) -> bool:
+    """Whether files of a day wait; a source that can't be listed fails the ingestion of yesterday, which is alerted."""
+    try:
+        return bool(find_files(source, day.isoformat()))
+    except ClickLogSourceError:
+        return False
 
 
 def newest_day(now: datetime) -> date:

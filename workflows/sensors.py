@@ -16,7 +16,7 @@ from dagster import (
     sensor,
 )
 
-from llm_auction.click_log.files import ClickLogSourceError, find_files
+from llm_auction.click_log.files import NothingDelivered, find_files
 from resources.lake import Lake
 from resources.profile import ProfileResource
 from workflows.alerts import describe_failure, raise_alert
@@ -50,7 +50,7 @@ def click_log_deliveries(
     listings = {day: _listing(config.click_log.source, day) for day in watched}
     found = look(context.cursor, listings, lambda day: _taken_in(lake, day))
     night = plan_night(
-        found.ready, known_days(lake), newest, config.schedule.lookback_days, refit=newest in found.ready
+        found.ready, known_days(lake), config.schedule.lookback_days, refitted={newest}.intersection(found.ready)
     )
     reason = f"files of {', '.join(map(str, found.settling))} still arrive" if found.settling else "no new files"
     return SensorResult(
@@ -61,10 +61,14 @@ def click_log_deliveries(
 
 
 def _listing(source: str, day: date) -> Listing:
-    """The files delivered on a day, without opening one; none where nothing was delivered."""
+    """The files delivered on a day, without opening one; none where nothing was delivered.
+
+    Raises:
+        ClickLogSourceError: the source is wrong or can't be reached: the tick fails with it, and so the UI shows it.
+    """
     try:
         return {file.name: file.fingerprint for file in find_files(source, day.isoformat())}
-    except ClickLogSourceError:
+    except NothingDelivered:
         return {}
 
 

@@ -23,6 +23,10 @@ class ClickLogSourceError(ValueError):
     """The configured source is wrong, or holds nothing for a day; the message says what to do."""
 
 
+class NothingDelivered(ClickLogSourceError):
+    """The source can be listed, and holds no file of the day."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogFile:
     """One file as it was when it was listed.
@@ -67,7 +71,8 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
     """The files delivered on a day ("2026-01-05"), in order of their names; hidden ones and markers are left out.
 
     Raises:
-        ClickLogSourceError: no source is configured, it has no `{date}`, it can't be reached, or it holds no file.
+        NothingDelivered: it holds no file of the day.
+        ClickLogSourceError: no source is configured, it has no `{date}`, or it can't be reached.
     """
     if source is None:
         raise ClickLogSourceError(
@@ -89,7 +94,7 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
         if info["type"] == "file" and not name.rsplit("/", 1)[-1].startswith((".", "_"))
     ]
     if not files:
-        raise ClickLogSourceError(
+        raise NothingDelivered(
             f"no file at {pattern}: nothing was delivered on {day}, or click_log.source points elsewhere"
         )
     return sorted(files, key=lambda file: file.path)

@@ -21,7 +21,7 @@ from dagster import (
 )
 from dagster._core.test_utils import create_run_for_test
 
-from llm_auction.click_log.files import find_files
+from llm_auction.click_log.files import ClickLogSourceError, find_files
 from resources.lake import Lake
 from resources.profile import ProfileResource
 from workflows.schedules import NIGHT_TAG, newest_day, nightly_reward_refit
@@ -127,6 +127,16 @@ def test_a_night_takes_in_what_is_there_then_models_then_refits(production: Prod
     assert [request.run_key for request in production.night()] == [request.run_key for request in requests]
 
 
+def test_a_missed_day_whose_files_have_come_is_made_up_for(production: Production) -> None:
+    for before in (1, 2, 3):
+        production.deliver(before)
+    for before in (1, 3):
+        production.take_in(before)
+    assert asked(production.night()) == [
+        ("ingest", 2), ("ingest", 1), ("ingest", 0), ("model", 3), ("refit", 2), ("model", 1), ("refit", 0),
+    ]  # fmt: skip
+
+
 def test_the_first_night_has_one_day(production: Production) -> None:
     assert asked(production.night()) == [("refit", 0)]
 
@@ -203,6 +213,16 @@ def test_the_sensor_waits_while_a_night_is_under_way(production: Production) -> 
 def test_a_night_waits_for_the_one_before(production: Production) -> None:
     production.begin_night(DagsterRunStatus.STARTED)
     assert production.night() == []
+
+
+def test_a_source_that_is_wrong_fails_the_tick_of_the_sensor(production: Production) -> None:
+    """And the run of the newest day, which the night asks for all the same."""
+    wrong = ProfileResource(profile="smoke", overrides={"click_log.source": "nowhere://log/{date}/*.jsonl"})
+    with (
+        build_sensor_context(production.instance, repository_def=production.repository) as context,
+        pytest.raises(ClickLogSourceError, match="can't be listed"),
+    ):
+        click_log_deliveries(context, profile=wrong, lake=production.lake)
 
 
 def test_without_a_source_the_sensor_says_so(production: Production) -> None:
