@@ -8,6 +8,7 @@ from dagster import (
     AssetDep,
     AssetExecutionContext,
     DataVersion,
+    Failure,
     MaterializeResult,
     MetadataValue,
     asset,
@@ -27,7 +28,8 @@ from resources.model_store import ModelStore, ModelVersion
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
+FIRST_DAY_SQL = "select min(day) as day from fct_click_log_impressions"
 # How many days a refit may read, for the graph alone: run config may set another window than the definitions know.
 _WINDOW = days_before(NightlyConfig().window_days)
 
@@ -59,7 +61,8 @@ def nightly_pctr_model(
     Progressive validation: neither the refit (`refit/*`) nor the champion that it continues from (`champion/*`) has
     seen the newest day. What is judged there is what `reward_model_champion` may promote; the day itself is trained on
     by the next night. Days whose guards failed are left out until they are mended. On the first day of a log there is
-    no day before it: the refit learns from that day, and is judged on users that it has not seen.
+    no day before it: the refit learns from that day, and is judged on users that it has not seen. On no other day is it
+    fitted without a window.
     """
     from llm_auction.pctr.metrics import quality, reliability_bins
     from llm_auction.pctr.model import PctrModel
@@ -82,11 +85,26 @@ def nightly_pctr_model(
     if refused:
         context.log.warning(f"left out, since their guards failed: {', '.join(map(str, refused))}")
     window = load_days(warehouse, ads, first, day - timedelta(days=1), limit, config.seed, without=refused)
+    log_begins = warehouse.query(FIRST_DAY_SQL)["day"][0]
+    missing = [other for other in earlier if other >= log_begins and str(other) not in window.versions]
+    missing = [other for other in missing if other not in refused]
+    if missing:
+        context.log.warning(f"no impressions in the warehouse of {', '.join(map(str, missing))}")
+    if not window.impressions and log_begins < day:
+        raise Failure(
+            f"none of the {config.nightly.window_days} days before {day} has impressions to learn from: "
+            f"{len(refused)} refused by their guards, {len(missing)} missing. Mend them and run them again, or let the "
+            "next night refit, which learns from this day",
+            allow_retries=False,
+        )
     trained = window if window.impressions else newest
-    parent = champion_before(Champion(model_store, "pctr"), model_store, day)
-    old = None if parent is None else PctrModel.load(parent.path)
-    if old is not None and config.nightly.warm_start and not has_shape(old, config.pctr):
+    champion = champion_before(Champion(model_store, "pctr"), model_store, day)
+    old = None if champion is None else PctrModel.load(champion.path)
+    continued = old is not None and config.nightly.warm_start and has_shape(old, config.pctr)
+    if old is not None and config.nightly.warm_start and not continued:
         context.log.warning("the champion has another shape than section pctr asks for: the refit starts afresh")
+    compared_with = None if champion is None else champion.version
+    parent = compared_with if continued else None
     result = refit_pctr(
         trained.impressions,
         trained.clicked,
@@ -94,7 +112,7 @@ def nightly_pctr_model(
         config.nightly.half_life_days,
         config.pctr,
         config.seed,
-        champion=old if config.nightly.warm_start else None,
+        champion=old if continued else None,
         on_epoch=lambda record: context.log.info(
             f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
             f"held out {record['validation_loss']:.4f}"
@@ -121,7 +139,8 @@ def nightly_pctr_model(
         {
             "day": str(day),
             "window": [str(trained.days.min()), str(trained.days.max())],
-            "parent": None if parent is None else parent.version,
+            "parent": parent,
+            "compared_with": compared_with,
             "data_versions": {**trained.versions, **newest.versions, "ad_catalog": lake.data_version("ad_catalog")},
             "metrics": figures,
             "code_version": CODE_VERSION,
@@ -133,12 +152,14 @@ def nightly_pctr_model(
         metadata={
             "model_version": version.version,
             "path": MetadataValue.path(str(version.path)),
-            "parent": "none" if parent is None else parent.version,
+            "parent": parent or "none",
+            "compared_with": compared_with or "none",
             **({"reliability": plot_metadata(reliability_chart(curves))} if impressions else {}),
             "loss": plot_metadata(loss_chart(result.history)),
             "trained_from": str(trained.days.min()),
             "trained_to": str(trained.days.max()),
             "days_left_out": ", ".join(map(str, refused)) or "none",
+            "days_missing": ", ".join(map(str, missing)) or "none",
             "impressions": len(trained.impressions),
             "impressions_available": trained.available,
             "new_users_share": _share_of_new(newest.users(), trained.users()),

@@ -159,8 +159,13 @@ def test_a_refit_that_may_be_worse_leaves_the_champion_and_says_why(data_dir: Pa
     assert not check.passed and check.severity.value == "WARN"
     small = night(data_dir, 1, instance, [reward_model_champion], nightly__min_impressions="5000")
     assert "too few to judge on: 5000 at least" in metadata(small, "reward_model_champion")["reason"]
-    # A champion of another shape can't be continued; the refit starts afresh.
-    assert night(data_dir, 1, instance, [nightly_pctr_model], pctr__hidden="32,16").success
+    # A champion of another shape can't be continued; the refit starts afresh, as it does when it is told to.
+    champion = current(data_dir).version
+    for afresh in ({"pctr__hidden": "32,16"}, {"nightly__warm_start": "false"}):
+        figures = metadata(night(data_dir, 1, instance, [nightly_pctr_model], **afresh), "nightly_pctr_model")
+        assert (figures["parent"], figures["compared_with"]) == ("none", champion)
+        made = ModelStore(data_dir=str(data_dir)).resolve("pctr", f"nightly/{day_of(1)}").metadata
+        assert (made["parent"], made["compared_with"]) == (None, champion)
 
 
 SUITE = AssetCheckKey(AssetKey("fct_click_log_responses"), "great_expectations")
@@ -198,6 +203,23 @@ def test_a_refit_says_which_days_it_left_out(data_dir: Path, instance: DagsterIn
     figures = metadata(night(data_dir, 2, instance), "nightly_pctr_model")
     expected = ("none", day_of(1)) if passed else (day_of(1), day_of(0))
     assert (figures["days_left_out"], figures["trained_to"]) == expected
+
+
+def test_days_that_are_missing_from_the_window_are_named(data_dir: Path, instance: DagsterInstance) -> None:
+    edit(data_dir, f"delete from fct_click_log_impressions where day = '{day_of(1)}'")
+    figures = metadata(night(data_dir, 2, instance), "nightly_pctr_model")
+    assert (figures["days_missing"], figures["days_left_out"], figures["trained_to"]) == (day_of(1), "none", day_of(0))
+
+
+def test_only_the_first_day_of_a_log_is_learned_from_itself(data_dir: Path, instance: DagsterInstance) -> None:
+    assert night(data_dir, 0, instance).success
+    verdict = AssetCheckEvaluation(SUITE.asset_key, SUITE.name, False, {}, partition=day_of(0))
+    instance.report_runless_asset_event(verdict)
+    edit(data_dir, f"delete from fct_click_log_impressions where day = '{day_of(1)}'")
+    result = night(data_dir, 2, instance, [nightly_pctr_model])
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    message = str(failure.step_failure_data.error)
+    assert "has impressions to learn from: 1 refused by their guards, 1 missing" in message
 
 
 def test_nothing_is_fitted_or_judged_on_a_day_that_a_guard_refused(data_dir: Path, instance: DagsterInstance) -> None:
