@@ -150,9 +150,11 @@ def click_log_impression_figures(warehouse: Warehouse, day: str, guards: ClickLo
         """,
         day,
     )
-    today, trailing = _days(warehouse, day, guards)
-    now = rate_figures("same_day_ctr", int(today["same_day_clicks"]), int(today["impressions"]))
-    usual = _share(trailing["same_day_clicks"].sum(), trailing["impressions"].sum())
+    rates = _same_day_clicks(warehouse, day, guards)
+    is_today = pl.col("day") == date.fromisoformat(day)
+    today, trailing = rates.filter(is_today), rates.filter(~is_today)
+    now = rate_figures("same_day_ctr", int(today["clicks"].sum()), int(today["impressions"].sum()))
+    usual = _median(trailing["clicks"] / trailing["impressions"])
     compared = _comparable(trailing, guards) and usual > 0
     skewed = row["skewed_clicks"] + row["refused_for_skew"]
     return {
@@ -192,7 +194,7 @@ def click_log_response_figures(warehouse: Warehouse, day: str, guards: ClickLogG
         day,
     )
     _, trailing = _days(warehouse, day, guards)
-    usual = _share(trailing["responses_with_format_error"].sum(), trailing["responses"].sum())
+    usual = _median(trailing["responses_with_format_error"] / trailing["responses"])
     now = rate_figures("format_error_rate", row["with_format_error"], row["responses"])
     compared = _comparable(trailing, guards)
     return {
@@ -225,6 +227,25 @@ def _days(warehouse: Warehouse, day: str, guards: ClickLogGuardsConfig) -> tuple
     return rows.filter(is_today).row(0, named=True), rows.filter(~is_today & (pl.col("responses") > 0))
 
 
+def _same_day_clicks(warehouse: Warehouse, day: str, guards: ClickLogGuardsConfig) -> pl.DataFrame:
+    """Impressions of a day and of the trailing ones that no filter excluded, and their clicks on the same day.
+
+    Clicks of later days are left out, so that a day which is over compares with one that has waited for them.
+    """
+    return warehouse.query(
+        """
+        select
+            day,
+            count(*) as impressions,
+            count(*) filter (clicked and clicked_at < (day + 1)::timestamp at time zone 'UTC') as clicks
+        from fct_click_log_impressions
+        where day between ? and ? and not is_excluded
+        group by day
+        """,
+        [trailing_days(day, guards.trailing_days)[-1], day],
+    )
+
+
 def _modelled(warehouse: Warehouse, query: str, day: str) -> dict[str, Any]:
     return warehouse.query(query.replace("$day", "?"), [day] * query.count("$day")).row(0, named=True)
 
@@ -242,8 +263,13 @@ def _comparable(before: pl.DataFrame | Sequence[Any], guards: ClickLogGuardsConf
 
 
 def _ratio_to_median(value: float, before: Sequence[float], guards: ClickLogGuardsConfig) -> float:
-    median = float(pl.Series(before, dtype=pl.Float64).median() or 0.0)  # type: ignore[arg-type]
+    median = _median(pl.Series(before, dtype=pl.Float64))
     return value / median if _comparable(before, guards) and median else 1.0
+
+
+def _median(daily: pl.Series) -> float:
+    """What is usual: unlike their total, neither one big day nor one that a guard refused moves it much."""
+    return float(daily.median() or 0.0)  # type: ignore[arg-type]
 
 
 def _share(value: Any, of: Any) -> float:

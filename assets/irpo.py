@@ -22,9 +22,10 @@ from assets.feedback_events import (
 )
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.gate import refuse_out_of_order
-from assets.logged_feedback import logged_clicks, logged_responses
+from assets.logged_feedback import answered_days, logged_clicks, logged_responses
 from assets.metadata import mean_of, numbers_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
+from assets.refused_days import refused_days
 from llm_auction.market import Ad, Auction
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -94,8 +95,10 @@ def ad_responses(
     config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
     if config.feedback.source == "click_log":
-        frame = logged_responses(warehouse, load_ads(lake), config, model.version, arm, iteration)
-        return _responses_result(lake, frame, partition, {"model_version": model.version})
+        refused = refused_days(context.instance, answered_days(warehouse, config, model.version))
+        frame = logged_responses(warehouse, load_ads(lake), config, model.version, arm, iteration, without=refused)
+        left_out = ", ".join(map(str, refused)) or "none"
+        return _responses_result(lake, frame, partition, {"model_version": model.version, "days_left_out": left_out})
     labels, limit = (arm, iteration, "feedback"), config.population.train_queries
     auctions = load_auctions(lake, "train", config.bidding, config.seed, *labels, limit=limit)
     asked = config.ad_llm

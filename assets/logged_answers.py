@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from resources.warehouse import Warehouse
 if TYPE_CHECKING:
     from llm_auction.generation.transformers_engine import TransformersEngine
 
+DAYS_SQL = "select distinct day from fct_click_log_responses where day between $first and $last order by day"
 NEWEST_DAY_SQL = "select max(day) as day from fct_click_log_responses"
 ANSWERS_SQL = """
 select
@@ -40,7 +41,7 @@ select
     top_k,
     revenue
 from fct_click_log_responses
-where day between $first and $last and not is_excluded
+where list_contains($days::date[], day) and not is_excluded
 order by md5(concat(response_id, $salt))
 limit $limit
 """
@@ -66,8 +67,8 @@ class LoggedAnswers:
         return [auction.profile.user_id for auction in self.auctions]
 
 
-def read_log(warehouse: Warehouse, settings: Profile, last_day: str) -> pl.DataFrame:
-    """A random sample of the window's answers that no filter excluded; the window ends on `last_day`, or on the newest.
+def days_of_window(warehouse: Warehouse, settings: Profile, last_day: str) -> list[date]:
+    """The days with answers of the window, which ends on `last_day`, or on the newest where that is empty; in order.
 
     Raises:
         ValueError: there are none.
@@ -76,17 +77,31 @@ def read_log(warehouse: Warehouse, settings: Profile, last_day: str) -> pl.DataF
     if newest is None:
         raise ValueError("fct_click_log_responses is empty: materialize it for some days first")
     first = newest - timedelta(days=settings.off_policy.window_days - 1)
+    days = warehouse.query(DAYS_SQL, {"first": first, "last": newest})["day"].to_list()
+    if not days:
+        raise ValueError(f"no answers from {first} to {newest} in fct_click_log_responses: materialize these days")
+    return days
+
+
+def read_log(warehouse: Warehouse, settings: Profile, days: Collection[date]) -> pl.DataFrame:
+    """A random sample of the answers of some days that no filter excluded.
+
+    Raises:
+        ValueError: there are none.
+    """
     frame = warehouse.query(
         ANSWERS_SQL,
         {
-            "first": first,
-            "last": newest,
+            "days": list(days),
             "salt": str(derive_seed(settings.seed, "off policy sample")),
             "limit": settings.off_policy.max_answers,
         },
     )
     if frame.is_empty():
-        raise ValueError(f"no answers from {first} to {newest} in fct_click_log_responses: materialize these days")
+        raise ValueError(
+            "all answers of the window in fct_click_log_responses are excluded, or their days were refused by a guard: "
+            "mend and run these days again, or set last_day to another window"
+        )
     return frame
 
 

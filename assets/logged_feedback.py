@@ -19,6 +19,12 @@ from llm_auction.seeds import derive_seed
 from resources.lake import Lake
 from resources.warehouse import Warehouse
 
+DAYS_SQL = """
+select distinct day from fct_click_log_responses
+where policy_version = $policy_version and day between $first and $last
+order by day
+"""
+
 RESPONSES_SQL = """
 select
     ts,
@@ -42,6 +48,7 @@ from fct_click_log_responses
 where
     policy_version = $policy_version
     and day between $first and $last
+    and not list_contains($without::date[], day)
     and not is_excluded
     and response_id not in (select response_id from fct_click_log_impressions where is_excluded)
 order by md5(concat(response_id, $salt))
@@ -66,13 +73,28 @@ order by impressions.response_id, impressions.position
 """
 
 
+def answered_days(warehouse: Warehouse, profile: Profile, policy_version: str) -> list[date]:
+    """The days of the range on which the model answered, in order."""
+    first, last = _days(profile)
+    found = warehouse.query(DAYS_SQL, {"policy_version": policy_version, "first": first, "last": last})
+    return found["day"].to_list()
+
+
 def logged_responses(
-    warehouse: Warehouse, ads: Collection[str], profile: Profile, policy_version: str, arm: str, iteration: str
+    warehouse: Warehouse,
+    ads: Collection[str],
+    profile: Profile,
+    policy_version: str,
+    arm: str,
+    iteration: str,
+    *,
+    without: Collection[date],
 ) -> pl.DataFrame:
     """The rows of `ad_responses`: at most `feedback.max_logged_answers` of the model's answers, drawn at random.
 
     Args:
         ads: the ids of the catalog; an answer whose auction had others is left out: nobody knows what they were.
+        without: days whose answers are not used, since a guard refused them.
 
     Raises:
         ValueError: the model gave none in the range of days.
@@ -84,6 +106,7 @@ def logged_responses(
             "policy_version": policy_version,
             "first": first,
             "last": last,
+            "without": list(without),
             "salt": str(derive_seed(profile.seed, "logged feedback", arm, iteration)),
             "limit": profile.feedback.max_logged_answers,
         },
@@ -93,7 +116,8 @@ def logged_responses(
     if frame.is_empty():
         raise ValueError(
             f"the click log has no answers of Ad-LLM {policy_version} from {first} to {last} with ads of today's "
-            f"catalog: iteration {iteration} of arm {arm} learns from real users of this model. Deploy it "
+            f"catalog on days that their guards accepted: iteration {iteration} of arm {arm} learns from real users of "
+            "this model. Deploy it "
             "(`llm-auction models promote ad_llm`), write its version into the log as policy_version, and materialize "
             "the days; feedback.first_day and feedback.last_day bound them"
         )

@@ -18,8 +18,9 @@ from dagster import (
 from pydantic import Field
 
 from assets.frames import load_ads
-from assets.logged_answers import LoggedAnswers, read_log, score_log
+from assets.logged_answers import LoggedAnswers, days_of_window, read_log, score_log
 from assets.metadata import numbers_metadata, table_metadata
+from assets.refused_days import refused_days
 from llm_auction.answers import parse_answer
 from llm_auction.evaluation.off_policy import (
     LoggedOutcomes,
@@ -101,7 +102,9 @@ def off_policy_report(
     """
     settings = profile.get()
     candidate = _candidate(model_store, config.candidate)
-    frame = read_log(warehouse, settings, config.last_day)
+    window = days_of_window(warehouse, settings, config.last_day)
+    refused = refused_days(context.instance, window)
+    frame = read_log(warehouse, settings, [day for day in window if day not in refused])
     log = score_log(frame, load_ads(lake), model_store, engine, settings, context.log.info)
     opened = engine.scorer(candidate.path)
     log_weights = score(opened, log.answers, log.finished, settings.sampling) - log.log_mu
@@ -134,6 +137,8 @@ def off_policy_report(
             **table_metadata(table, COLUMN_DESCRIPTIONS),
             "candidate": candidate.version,
             "estimates": MetadataValue.md(_markdown(table)),
+            "window": f"{window[0]} to {window[-1]}",
+            "days_left_out": ", ".join(map(str, refused)) or "none",
             "answers_read": log.read,
             "answers_used": found.n_answers,
             "users": found.n_units,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -46,28 +48,34 @@ def failed(table: str, figures: dict[str, float]) -> set[str]:
     return {verdict.column for verdict in judged if not verdict.passed}
 
 
-def warehouse_with(folder: Path, today: dict[str, Any], trailing: int = 7, changes: str = "true") -> Warehouse:
-    """A warehouse that holds `trailing` usual days, the day, and its impressions and answers by `today`.
+def warehouse_with(
+    folder: Path,
+    today: dict[str, Any],
+    trailing: int = 7,
+    changes: str = "true",
+    yesterday: Mapping[str, int] = MappingProxyType({}),
+) -> Warehouse:
+    """A warehouse that holds `trailing` usual days, but for `yesterday`, and the day by `today`.
 
     `changes` is a statement that spoils the modelled rows.
     """
     days = [{"day": DAY - timedelta(days=number), **USUAL} for number in range(1, trailing + 1)]
+    days[0].update(yesterday)
     rows = pl.DataFrame([*days, {"day": DAY, **USUAL, **today}])  # noqa: F841  DuckDB finds it by its name
-    number = {**USUAL, **today}
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         connection.execute("create table agg_click_log_days as from rows")
-        connection.execute(f"""
+        connection.execute("""
             create table fct_click_log_responses as
-            select date '{DAY}' as day, 'r' || i as response_id, 'q' as query_id, 'u' as user_id, 'text' as answer,
-                -1.0::double as logprob, ['a0'] as inserted_ad_ids, i < {number["responses_with_format_error"]}
-                as has_format_error, (i < {number["same_day_clicks"]})::int * 2.5::double as revenue
-            from range({number["responses"]}) numbers(i)
+            select day, 'r' || i as response_id, 'q' as query_id, 'u' as user_id, 'text' as answer,
+                -1.0::double as logprob, ['a0'] as inserted_ad_ids, i < responses_with_format_error
+                as has_format_error, (i < same_day_clicks)::int * 2.5::double as revenue
+            from (select *, unnest(range(responses)) as i from agg_click_log_days)
         """)
         connection.execute("""
             create table fct_click_log_impressions as
             select day, response_id, 'a0' as ad_id, user_id, 'v1' as policy_version, now() as ts, 2.5::double as bid,
-                revenue > 0 as clicked, revenue, false as converted, 5.0::double as seconds_to_click,
-                false as is_excluded
+                revenue > 0 as clicked, day::timestamp at time zone 'UTC' as clicked_at, revenue, false as converted,
+                5.0::double as seconds_to_click, false as is_excluded
             from fct_click_log_responses
         """)
         connection.execute("create table rejected_click_log_events (day date, rejection_reason varchar)")
@@ -107,6 +115,28 @@ def test_a_day_is_compared_with_the_trailing_ones(tmp_path: Path, today: dict[st
     assert all_failed(warehouse_with(tmp_path, today)) == expected
 
 
+@pytest.mark.parametrize("field", ["same_day_clicks", "responses_with_format_error"])
+def test_a_broken_day_does_not_become_what_is_usual(tmp_path: Path, field: str) -> None:
+    """The day before was refused: ten times the volume, and nearly every answer clicked and with a format error."""
+    broken = {"responses": 10_000, "impressions": 10_000, field: 9_000}
+    assert all_failed(warehouse_with(tmp_path, {}, yesterday=broken)) == set()
+    worse = {"same_day_clicks": (600, "ctr_ratio_low"), "responses_with_format_error": (220, "format_error_rise")}
+    (tmp_path / "worse").mkdir()
+    value, expected = worse[field]
+    found = all_failed(warehouse_with(tmp_path / "worse", {field: value}, yesterday=broken))
+    assert found == {expected}
+
+
+def test_what_a_filter_excluded_does_not_move_the_click_rate(tmp_path: Path) -> None:
+    """A click farm that clicks on a fifth of the impressions, and is known for one."""
+    farm = "update fct_click_log_impressions set is_excluded = true, clicked = true, revenue = 2.5"
+    warehouse = warehouse_with(tmp_path, {}, changes=f"{farm} where day = '{DAY}' and response_id >= 'r8'")
+    figures = click_log_impression_figures(warehouse, DAY.isoformat(), GUARDS)
+    assert figures["excluded_share"] > 0.2
+    assert figures["same_day_ctr"] < 0.4
+    assert not {"ctr_ratio_low", "ctr_ratio_high"} & failed("fct_click_log_impressions", figures)
+
+
 def test_with_too_few_days_before_it_nothing_is_compared(tmp_path: Path) -> None:
     today = {"same_day_clicks": 900, "responses_with_format_error": 900, "responses": 1000}
     assert all_failed(warehouse_with(tmp_path, today, trailing=2)) == set()
@@ -115,7 +145,10 @@ def test_with_too_few_days_before_it_nothing_is_compared(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("insert into fct_click_log_impressions from fct_click_log_impressions limit 1", {"repeated_keys"}),
+        (
+            f"insert into fct_click_log_impressions from fct_click_log_impressions where day = '{DAY}' limit 1",
+            {"repeated_keys"},
+        ),
         ("update fct_click_log_impressions set user_id = null where response_id = 'r0'", {"missing_keys"}),
         ("update fct_click_log_impressions set revenue = 1 where response_id = 'r999'", {"wrong_revenue"}),
         ("update fct_click_log_impressions set converted = true where not clicked", {"conversions_without_click"}),

@@ -13,9 +13,10 @@ import duckdb
 import numpy as np
 import polars as pl
 import pytest
-from dagster import DagsterInstance, ExecuteInProcessResult, RunConfig, materialize
+from dagster import AssetCheckEvaluation, DagsterInstance, ExecuteInProcessResult, RunConfig, materialize
 
 from assets.off_policy_report import OffPolicyRequest, off_policy_report, refuse_unproven
+from assets.refused_days import GUARDS
 from llm_auction.generation.protocol import GeneratedAnswer, Messages
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.model import PctrModel
@@ -211,6 +212,19 @@ def test_answers_with_ads_that_left_the_catalog_are_left_out(data_dir: Path, ins
     result = report(data_dir, "better", instance)
     metadata = result.asset_materializations_for_node("off_policy_report")[0].metadata
     assert (metadata["answers_read"].value, metadata["answers_used"].value) == (ANSWERS, ANSWERS - 2)
+
+
+def test_a_day_that_a_guard_refused_is_left_out(data_dir: Path, instance: DagsterInstance) -> None:
+    guard = GUARDS[0]
+    verdict = AssetCheckEvaluation(guard.asset_key, guard.name, False, {}, partition="2026-01-06")
+    instance.report_runless_asset_event(verdict)
+    change(data_dir, "update fct_click_log_responses set policy_version = 'broken' where day = '2026-01-06'")
+    change(data_dir, "update fct_click_log_responses set user_id = response_id")
+    result = report(data_dir, "better", instance)
+    assert result.success
+    metadata = result.asset_materializations_for_node("off_policy_report")[0].metadata
+    assert metadata["answers_read"].value == ANSWERS / 2
+    assert (metadata["window"].value, metadata["days_left_out"].value) == ("2026-01-05 to 2026-01-06", "2026-01-06")
 
 
 def test_a_window_without_answers_is_a_clear_error(data_dir: Path, instance: DagsterInstance) -> None:

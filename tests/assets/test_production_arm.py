@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dagster import DagsterInstance, ExecuteInProcessResult, materialize
+from dagster import AssetCheckEvaluation, DagsterInstance, ExecuteInProcessResult, materialize
 
 from assets import feedback_checks
 from assets.ad_llm import preference_sets
@@ -19,6 +19,7 @@ from assets.logged_feedback import logged_clicks, logged_responses
 from assets.partitions import irpo_key
 from assets.pctr_model import pctr_model
 from assets.preference_pairs import preference_pairs
+from assets.refused_days import GUARDS
 from llm_auction.profiles import load_profile
 from llm_auction.profiles.schema import Profile
 from resources.dbt import dbt_resource
@@ -47,10 +48,16 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(data_dir: Path, assets: Sequence[Any], iteration: str = "01") -> ExecuteInProcessResult:
+def run(
+    data_dir: Path, assets: Sequence[Any], iteration: str = "01", refused: str | None = None
+) -> ExecuteInProcessResult:
     directory = str(data_dir)
     profile = ProfileResource(profile="smoke", overrides={"pctr.max_epochs": "1"})
     with DagsterInstance.ephemeral() as instance:
+        if refused:
+            instance.report_runless_asset_event(
+                AssetCheckEvaluation(GUARDS[0].asset_key, GUARDS[0].name, False, {}, partition=refused)
+            )
         return materialize(
             list(assets),
             instance=instance,
@@ -72,10 +79,10 @@ def production(**fields: str) -> Profile:
     return load_profile("smoke", {f"feedback.{name}": value for name, value in fields.items()}).of_arm("production")
 
 
-def logged(data_dir: Path, **fields: str) -> pl.DataFrame:
+def logged(data_dir: Path, without: Sequence[date] = (), **fields: str) -> pl.DataFrame:
     warehouse = Warehouse(data_dir=str(data_dir))
     version = ModelStore(data_dir=str(data_dir)).resolve("ad_llm", "base").version
-    return logged_responses(warehouse, ADS, production(**fields), version, "production", "01")
+    return logged_responses(warehouse, ADS, production(**fields), version, "production", "01", without=without)
 
 
 @pytest.mark.slow
@@ -119,11 +126,20 @@ def test_the_next_iteration_waits_for_users_of_its_model(data_dir: Path) -> None
     assert "the click log has no answers of Ad-LLM" in message and "models promote ad_llm" in message
 
 
+def test_an_iteration_leaves_out_the_days_that_a_guard_refused(data_dir: Path) -> None:
+    result = run(data_dir, [deployed_ad_llm, ad_responses], refused=day_of(1))
+    assert result.success
+    assert result.asset_materializations_for_node("ad_responses")[0].metadata["days_left_out"].value == day_of(1)
+    stamps = Lake(data_dir=str(data_dir)).read("ad_responses", PARTITION)["ts"]
+    assert {stamp.date() for stamp in stamps} == {date.fromisoformat(day_of(0))}
+
+
 def test_days_robots_and_departed_ads_bound_what_is_taken(data_dir: Path) -> None:
     whole = logged(data_dir)
     first = logged(data_dir, last_day=day_of(0))
     assert 0 < first.height < whole.height
     assert {stamp.date() for stamp in first["ts"]} == {date.fromisoformat(day_of(0))}
+    assert first.equals(logged(data_dir, without=[date.fromisoformat(day_of(1))]))
     assert logged(data_dir, max_logged_answers="7").height == 7
     assert logged(data_dir, max_logged_answers="7").equals(logged(data_dir, max_logged_answers="7"))
     robot, clicked, departed = whole["response_id"][:3]
