@@ -19,6 +19,7 @@ from assets.arm_auctions import saved_auctions
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import deployed_pointer, irpo_key, irpo_partitions, next_iteration, partition_of
 from assets.provenance import iteration_settings, market_versions
+from assets.training_folder import training_folder
 from llm_auction.profiles.schema import Profile
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -67,35 +68,36 @@ def ad_llm(
     checkpoint_dir = training_dir / f"{start.version}-{data_version}"
     logged: list[Mapping[str, Any]] = []
 
-    output_dir = training_dir / "output"
-    shutil.rmtree(output_dir, ignore_errors=True)
-    metrics = launcher.train(
-        context,
-        start_dir=start.path,
-        reference_dir=None if config.dpo.reference == "start" else model_store.resolve("ad_llm", "base").path,
-        sets=sets,
-        config=config.dpo,
-        delta_th=config.preferences.delta_th,
-        output_dir=output_dir,
-        seed=derive_seed(config.seed, "dpo", arm, iteration),
-        checkpoint_dir=checkpoint_dir,
-        on_log=logged.append,
-    )
-    model = model_store.publish(
-        "ad_llm",
-        f"{arm}/{iteration}",
-        lambda folder: _copy(output_dir, folder),
-        {
-            "parent": start.version,
-            "arm": arm,
-            "iteration": iteration,
-            "data_versions": {**market_versions(lake), "preference_pairs": data_version},
-            "metrics": metrics,
-            "code_version": CODE_VERSION,
-            "settings": iteration_settings(config),
-        },
-    )
-    shutil.rmtree(training_dir, ignore_errors=True)
+    with training_folder(training_dir):
+        output_dir = training_dir / "output"
+        shutil.rmtree(output_dir, ignore_errors=True)
+        metrics = launcher.train(
+            context,
+            start_dir=start.path,
+            reference_dir=None if config.dpo.reference == "start" else model_store.resolve("ad_llm", "base").path,
+            sets=sets,
+            config=config.dpo,
+            delta_th=config.preferences.delta_th,
+            output_dir=output_dir,
+            seed=derive_seed(config.seed, "dpo", arm, iteration),
+            checkpoint_dir=checkpoint_dir,
+            on_log=logged.append,
+        )
+        model = model_store.publish(
+            "ad_llm",
+            f"{arm}/{iteration}",
+            lambda folder: _copy(output_dir, folder),
+            {
+                "parent": start.version,
+                "arm": arm,
+                "iteration": iteration,
+                "data_versions": {**market_versions(lake), "preference_pairs": data_version},
+                "metrics": metrics,
+                "code_version": CODE_VERSION,
+                "settings": iteration_settings(config),
+            },
+        )
+        shutil.rmtree(training_dir, ignore_errors=True)
     _announce(context, model, arm, iteration)
     return MaterializeResult(
         data_version=DataVersion(model.version),

@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 
-_FULL = ("No space left on device", "max_temp_directory_size")
+# The last is all that torch.save says of a write that was cut short.
+_FULL = ("No space left on device", "max_temp_directory_size", "unexpected pos")
 
 
 class StorageError(OSError):
@@ -27,8 +28,8 @@ class StorageError(OSError):
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn an OSError of a write to `path` into one StorageError that says what to do.
 
-    Polars and DuckDB wrap some of their write errors in their own exceptions' text, so a full disk is recognised there
-    too; DuckDB stops spilling when the disk is nearly full.
+    Polars, DuckDB and torch wrap some of their write errors in their own exceptions' text, so a full disk is recognised
+    there too; DuckDB stops spilling when the disk is nearly full.
     """
     try:
         yield
