@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions
+from dagster import (
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    Definitions,
+    RunsFilter,
+)
 
 from workflows.environment import set_pool_limits
 from workflows.progress import listening
@@ -19,6 +27,10 @@ from workflows.stages import Stage
 # Tags of ours, not of the user's: the UI leaves out what begins with ".dagster/".
 PROCESS_TAG = ".dagster/llm_auction_process"
 FINGERPRINT_TAG = ".dagster/llm_auction_fingerprint"
+# What Dagster's run processes say first, with their pid.
+_PROCESS_STARTED = "Started process for run"
+# A process's start is computed from the time of the boot, which a set clock moves.
+_CLOCK_SECONDS = 5.0
 
 Emit = Callable[[str, Mapping[str, Any]], None]
 
@@ -118,16 +130,20 @@ def process_name(pid: int | None = None) -> str:
 def release_dead_runs(instance: DagsterInstance) -> list[str]:
     """End the runs of processes that were killed, and free their pool slots; returns their ids.
 
-    Only runs of `llm-auction run` on this machine are looked at. Slots are also freed for runs that are over: without
-    a daemon nobody else does.
+    A run of the UI outlives nothing but a death of the whole deployment, such as a power cut: nobody is left then to
+    record its end. Only processes of this machine can be looked at. Slots are also freed for runs that are over:
+    without a daemon nobody else does.
     """
-    from dagster import DagsterRunStatus, RunsFilter
-
-    unfinished = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
+    unfinished = [
+        DagsterRunStatus.NOT_STARTED,
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+    ]
     dead = []
     for run in instance.get_runs(RunsFilter(statuses=unfinished)):
-        host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
-        if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
+        pid = _dead_process(instance, run)
+        if pid is not None:
             instance.report_run_failed(run, f"its process ({pid}) is gone: killed, or out of memory")
             dead.append(run.run_id)
     storage = instance.event_log_storage
@@ -136,6 +152,30 @@ def release_dead_runs(instance: DagsterInstance) -> list[str]:
         if holder is None or holder.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
     return dead
+
+
+def _dead_process(instance: DagsterInstance, run: DagsterRun) -> int | None:
+    """The process of an unfinished run, when it is gone; None when it lives, or can't be known."""
+    if PROCESS_TAG in run.tags:
+        host, _, number = run.tags[PROCESS_TAG].rpartition(":")
+        gone = host == socket.gethostname() and not psutil.pid_exists(int(number))
+        return int(number) if gone else None
+    # Dagster's launcher leaves no tag: its runs tell their process in the first event of their own.
+    for record in instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ENGINE_EVENT).records:
+        event = record.event_log_entry.dagster_event
+        if event is not None and (event.message or "").startswith(_PROCESS_STARTED):
+            pid = int(str(event.engine_event_data.metadata["pid"].value))
+            return None if _lives(pid, record.event_log_entry.timestamp) else pid
+    return None
+
+
+def _lives(pid: int, seen: float) -> bool:
+    """Whether the process that had this number at the time `seen` lives; another may have got the number since."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= seen + _CLOCK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _cause(error: Any) -> str:

@@ -32,10 +32,15 @@ def ui(
     Then open http://localhost:3000, `Ctrl-C` ends it. There you can materialize one iteration, backfill several in
     order, launch more, and read every check's table.
     """
+    from dagster import DagsterInstance
+
     from workflows.environment import ROOT, prepare_environment
+    from workflows.execution import release_dead_runs
 
     _require_free(port)
     environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
+    with DagsterInstance.get() as instance:  # a deployment that was killed could not end its own runs
+        release_dead_runs(instance)
     typer.echo(f"Dagster UI on http://localhost:{port}, state in {environment.data_dir}; Ctrl-C ends it", err=True)
     dagster = str(Path(sys.executable).with_name("dagster"))
     workspace = str(ROOT / "workspace.yaml")
