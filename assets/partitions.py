@@ -9,8 +9,8 @@ from __future__ import annotations
 from dagster import MultiPartitionKey, MultiPartitionsDefinition, StaticPartitionsDefinition
 
 from llm_auction.profiles.arms import ARMS as ARM_OVERRIDES
+from llm_auction.profiles.schema import MAX_ITERATIONS
 
-MAX_ITERATIONS = 20
 ARMS = tuple(ARM_OVERRIDES)
 ITERATIONS = tuple(f"{number:02d}" for number in range(1, MAX_ITERATIONS + 1))
 

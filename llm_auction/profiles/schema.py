@@ -62,14 +62,16 @@ __all__ = [
 ]
 
 
+# There are as many partitions of the loop.
+MAX_ITERATIONS = 20
+
+
 class Profile(Section):
     """The configuration of one run; every random draw derives from `seed`."""
 
     name: str = Field(description="What --profile calls it.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of every random draw.")
-    iterations: Annotated[int, Field(ge=1, le=99)] = Field(
-        3, description="IRPO iterations of every arm; the UI has partitions for 20."
-    )
+    iterations: Annotated[int, Field(ge=1, le=MAX_ITERATIONS)] = Field(3, description="IRPO iterations of every arm.")
     arms: tuple[Arm, ...] = Field(
         ("llm_auction", "oracle"), description="What a run trains (`llm_auction/profiles/arms.py`)."
     )
