@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue, asset
 
 from assets.metadata import rounded
 from llm_auction.generation.checkpoint import ModelDirectoryError, check_model_dir
+from llm_auction.generation.prompting import encode_prompts
 from llm_auction.profiles.schema import AdLlmConfig
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -113,7 +115,8 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
     """Facts about a causal LM's directory: its architecture, context length and vocabulary size.
 
     Raises:
-        ValueError: a part is missing: config, safetensors weights, tokenizer, or chat template.
+        ValueError: a part is missing: config, safetensors weights, tokenizer, or chat template; or the template can't
+            render our prompts.
     """
     if not folder.is_dir():
         raise ValueError(f"ad_llm.base: {folder} is not a directory")
@@ -147,8 +150,23 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
         )
     if tokenizer.eos_token_id is None:
         raise ValueError(f"ad_llm.base: the tokenizer of {folder} has no end-of-sequence token")
+    _render_trial(tokenizer, folder)
     return {
         "architecture": str((config.get("architectures") or ["unknown"])[0]),
         "context_tokens": int(config.get("text_config", config).get("max_position_embeddings", 0)),
         "vocabulary": len(tokenizer),
     }
+
+
+def _render_trial(tokenizer: Any, folder: Path) -> None:
+    """Raise ValueError unless the chat template takes a system message before the user's, as every prompt has it."""
+    from jinja2 import TemplateError
+
+    trial = [{"role": "system", "content": "Answer."}, {"role": "user", "content": "Which one?"}]
+    try:
+        encode_prompts(tokenizer, [trial])
+    except TemplateError as error:
+        raise ValueError(
+            f"ad_llm.base: the chat template of {folder} can't render a system message followed by the user's: "
+            f"{error}; take another instruct model, or change its chat_template.jinja"
+        ) from None

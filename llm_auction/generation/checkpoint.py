@@ -13,6 +13,7 @@ WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_WITHOUT_THINKING = "{%- set enable_thinking = false %}"
 
 
 class ModelDirectoryError(ValueError):
@@ -62,7 +63,11 @@ def _weight_files(model_dir: Path) -> list[Path]:
 
 
 def load_tokenizer(model: str | Path) -> Any:
-    """The tokenizer of a model directory; ModelDirectoryError when there is none or it has no chat template."""
+    """The tokenizer of a model directory; ModelDirectoryError when there is none or it has no chat template.
+
+    A template that lets the model think first unless it is told otherwise (Qwen3's hybrid models) is told so here, for
+    sampling, scoring and training alike: an answer is what the user reads. Saved beside a trained model it stays so.
+    """
     from transformers import AutoTokenizer
 
     if Path(model).is_dir() and not any((Path(model) / name).exists() for name in _TOKENIZERS):
@@ -77,6 +82,9 @@ def load_tokenizer(model: str | Path) -> Any:
             f"the tokenizer of {model} has no chat template: use an instruction-tuned model, "
             "or put a chat_template.jinja beside its tokenizer"
         )
+    template = tokenizer.chat_template
+    if isinstance(template, str) and "enable_thinking" in template and not template.startswith(_WITHOUT_THINKING):
+        tokenizer.chat_template = _WITHOUT_THINKING + template
     return tokenizer
 
 

@@ -68,6 +68,7 @@ def request_body(request: ChatRequest, model: str, dialect: Dialect) -> dict[str
         return body | {"max_completion_tokens": decoding.max_new_tokens}
     return body | {
         "max_tokens": decoding.max_new_tokens,
+        "chat_template_kwargs": {"enable_thinking": False},  # templates without the variable ignore it
         "top_k": decoding.top_k or -1,
         "return_token_ids": True,  # vLLM tells the very tokens it drew; others ignore the field
         **({"continue_final_message": True, "add_generation_prompt": False} if begun else {}),

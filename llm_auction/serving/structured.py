@@ -22,6 +22,7 @@ from llm_auction.serving.dialects import ChatRequest, Decoding, Dialect, request
 from llm_auction.serving.replies import Completion
 from llm_auction.serving.reply_cache import ReplyCache
 
+_THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)  # of a model that thinks whatever it is asked
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _SHOWN_BACK = 2000  # characters of a wrong reply that the model sees again
 
@@ -170,6 +171,7 @@ def _read(question: Question[Form, Read], reply: tuple[str, bool] | Exception) -
     text, finished = reply
     if not finished:
         return Missing("the reply was cut by the token limit")
+    text = _THOUGHT.sub("", text, count=1) if _THOUGHT.match(text) else text
     fenced = _FENCED.fullmatch(text)
     try:
         return question.read(question.form.model_validate_json(fenced[1] if fenced else text))

@@ -94,3 +94,10 @@ def test_missing_chat_template(copy: Path) -> None:
     path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "chat_template"}))
     with pytest.raises(ValueError, match="no chat template"):
         inspect_model_dir(copy)
+
+
+def test_a_template_that_refuses_the_system_role(copy: Path) -> None:
+    refusing = "{%- if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{%- endif %}"
+    (copy / "chat_template.jinja").write_text(refusing)
+    with pytest.raises(ValueError, match=r"the chat template .* system message.*System role not supported"):
+        inspect_model_dir(copy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -68,6 +69,27 @@ def test_without_chat_template(broken: Path) -> None:
     (broken / "chat_template.jinja").unlink()
     with pytest.raises(ModelDirectoryError, match="no chat template"):
         load_tokenizer(broken)
+
+
+HYBRID = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{%- if add_generation_prompt %}<|im_start|>assistant\n"
+    "{%- if enable_thinking is defined and enable_thinking is false %}<think></think>{%- endif %}{%- endif %}"
+)
+
+
+def test_a_model_that_may_think_is_told_not_to(broken: Path, tmp_path: Path) -> None:
+    (broken / "chat_template.jinja").write_text(HYBRID)
+    question = [{"role": "user", "content": "q"}]
+
+    def prompt(tokenizer: Any) -> str:
+        return str(tokenizer.apply_chat_template(question, add_generation_prompt=True, tokenize=False))
+
+    tokenizer = load_tokenizer(broken)
+    assert prompt(tokenizer).endswith("<think></think>")
+    tokenizer.save_pretrained(tmp_path / "trained")
+    again = load_tokenizer(tmp_path / "trained")
+    assert (again.chat_template, prompt(again)) == (tokenizer.chat_template, prompt(tokenizer))
 
 
 def test_without_tokenizer(broken: Path) -> None:

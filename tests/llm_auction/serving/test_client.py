@@ -128,6 +128,7 @@ def test_dialects() -> None:
     assert (vllm["top_k"], vllm["seed"], vllm["max_tokens"]) == (20, 5, 32)
     assert vllm["response_format"]["json_schema"]["schema"] == {"type": "object"}
     assert "continue_final_message" not in vllm
+    assert vllm["chat_template_kwargs"] == {"enable_thinking": False}
     begun = ChatRequest([{"role": "assistant", "content": "It is"}], DECODING, 0)
     assert request_body(begun, "m", "vllm")["continue_final_message"] is True
     with pytest.raises(ValueError, match="can't go on with a begun answer"):

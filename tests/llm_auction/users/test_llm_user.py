@@ -121,6 +121,12 @@ def test_a_reply_put_right_counts(server: FaultyServer, model: Callable[[], Stru
     assert len(server.requests) == 2
 
 
+def test_thoughts_before_the_reply_are_left_out(server: FaultyServer, model: Callable[[], StructuredModel]) -> None:
+    server.answer = lambda body: f"<think>\nIs {{this}} one?\n</think>\n\n{GOOD}"
+    assert [one.clicked for one in judge(LlmUser(model()))] == [True, False]
+    assert len(server.requests) == 1
+
+
 def test_the_same_again_costs_nothing(server: FaultyServer, model: Callable[[], StructuredModel]) -> None:
     first = judge(LlmUser(model()))
     server.answer = lambda body: verdicts({"Ad-1": False, "Ad-2": False})
