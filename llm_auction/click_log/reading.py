@@ -58,29 +58,52 @@ def read_lines(file: LogFile) -> Iterator[pa.RecordBatch]:
 
 
 def parquet_fields(file: LogFile) -> tuple[str, ...]:
-    """The columns of a Parquet file that the contract knows; OSError or pa.ArrowException when it is none."""
+    """The columns of a Parquet file that the contract knows.
+
+    Raises:
+        OSError, pa.ArrowException: it is no Parquet file, or two columns have one name.
+    """
     with file.open() as raw:
         names = pq.ParquetFile(raw).schema_arrow.names
+    for name in FIELDS:
+        if names.count(name) > 1:
+            raise pa.ArrowInvalid(f"{names.count(name)} columns are named {name}")
     return tuple(name for name in FIELDS if name in names)
 
 
 def read_rows(file: LogFile, fields: tuple[str, ...]) -> pa.RecordBatchReader:
-    """The rows of a Parquet file: `fields`, and the column LINE, from 1."""
+    """The rows of a Parquet file: `fields` in types that DuckDB reads, and the column LINE, from 1."""
     raw = file.open()
     parquet = pq.ParquetFile(raw)
     kept = parquet.schema_arrow
-    schema = pa.schema([kept.field(name) for name in fields] + [(LINE, pa.int64())])
+    schema = pa.schema([(name, _readable(kept.field(name).type)) for name in fields] + [(LINE, pa.int64())])
 
     def batches() -> Iterator[pa.RecordBatch]:
         number = 1
         with raw:
             for batch in parquet.iter_batches(batch_size=ROWS, columns=list(fields), use_threads=False):
                 numbers = pa.array(range(number, number + batch.num_rows), pa.int64())
-                columns = [batch.column(name) for name in fields]
+                columns = [batch.column(name).cast(schema.field(name).type) for name in fields]
                 yield pa.RecordBatch.from_arrays([*columns, numbers], schema=schema)
                 number += batch.num_rows
 
     return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _readable(kind: pa.DataType) -> pa.DataType:
+    """The type itself, or one that holds the same where DuckDB knows it not, or refuses all for one value of it."""
+    if pa.types.is_float16(kind) or pa.types.is_decimal256(kind):
+        return pa.float64()
+    if pa.types.is_timestamp(kind):
+        # In UTC. One with a zone is checked while it is read, before a single row of it can be judged.
+        return pa.timestamp(kind.unit)
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _readable(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_readable(kind.value_type))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_readable(kind.value_type))
+    return kind
 
 
 def _chunks(stream: pa.NativeFile) -> Iterator[bytes]:

@@ -20,10 +20,12 @@ from llm_auction.click_log.files import LogFile
 from llm_auction.click_log.reading import LINE, LINES_SCHEMA, parquet_fields, read_lines, read_rows
 from llm_auction.market import Ad
 from llm_auction.profiles.schema import ClickLogConfig
-from resources.click_log.validation import EVENT_COLUMNS, validated
+from resources.click_log.validation import EVENT_COLUMNS, SAID, validated
 from resources.lake import Lake
 
 READS = 3  # of a file that changes meanwhile
+# What DuckDB raises over the content of a file; a lack of memory or of disk is none of them.
+UNREADABLE = (duckdb.DataError, duckdb.NotSupportedError, duckdb.InvalidInputException)
 ANSWERS = 10_000  # parsed together
 CANDIDATE_LISTS = 10_000  # kept at hand, since the answers to one query share theirs
 
@@ -35,8 +37,6 @@ TABLES = (
     "click_log_answers",
     "click_log_files",
 )
-# What an event itself says, of the columns of a validated one.
-_SAID = tuple(name for name in EVENT_COLUMNS if name not in ("line", "verdict", "raw", "content", "answer_key"))
 _KEYS = "event_id, ts, response_id"
 _SELECTIONS = {
     "click_log_answers": f"""
@@ -173,7 +173,7 @@ class ClickLogDay:
             from events join files using (file_id) anti join marks on events.place = marks.place
             where verdict is null
         """)
-        said = ", ".join(f"'{name}': events.{name}" for name in _SAID)
+        said = ", ".join(f"'{name}': events.{name}" for name in SAID)
         connection.execute(f"""
             create view rejected as
             select events.* exclude (raw), file,
@@ -225,7 +225,7 @@ class ClickLogDay:
                 fields = parquet_fields(file)
                 rows, relation = read_rows(file, fields), _as_lines(read_rows(file, fields).schema, fields)
             except (OSError, pa.ArrowException) as error:
-                return f"not a Parquet file: {error}"
+                return f"it can't be read as Parquet: {error}"
             batches: Iterator[pa.RecordBatch] = iter(rows)
             schema = rows.schema
         elif file.is_json_lines:
@@ -233,13 +233,16 @@ class ClickLogDay:
         else:
             return "the ending of its name is not that of JSON Lines (.jsonl, also .gz or .zst) or Parquet (.parquet)"
         reader = pa.RecordBatchReader.from_batches(schema, _until_broken(batches, faults))
-        self._connection.register("incoming", reader)
         try:
+            self._connection.register("incoming", reader)
             self._connection.execute(f"""
                 insert into events by name
                 select {file_id} * 1_000_000_000_000 + line as place, {file_id} as file_id, *
                 from ({validated(relation, self._day, self._config)})
             """)
+        except UNREADABLE as error:
+            # Of a statement that fails nothing is kept.
+            return f"DuckDB can't read it: {error}"
         finally:
             self._connection.unregister("incoming")
         return faults[0] if faults else None
@@ -262,6 +265,8 @@ def _until_broken(batches: Iterator[pa.RecordBatch], faults: list[str]) -> Itera
     """The batches up to the one that can't be read; why goes to `faults`."""
     try:
         yield from batches
+    except MemoryError:  # also Arrow's own
+        raise
     except (OSError, pa.ArrowException) as error:
         faults.append(str(error))
 
@@ -270,9 +275,11 @@ def _as_lines(schema: pa.Schema, fields: tuple[str, ...]) -> str:
     """Rows of a Parquet file as lines of JSON, so that they are judged by the same rules."""
 
     def value(name: str) -> str:
-        is_time = pa.types.is_timestamp(schema.field(name).type)
-        # Without a zone it is UTC, as that of the connection.
-        return f"strftime({name}::timestamp, '%Y-%m-%dT%H:%M:%S.%fZ')" if is_time else f'"{name}"'
+        if not pa.types.is_timestamp(schema.field(name).type):
+            return f'"{name}"'
+        # A time that DuckDB can't hold is no ts, which is for the rules to say.
+        text = f"try(strftime({name}::timestamp, '%Y-%m-%dT%H:%M:%S.%fZ'))"
+        return f"case when {name} is not null then coalesce({text}, 'out of range') end"
 
     members = ", ".join(f"'{name}': {value(name)}" for name in fields)
     text = f"to_json({{{members}}})::varchar" if fields else "'{}'"

@@ -70,6 +70,8 @@ EVENT_COLUMNS = {
     "content": "ubigint",
     "answer_key": "uhugeint",
 }
+# What an event itself says.
+SAID = tuple(name for name in EVENT_COLUMNS if name not in ("line", "verdict", "raw", "content", "answer_key"))
 
 
 def validated(lines: str, day: str, config: ClickLogConfig) -> str:
@@ -121,32 +123,37 @@ def validated(lines: str, day: str, config: ClickLogConfig) -> str:
         select *, case {" ".join(f"when {condition} then '{verdict}'" for condition, verdict in _verdicts(day, config))}
             end as verdict
         from typed
+    ),
+    events as (
+        select
+            line,
+            verdict,
+            case when verdict is not null then text end as raw,
+            event,
+            {_text("event_id")} as event_id,
+            ts,
+            {_text("response_id")} as response_id,
+            {_text("ad_id")} as ad_id,
+            {_text("reason")} as reason,
+            round(value, {MONEY_DECIMALS}) as value,
+            {", ".join(f"{_text(name)} as {name}" for name in _ANSWER_TEXTS)},
+            candidate_ad_ids,
+            bids,
+            temperature,
+            top_p,
+            top_k,
+            logprob,
+            {_text("arm")} as arm,
+            {_text("iteration")} as iteration
+        from judged
     )
     select
-        line,
-        verdict,
-        case when verdict is not null then text end as raw,
-        event,
-        {_text("event_id")} as event_id,
-        ts,
-        {_text("response_id")} as response_id,
-        {_text("ad_id")} as ad_id,
-        {_text("reason")} as reason,
-        round(value, {MONEY_DECIMALS}) as value,
-        {", ".join(f"{_text(name)} as {name}" for name in _ANSWER_TEXTS)},
-        candidate_ad_ids,
-        bids,
-        temperature,
-        top_p,
-        top_k,
-        logprob,
-        {_text("arm")} as arm,
-        {_text("iteration")} as iteration,
-        hash(event, ts, {_text("response_id")}, {_text("ad_id")}, value, {_text("answer")}, bids) as content,
+        *,
+        hash({", ".join(SAID)}) as content,
         case when event = 'answer' then md5_number(
-            {_text("answer")} || chr(10) || array_to_string(candidate_ad_ids, chr(10))
+            answer || chr(10) || array_to_string(candidate_ad_ids, chr(10))
         ) end as answer_key
-    from judged
+    from events
     """
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import fsspec
 import polars as pl
 import pyarrow as pa
@@ -169,11 +171,31 @@ def test_delivery_is_at_least_once(lake: Lake, tmp_path: Path) -> None:
         "b.jsonl": json_lines([click("r0"), click("r0", ad_id="a1", event_id="click-r0-a0")]),
     }
     counts = ingest(lake, write_log(tmp_path, files))
-    # `logprob` is not what an event says it is about: the same answer, measured again.
-    assert (counts.accepted, counts.duplicates) == (2, 4)
-    assert counts.reasons == {"conflicting_event_id": 1}
-    conflict = read(lake, "click_log_rejections").row(0, named=True)
+    assert (counts.accepted, counts.duplicates) == (2, 3)
+    assert counts.reasons == {"conflicting_event_id": 2}
+    conflict = read(lake, "click_log_rejections").row(1, named=True)
     assert (conflict["line"], conflict["detail"], json.loads(conflict["event"])["ad_id"]) == (2, "event_id", "a1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user_id": "u1"},
+        {"policy_version": "v2"},
+        {"query_id": "q1"},
+        {"query": "Why?"},
+        {"profile": "Another."},
+        {"logprob": -2.0},
+        {"arm": "b"},
+        {"iteration": "02"},
+        {"sampling": {"temperature": 0.7, "top_p": 0.8, "top_k": 21}},
+        {"auction": [{"ad_id": f"b{number}", "bid": bid} for number, bid in enumerate((10.0, 20.0, 30.5))]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_differs_under_one_id_is_a_conflict(lake: Lake, tmp_path: Path, change: dict[str, Any]) -> None:
+    counts = ingest(lake, write_log(tmp_path, {"log.jsonl": json_lines([answer("r0"), answer("r0", **change)])}))
+    assert (counts.accepted, dict(counts.reasons)) == (1, {"conflicting_event_id": 1})
 
 
 def test_events_are_conserved_file_by_file(lake: Lake, tmp_path: Path) -> None:
@@ -194,6 +216,104 @@ def test_events_are_conserved_file_by_file(lake: Lake, tmp_path: Path) -> None:
     assert read(lake, "click_log_rejections").height == counts.rejected
     assert counts.reasons["unreadable_file"] == 3
     assert table["bytes"].to_list() == [len(files[name]) for name in sorted(files)]
+
+
+def parquet(events: list[Any], **columns: pa.Array) -> bytes:
+    """The events as a Parquet file; `columns` replace those of their names."""
+    table = pa.Table.from_pylist(events)
+    for name, column in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return as_parquet(table)
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pa.parquet.write_table(table, sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("logprob", pa.array([-1.5, -2.5], pa.float16())),
+        ("logprob", pa.array([Decimal("-1.5"), Decimal("-2.5")], pa.decimal256(50, 3))),
+        (
+            "auction",
+            pa.array([[{"ad_id": "a0", "bid": 1.5}]] * 2, pa.list_(pa.struct([("ad_id", "str"), ("bid", "float16")]))),
+        ),
+    ],
+    ids=["half float", "wide decimal", "half float in the auction"],
+)
+def test_numbers_of_any_width_are_read(lake: Lake, tmp_path: Path, name: str, column: pa.Array) -> None:
+    content = parquet([answer("r0"), answer("r1")], **{name: column})
+    counts = ingest(lake, write_log(tmp_path, {"a.parquet": content, "b.jsonl": json_lines([answer("r2")])}))
+    assert (counts.accepted, counts.rejected) == (3, 0)
+    answers = read(lake, "click_log_answers")
+    expected = {"logprob": [-1.5, -2.5, -1.5], "auction": [[1.5], [1.5], [10.0, 20.0, 30.5]]}[name]
+    assert answers.sort("response_id")["bids" if name == "auction" else name].to_list() == expected
+
+
+MICROSECONDS = int(NOON.timestamp()) * 1_000_000
+OUT_OF_RANGE = [
+    pa.array([MICROSECONDS] * 2, pa.timestamp("s")),
+    pa.array([MICROSECONDS] * 2, pa.timestamp("s", "UTC")),
+    pa.array([MICROSECONDS] * 2, pa.timestamp("ms")),
+    pa.array([MICROSECONDS] * 2, pa.timestamp("ms", "Europe/Berlin")),
+    pa.array([2**63 - 1, -(2**63) + 2], pa.timestamp("us")),
+]
+
+
+@pytest.mark.parametrize("ts", OUT_OF_RANGE, ids=lambda ts: str(ts.type))
+def test_times_out_of_range_are_those_of_their_rows(lake: Lake, tmp_path: Path, ts: pa.Array) -> None:
+    """Microseconds written as seconds or milliseconds, and what no calendar holds."""
+    content = parquet([answer("r0"), answer("r1")], ts=ts)
+    counts = ingest(lake, write_log(tmp_path, {"a.parquet": content, "b.jsonl": json_lines([answer("r2")])}))
+    assert (counts.accepted, counts.rejected) == (1, 2)
+    assert set(counts.reasons) == {"bad_ts"}
+    assert read(lake, "click_log_rejections")["line"].to_list() == [1, 2]
+
+
+def test_one_time_out_of_range_leaves_the_others(lake: Lake, tmp_path: Path) -> None:
+    ts = pa.array([int(NOON.timestamp()), MICROSECONDS, None], pa.timestamp("s"))
+    content = parquet([answer("r0"), answer("r1"), answer("r2")], ts=ts)
+    counts = ingest(lake, write_log(tmp_path, {"a.parquet": content}))
+    assert (counts.accepted, dict(counts.reasons)) == (1, {"bad_ts": 1, "missing_field": 1})
+    assert read(lake, "click_log_answers")["ts"].to_list() == [NOON]
+
+
+@pytest.mark.parametrize("error", [duckdb.ConversionException, duckdb.NotImplementedException])
+def test_a_file_that_duckdb_refuses_leaves_those_beside_it(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    refused = pa.timestamp("s", "UTC") if error is duckdb.ConversionException else pa.float16()
+    monkeypatch.setattr("llm_auction.click_log.reading._readable", lambda kind: kind)
+    name, value = ("ts", MICROSECONDS) if error is duckdb.ConversionException else ("logprob", -1.5)
+    content = parquet([answer("r0")], **{name: pa.array([value], refused)})
+    counts = ingest(lake, write_log(tmp_path, {"a.parquet": content, "b.jsonl": json_lines([answer("r2")])}))
+    assert (counts.accepted, dict(counts.reasons)) == (1, {"unreadable_file": 1})
+
+
+@pytest.mark.parametrize("error", [duckdb.OutOfMemoryException, duckdb.IOException])
+def test_a_lack_of_memory_or_disk_is_not_the_fault_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    source = write_log(tmp_path, {"log.jsonl": json_lines([answer("r0")])})
+
+    def failing(*_: object) -> str:
+        raise error("too little")
+
+    with scratch_database(tmp_path / "spill", "1GB") as connection:
+        events = ClickLogDay(connection, DAY, ClickLogConfig())
+        monkeypatch.setattr("resources.click_log.day.validated", failing)
+        with pytest.raises(error):
+            events.load(1, find_files(source, DAY)[0])
+
+
+def test_columns_of_one_name_make_a_file_unreadable(lake: Lake, tmp_path: Path) -> None:
+    twice = pa.Table.from_pylist([answer("r0")]).append_column("user_id", pa.array(["u1"]))
+    counts = ingest(lake, write_log(tmp_path, {"a.parquet": as_parquet(twice), "b.jsonl": json_lines([answer("r2")])}))
+    assert (counts.accepted, dict(counts.reasons)) == (1, {"unreadable_file": 1})
+    assert "2 columns are named user_id" in read(lake, "click_log_rejections")["event"].item()
 
 
 def test_a_file_that_breaks_off_counts_up_to_there(lake: Lake, tmp_path: Path) -> None:
