@@ -234,6 +234,26 @@ def test_a_bad_day_is_blocked_and_then_mended(deployment: Deployment) -> None:
     assert deployment.query("select count(*) from fct_click_log_responses where day = '2026-01-07'") == [(2,)]
 
 
+def test_an_id_that_was_used_days_before_counts_once(deployment: Deployment) -> None:
+    noon = MIDNIGHT + timedelta(days=2, hours=12)
+    events = [
+        answer("r0", ("a1",), noon, user_id="u9", event_id="another"),
+        answer("z0", ("a0",), noon),
+        click("r0", "a1", noon + timedelta(seconds=9)),
+    ]
+    write_log(deployment.log, {"log.jsonl": json_lines(events)}, "2026-01-08")
+    result = deployment.run("2026-01-08")
+    assert deployment.query("select response_id from fct_click_log_responses where day = '2026-01-08'") == [("z0",)]
+    assert deployment.query("select response_id from fct_click_log_impressions where day = '2026-01-08'") == [("z0",)]
+    assert deployment.query(
+        "select event_type, rejection_reason from rejected_click_log_events where day = '2026-01-08' order by all"
+    ) == [("answer", "duplicate_response_id"), ("click", "ad_not_inserted")]
+    [guard] = [
+        item for item in result.get_asset_check_evaluations() if item.check_name.endswith("no_rejected_answer_counts")
+    ]
+    assert guard.passed
+
+
 def test_unit_tests_of_the_models_hold(deployment: Deployment) -> None:
     target = ["--target-path", f"{deployment.lake.data_dir}/target", "--log-path", f"{deployment.lake.data_dir}/target"]
     folders = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), *target]

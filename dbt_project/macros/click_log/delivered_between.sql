@@ -22,3 +22,8 @@
 {% macro conversion_days() -%}
     {{ click_log('conversion_days') + click_log('lateness_days') + 1 }}
 {%- endmacro %}
+
+{# Days of delivery before that of an event in which its answer, and all that is about the same answer, can have come. #}
+{% macro answer_days() -%}
+    {{ click_log('conversion_days') + 2 * click_log('lateness_days') + 2 }}
+{%- endmacro %}

@@ -9,7 +9,9 @@ with delivered as (
 
 ),
 
-{{ judged_answers('delivered') }},
+{{ first_used('delivered') }},
+
+{{ judged_answers('first_used') }},
 
 accepted as (
 

@@ -1,6 +1,6 @@
 -- What became of every valid event that was delivered on the day, whenever it happened. Others are read only where they
 -- are about the same answers.
-{% set before = click_log('conversion_days') + 2 * click_log('lateness_days') + 2 %}
+{% set before = answer_days() %}
 {% set after = click_days() %}
 
 with answers_near as (
