@@ -10,7 +10,7 @@ import polars as pl
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue, asset
 
 from assets.days import day_partitions, every_night
-from assets.frames import load_ads
+from assets.known_ads import ensure_known_ads, known_ads
 from assets.metadata import table_metadata
 from assets.preview import preview
 from llm_auction.click_log import REASONS
@@ -62,6 +62,7 @@ def click_log(context: AssetExecutionContext, profile: ProfileResource, lake: La
     """
     config, day = profile.get().click_log, context.partition_key
     spill = Path(config.spill_dir) if config.spill_dir else Path(lake.data_dir) / "spill"
+    ensure_known_ads(lake)
     with only_run_of(day, lake), scratch_database(spill, config.memory_limit) as connection:
         files = find_files(config.source, day)
         events = ClickLogDay(connection, day, config)
@@ -69,7 +70,7 @@ def click_log(context: AssetExecutionContext, profile: ProfileResource, lake: La
             context.log.info(f"file {number} of {len(files)}: {file.name}, {file.size:,} bytes")
             events.load(number, file)
         events.deduplicate()
-        events.parse(load_ads(lake).values())
+        events.parse(known_ads(lake))
         counts = events.conclude()
         context.log.info(_in_words(counts))
         try:

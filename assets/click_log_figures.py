@@ -78,7 +78,7 @@ def delivery_figures(
             ) as unseen_ads
         """,
         answers=_file(lake, "click_log_answers", today),
-        catalog=str(lake.file("ad_catalog")),
+        catalog=str(lake.file("known_ads")),
     )
     changed = _one_row(
         connection,

@@ -12,6 +12,7 @@ from dagster_dbt import dbt_assets
 
 from assets.days import day_partitions
 from assets.dbt_runs import LakeTranslator, build_partition
+from assets.known_ads import ensure_known_ads
 from resources.click_log import TABLES
 from resources.dbt import DbtResource, dbt_manifest
 from resources.lake import Lake
@@ -29,13 +30,16 @@ SETTINGS = {
     "min_click_seconds",
 }
 
+# Which asset writes which source of the models.
+SOURCES = {**dict.fromkeys(TABLES, "click_log"), "known_ads": "ad_catalog"}
+
 
 @dbt_assets(
     manifest=dbt_manifest(),
     select="tag:production",
     name="click_log_models",
     # Partitions come of the translator: told of them here, dagster-dbt would give all days of a backfill to one run.
-    dagster_dbt_translator=LakeTranslator(dict.fromkeys(TABLES, "click_log"), day_partitions),
+    dagster_dbt_translator=LakeTranslator(SOURCES, day_partitions),
     pool="duckdb",
 )
 def click_log_models(
@@ -43,7 +47,7 @@ def click_log_models(
 ) -> Iterator[Output[None] | AssetCheckResult]:
     """Build and test the models of the run's day only; a re-run replaces it."""
     day, config = {"day": context.partition_key}, profile.get().click_log
-    lake.data_version("ad_catalog")
+    ensure_known_ads(lake)
     lake.data_version("click_log_files", day)
     variables = {
         "click_log": config.model_dump(mode="json", include=SETTINGS),

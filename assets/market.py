@@ -10,6 +10,7 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetSpec, DataVersion, MaterializeResult, asset, multi_asset
 
 from assets.frames import ads_from_frame, ads_to_frame, load_queries
+from assets.known_ads import remember_ads
 from assets.metadata import rounded, table_metadata
 from assets.preview import preview
 from llm_auction.candidates import Candidates, find_candidates
@@ -58,6 +59,7 @@ def ad_catalog(context: AssetExecutionContext, profile: ProfileResource, lake: L
 
     Reads JSON Lines, CSV, TSV, Parquet and Google Merchant feeds. A row that is no valid ad goes to `rejected_ads`
     with its row number and reason; the asset fails when more than `catalog.max_rejected_share` of the rows do.
+    `known_ads` keeps what ever stood in the catalog, for the answers of past days.
     """
     config = profile.get().catalog
     catalog = read_catalog(config)
@@ -66,6 +68,7 @@ def ad_catalog(context: AssetExecutionContext, profile: ProfileResource, lake: L
     catalog.require_acceptable(config.max_rejected_share)
     frame = ads_to_frame(catalog.ads)
     lake.write("ad_catalog", frame)
+    remember_ads(lake)
     context.log.info(f"{len(catalog.ads)} ads, {rejected.height} rows rejected")
     return MaterializeResult(
         data_version=DataVersion(lake.data_version("ad_catalog")),

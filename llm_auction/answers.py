@@ -67,14 +67,14 @@ def parse_answer(answer: str, candidates: Iterable[Ad]) -> ParsedAnswer:
 
     Args:
         answer: the text as the model wrote it; untrusted.
-        candidates: the ads that the model was allowed to insert.
+        candidates: the ads that the model was allowed to insert; one that has had several titles comes once for each.
     """
-    titles = {ad.ad_id: ad.title for ad in candidates}
+    shown = {(ad.ad_id, ad.title) for ad in candidates}
     inserted: dict[str, InsertedAd] = {}
     repetitions = unmatched = 0
     for match in _INSERTION.finditer(answer):
         ad_id = match["id"]
-        if titles.get(ad_id) != match["title"]:
+        if (ad_id, match["title"]) not in shown:
             unmatched += 1
         elif ad_id in inserted:
             repetitions += 1

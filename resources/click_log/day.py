@@ -136,12 +136,14 @@ class ClickLogDay:
         """)
 
     def parse(self, ads: Iterable[Ad]) -> None:
-        """Find the inserted ads of every distinct (answer, candidates), with the titles of `ads`."""
-        catalog = {ad.ad_id: ad for ad in ads}
+        """Find the inserted ads of every distinct (answer, candidates), with every title that `ads` hold."""
+        catalog: dict[str, list[Ad]] = {}
+        for ad in ads:
+            catalog.setdefault(ad.ad_id, []).append(ad)
 
         @lru_cache(CANDIDATE_LISTS)
         def candidates(ad_ids: str) -> list[Ad]:
-            return [catalog[ad_id] for ad_id in ad_ids.split("\n") if ad_id in catalog]
+            return [ad for ad_id in ad_ids.split("\n") for ad in catalog.get(ad_id, ())]
 
         self._connection.execute("""
             create table distinct_answers as

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from llm_auction.profiles.schema import ClickLogConfig, Profile
 from resources.click_log import TABLES
 from resources.lake import Lake, MissingPartition
 from resources.profile import ProfileResource
-from tests.click_logs import DAY, answer, catalog_frame, click, json_lines, write_log
+from tests.click_logs import ADS, DAY, answer, catalog_frame, click, json_lines, write_log
 
 PARTITION = {"day": DAY}
 GOOD = [answer("r0"), click("r0"), click("r0")]
@@ -60,6 +61,19 @@ def test_a_run_shows_what_became_of_the_events(lake: Lake, tmp_path: Path) -> No
     )
     assert "malformed_json" in shown["reasons"]
     assert "{bad" in shown["rejections"]
+
+
+def test_ads_that_left_or_changed_their_titles_are_still_found_in_past_answers(lake: Lake, tmp_path: Path) -> None:
+    assert run(lake, tmp_path / "log", [answer("r0", ("a0", "a1")), answer("r1", ("a2",))]).success
+    before = versions(lake)
+    lake.write("ad_catalog", catalog_frame([replace(ADS[0], title="Better"), ADS[2]]))
+    assert run(lake, tmp_path / "log").success
+    assert versions(lake) == before
+    text = "Take @Better@[Ad-a0] or @Title 0@[Ad-a0] or @Title 1@[Ad-a0]."
+    assert run(lake, tmp_path / "log", [answer("r0", answer=text)]).success
+    answers = lake.read("click_log_answers", PARTITION)
+    # both titles are the ad's, once; the other one is not
+    assert answers.select("inserted_ad_ids", "format_errors").rows() == [(["a0"], 2)]
 
 
 def test_a_day_with_too_many_bad_events_stays_as_it_was(lake: Lake, tmp_path: Path) -> None:

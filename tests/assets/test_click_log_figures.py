@@ -21,11 +21,12 @@ from assets.click_log_figures import (
     trailing_days,
 )
 from assets.expectations import load_suite, verdicts
+from assets.known_ads import remember_ads
 from llm_auction.profiles.schema import ClickLogGuardsConfig, Profile
 from resources.click_log import scratch_database
 from resources.lake import Lake
 from resources.warehouse import Warehouse
-from tests.click_logs import NOON, answer, catalog_frame, click, ingest, json_lines, write_log
+from tests.click_logs import ADS, NOON, answer, catalog_frame, click, ingest, json_lines, write_log
 
 DAY = date(2026, 1, 9)
 GUARDS = ClickLogGuardsConfig()
@@ -171,6 +172,7 @@ def test_what_can_not_be_is_found(tmp_path: Path, change: str, expected: set[str
 def test_a_delivery_is_compared_with_the_trailing_ones(tmp_path: Path) -> None:
     lake = Lake(data_dir=str(tmp_path / "data"))
     lake.write("ad_catalog", catalog_frame())
+    remember_ads(lake)
     day = NOON.date().isoformat()
 
     def deliver(on: str, responses: int, ad_id: str = "a0", policy: str = "v1") -> None:
@@ -198,3 +200,7 @@ def test_a_delivery_is_compared_with_the_trailing_ones(tmp_path: Path) -> None:
     assert failed("click_log", found) == {"volume_ratio", "unseen_ad_share", "unseen_policy_share"}
     assert (found["volume_ratio"], found["unseen_ad_share"], found["unseen_policy_share"]) == (0.25, 1.0, 1.0)
     assert figures("v2")["unseen_policy_share"] == 0.0, "a version of the model store was deployed on this day"
+
+    deliver(day, 19, "a1")
+    lake.write("ad_catalog", catalog_frame(ADS[:1]))
+    assert figures()["unseen_ad_share"] == 0.0  # it has left the catalog, and was seen

@@ -22,7 +22,7 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
-from tests.click_logs import answer, catalog_frame, click, conversion, ingest, json_lines, write_log
+from tests.click_logs import ADS, answer, catalog_frame, click, conversion, ingest, json_lines, write_log
 
 pytestmark = pytest.mark.slow
 MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
@@ -252,6 +252,14 @@ def test_an_id_that_was_used_days_before_counts_once(deployment: Deployment) -> 
         item for item in result.get_asset_check_evaluations() if item.check_name.endswith("no_rejected_answer_counts")
     ]
     assert guard.passed
+
+
+def test_a_day_whose_ads_have_left_the_catalog_can_be_modelled_again(deployment: Deployment) -> None:
+    before = deployment.query("select * from fct_click_log_impressions where day = '2026-01-05' order by all")
+    deployment.lake.write("ad_catalog", catalog_frame(ADS[2:]))
+    again = deployment.run("2026-01-05")
+    assert again.success, failed_checks(again)
+    assert deployment.query("select * from fct_click_log_impressions where day = '2026-01-05' order by all") == before
 
 
 def test_unit_tests_of_the_models_hold(deployment: Deployment) -> None:

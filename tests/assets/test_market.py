@@ -85,6 +85,19 @@ def test_running_again_changes_nothing(filled: Lake) -> None:
     assert {table: filled.data_version(table) for table in tables} == before
 
 
+def test_every_state_of_an_ad_is_remembered(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "ads.csv"
+    overrides = {"catalog.source": str(path)}
+    for content in ("a0,Old,b\na1,Gone,b\n", "a0,New,b\n", "a0,New,b\n", "a0,Old,b\n"):
+        path.write_text("ad_id,title,category\n" + content, encoding="utf-8")
+        assert run(lake, overrides, [market.ad_catalog]).success
+    known = lake.read("known_ads")
+    assert known.select("ad_id", "title").rows() == [("a0", "New"), ("a0", "Old"), ("a1", "Gone")]
+    first, last = known["first_seen"].to_list(), known["last_seen"].to_list()
+    assert first[1] == first[2] < first[0] < last[0] < last[1]
+    assert last[2] == first[2]
+
+
 def test_a_market_from_files_keeps_what_it_rejects(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "ads.csv").write_text(
         "nr,name\n" + "".join(f"{n},Oak Table {n}\n" for n in range(12)) + "x,Bad @ title\n"

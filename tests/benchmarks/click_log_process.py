@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from assets.known_ads import remember_ads
 from llm_auction.click_log.files import find_files
 from llm_auction.market import Ad
 from llm_auction.profiles.schema import ClickLogConfig
@@ -62,6 +63,7 @@ def ours(folder: Path, memory_limit: str) -> dict[str, float]:
     lake = Lake(data_dir=str(folder / "data"))
     rows = [{name: getattr(ad, name) for name in Ad.__slots__} for ad in ads]
     lake.write("ad_catalog", pl.DataFrame(rows, schema_overrides={"bid_low": pl.Int64, "bid_high": pl.Int64}))
+    remember_ads(lake)
     started = time.perf_counter()
     with scratch_database(folder / "data" / "spill", memory_limit) as connection:
         events = ClickLogDay(connection, DAY, ClickLogConfig())

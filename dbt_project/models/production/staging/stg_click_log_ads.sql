@@ -1,7 +1,8 @@
--- stg_ads belongs to the simulated loop, which a deployment need not run
+-- Answers of past days name ads that have left the catalog since. stg_ads belongs to the simulated loop, which a
+-- deployment need not run.
 with source as (
 
-    select * from {{ source('lake', 'ad_catalog') }}
+    select * from {{ source('lake', 'known_ads') }}
 
 ),
 
@@ -12,6 +13,8 @@ renamed as (
         title,
         advertiser
     from source
+    -- as it stood last
+    qualify row_number() over (partition by ad_id order by last_seen desc, first_seen desc, title) = 1
 
 )
 
