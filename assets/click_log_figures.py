@@ -80,10 +80,11 @@ def delivery_figures(
         answers=_file(lake, "click_log_answers", today),
         catalog=str(lake.file("known_ads")),
     )
-    changed = _one_row(
+    faulty = _one_row(
         connection,
         """
-        select count(*) filter (rejection_reason = 'file_changed') as changed_files
+        select count(*) filter (rejection_reason = 'file_changed') as changed_files,
+            count(*) filter (rejection_reason = 'unreadable_file') as unreadable_files
         from read_parquet($rejections, hive_partitioning = false)
         """,
         rejections=_file(lake, "click_log_rejections", today),
@@ -108,7 +109,8 @@ def delivery_figures(
     return {
         "answers": answers["answers"],
         "files": totals["files"],
-        "changed_files": changed["changed_files"],
+        "changed_files": faulty["changed_files"],
+        "unreadable_files": faulty["unreadable_files"],
         "unaccounted_events": abs(
             totals["events_read"] - totals["accepted"] - totals["duplicates"] - totals["rejected"]
         ),

@@ -50,6 +50,9 @@ class ClickLogGuardsConfig(Section):
         1.5, description="Same-day CTR over the trailing one, or the other way round."
     )
     max_format_error_rise: Share = Field(0.1, description="Format-error rate, above the trailing one.")
+    max_unreadable_files: Annotated[int, Field(ge=0)] = Field(
+        0, description="Files of a day that are broken or none of a log; how many events they held, nobody knows."
+    )
     max_duplicate_share: Share = Field(0.5, description="Share of a day's events that were delivered before.")
     max_skewed_share: Share = Field(0.01, description="Share of clicks that are older than their answer.")
     max_unseen_ad_share: Share = Field(0.05, description="Share of candidates that the catalog does not hold.")

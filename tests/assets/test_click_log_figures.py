@@ -204,3 +204,7 @@ def test_a_delivery_is_compared_with_the_trailing_ones(tmp_path: Path) -> None:
     deliver(day, 19, "a1")
     lake.write("ad_catalog", catalog_frame(ADS[:1]))
     assert figures()["unseen_ad_share"] == 0.0  # it has left the catalog, and was seen
+    source = write_log(tmp_path / "log", {"broken.parquet": b"no"}, day)
+    ingest(lake, source, day)
+    assert figures()["unreadable_files"] == 1
+    assert failed("click_log", figures()) == {"unreadable_files"}
