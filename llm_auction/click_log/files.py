@@ -1,19 +1,23 @@
 """The files of one day of delivery: which there are, and whether one has changed since.
 
-A source is a path, a glob or any fsspec URL with `{date}` in it. Names of files are data: they are listed and opened,
-never put into a command.
+A source is a folder, a glob or any fsspec URL with `{date}` in it, or `{date:%Y/%m/%d}` for a date of another form.
+Names of files are data: they are listed and opened, never put into a command.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from glob import has_magic
 from typing import IO, Any
 
 import fsspec
 from fsspec.core import url_to_fs
 
 DATE = "{date}"
+_DATES = re.compile(r"\{date(?::(?P<form>[^{}]+))?\}")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd"}
 PARQUET = ".parquet"
@@ -79,12 +83,15 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
             "no click log is configured: set click_log.source to the path, glob or URL of the files, such as "
             "/logs/{date}/*.jsonl.gz"
         )
-    if DATE not in source:
-        raise ClickLogSourceError(f"click_log.source = {source!r} lacks {DATE}, the day on which a file was delivered")
-    pattern = source.replace(DATE, day)
+    try:
+        pattern = source_of(source, date.fromisoformat(day))
+    except ValueError as error:
+        raise ClickLogSourceError(f"click_log.source = {source!r} {error}") from error
     try:
         filesystem, path = url_to_fs(pattern)
         filesystem.invalidate_cache()
+        if not has_magic(path) and filesystem.isdir(path):
+            path = f"{path.rstrip('/')}/*"
         found = filesystem.glob(path, detail=True)
     except (OSError, ValueError, ImportError) as error:
         raise ClickLogSourceError(f"click_log.source: {pattern} can't be listed: {error}") from error
@@ -98,6 +105,23 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
             f"no file at {pattern}: nothing was delivered on {day}, or click_log.source points elsewhere"
         )
     return sorted(files, key=lambda file: file.path)
+
+
+def source_of(source: str, day: date) -> str:
+    """The source of one day.
+
+    Raises:
+        ValueError: it names no day, or would be the same on two days; the message goes on from what it is about.
+    """
+    if _DATES.search(source) is None:
+        raise ValueError(f"lacks {DATE}, the day on which a file was delivered")
+
+    def of(on: date) -> str:
+        return _DATES.sub(lambda match: on.strftime(match["form"] or "%Y-%m-%d"), source)
+
+    if len({of(date(*other)) for other in ((2026, 1, 5), (2026, 1, 6), (2026, 2, 5), (2027, 1, 5))}) < 4:
+        raise ValueError("must tell days apart: {date:%Y/%m/%d} names year, month and day, {date} the same as %Y-%m-%d")
+    return of(day)
 
 
 def _listed(filesystem: fsspec.AbstractFileSystem, path: str) -> LogFile:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
+from llm_auction.click_log.files import source_of
 from llm_auction.profiles.section import Positive, Section, Share
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# Field of a cron -> its least and greatest number, and the names of its numbers from the least one on.
+_CRON: Mapping[str, tuple[int, int, tuple[str, ...]]] = {
+    "minute": (0, 59, ()),
+    "hour": (0, 23, ()),
+    "day of the month": (1, 31, ()),
+    "month": (1, 12, _MONTHS),
+    "day of the week": (0, 7, _WEEKDAYS),
+}
 
 
 class ClickLogConfig(Section):
     """Where real logs come from, and what counts (docs/click-log.md)."""
 
     source: str | None = Field(
-        None, description="Path, glob or fsspec URL of the files, with {date} for the day of delivery (YYYY-MM-DD)."
+        None,
+        description="Folder, glob or fsspec URL of the files, with {date} for the day of delivery, or {date:%Y/%m/%d}.",
     )
     start_date: date = Field(date(2026, 1, 1), description="The first day (UTC) that there can be a partition of.")
     lateness_days: Annotated[int, Field(ge=0)] = Field(3, description="How long after its day an event may arrive.")
@@ -37,6 +52,13 @@ class ClickLogConfig(Section):
     min_click_seconds: Annotated[float, Field(ge=0.0)] = Field(
         0.5, description="Nobody reads and clicks faster; sooner clicks are flagged."
     )
+
+    @field_validator("source")
+    @classmethod
+    def _names_the_day(cls, source: str | None) -> str | None:
+        if source is not None:
+            source_of(source, date(2026, 1, 1))
+        return source
 
 
 class ClickLogGuardsConfig(Section):
@@ -111,7 +133,7 @@ class OffPolicyConfig(Section):
 class ScheduleConfig(Section):
     """When the production path runs by itself (docs/nightly.md); read when the definitions are loaded."""
 
-    cron: str = Field("0 4 * * *", pattern=r"^\s*(\S+\s+){4}\S+\s*$", description="When the nightly refit starts.")
+    cron: str = Field("0 4 * * *", description="When the nightly refit starts.")
     time_zone: str = Field("UTC", description="Of the cron; partitions are days of UTC.")
     lookback_days: Annotated[int, Field(ge=0)] = Field(
         3, description="Days before the newest that a night takes in again, for what came late."
@@ -121,6 +143,19 @@ class ScheduleConfig(Section):
         30, description="An asset of the nightly path that was not materialized for longer is not fresh any more."
     )
 
+    @field_validator("cron")
+    @classmethod
+    def _a_cron(cls, cron: str) -> str:
+        fields = cron.split()
+        if len(fields) != len(_CRON):
+            raise ValueError(f"must have five fields ({', '.join(_CRON)}), such as 0 4 * * *")
+        for text, (name, (low, high, names)) in zip(fields, _CRON.items(), strict=True):
+            if not all(_is_cron_range(part, low, high, names) for part in text.lower().split(",")):
+                raise ValueError(
+                    f"{text} is no {name}: write numbers from {low} to {high}, *, a-b, */n, or several by ,"
+                )
+        return cron
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -129,3 +164,19 @@ class ScheduleConfig(Section):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("must be a time zone such as Europe/Berlin") from None
         return name
+
+
+def _is_cron_range(text: str, low: int, high: int, names: tuple[str, ...]) -> bool:
+    """Whether a part of a cron field is *, a, a-b, or one of them with a step, of its numbers or their names."""
+    found = re.fullmatch(r"(\*|\w+)(?:-(\w+))?(?:/([1-9]\d*))?", text, flags=re.ASCII)
+    if found is None:
+        return False
+    first, last, _ = found.groups()
+    if first == "*":
+        return last is None
+    numbers = [
+        names.index(end) + low if end in names else int(end) if end.isdigit() else high + 1
+        for end in (first, last)
+        if end is not None
+    ]
+    return all(low <= number <= high for number in numbers) and numbers == sorted(numbers)

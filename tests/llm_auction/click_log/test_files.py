@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -22,6 +23,30 @@ from tests.click_logs import DAY
 )
 def test_a_source_without_files_is_a_clear_error(source: str | None, message: str) -> None:
     with pytest.raises(ClickLogSourceError, match=message):
+        find_files(source, DAY)
+
+
+@pytest.mark.parametrize(
+    ("written", "source"),
+    [
+        ("2026-01-05/log.jsonl", "{date}"),
+        ("2026-01-05/log.jsonl", "{date}/"),
+        ("2026/01/05/log.jsonl", "{date:%Y/%m/%d}"),
+        ("2026/01/05/log.jsonl", "{date:%Y/%m/%d}/*.jsonl"),
+        ("2026-01/log-20260105.jsonl", "{date:%Y-%m}/log-{date:%Y%m%d}.jsonl"),
+    ],
+)
+def test_a_source_is_a_folder_or_a_glob_with_a_date_of_any_form(tmp_path: Path, written: str, source: str) -> None:
+    path = tmp_path / written
+    path.parent.mkdir(parents=True)
+    path.write_text("{}\n")
+    (path.parent / "further").mkdir()
+    assert [file.path for file in find_files(f"{tmp_path}/{source}", DAY)] == [str(path)]
+
+
+@pytest.mark.parametrize("source", ["/logs/{date:%d}/*", "/logs/{date:%Y-%m}/*", "/logs/{date:day}/*"])
+def test_a_date_that_does_not_tell_days_apart_is_an_error(source: str) -> None:
+    with pytest.raises(ClickLogSourceError, match="must tell days apart"):
         find_files(source, DAY)
 
 

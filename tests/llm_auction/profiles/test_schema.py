@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from llm_auction.profiles import ProfileError, load_profile
-from llm_auction.profiles.schema import MAX_ITERATIONS, Profile
+from llm_auction.profiles.schema import MAX_ITERATIONS, ClickLogConfig, Profile, ScheduleConfig
 
 SECTIONS = {
     name: field.annotation
@@ -31,3 +31,34 @@ def test_no_more_iterations_than_there_are_partitions() -> None:
     assert load_profile("smoke", {"iterations": str(MAX_ITERATIONS)}).iterations == MAX_ITERATIONS
     with pytest.raises(ProfileError, match=f"iterations.*{MAX_ITERATIONS}"):
         load_profile("smoke", {"iterations": str(MAX_ITERATIONS + 1)})
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        ("61 4 * * *", "61 is no minute"),
+        ("0 24 * * *", "24 is no hour"),
+        ("0 4 0 * *", "0 is no day of the month"),
+        ("0 4 * 13 *", "13 is no month"),
+        ("0 4 * * 8", "8 is no day of the week"),
+        ("0 4 * * 5-1", "5-1 is no day of the week"),
+        ("*/0 4 * * *", "is no minute"),
+        ("0,,5 4 * * *", "is no minute"),
+        ("a b c d e", "a is no minute"),
+        ("0 4 * *", "five fields"),
+    ],
+)
+def test_a_cron_that_never_comes_is_an_error_of_its_field(cron: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=rf"cron\n.*{message}"):
+        ScheduleConfig(cron=cron)
+
+
+@pytest.mark.parametrize("cron", ["0 4 * * *", "*/15 0-6,22 1,15 jan-MAR mon-fri", "5 4 * * 7", "0 0-23/2 * * *"])
+def test_a_cron_is_taken_as_it_is(cron: str) -> None:
+    assert ScheduleConfig(cron=cron).cron == cron
+
+
+@pytest.mark.parametrize("source", ["/logs/*.jsonl", "/logs/{date:%H}/*.jsonl"])
+def test_a_source_must_name_the_day(source: str) -> None:
+    with pytest.raises(ValidationError, match=r"source\n.*\{date"):
+        ClickLogConfig(source=source)
