@@ -69,7 +69,7 @@ def answer_quality(
         "encoder": encoder.name,
         "summary": MetadataValue.md("\n\n".join(one.markdown() for one in quality_tables(figures))),
     }
-    return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown)
+    return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown, config)
 
 
 def _grades(outcomes: pl.DataFrame, config: Profile, lake: Lake, user_model: UserModelResource) -> list[pl.Series]:

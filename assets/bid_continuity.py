@@ -67,7 +67,7 @@ def bid_continuity(
         "summary": MetadataValue.md(continuity_table(figures).markdown()),
         "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
     }
-    return measured(lake, "bid_continuity", frame, COLUMN_DESCRIPTIONS, shown)
+    return measured(lake, "bid_continuity", frame, COLUMN_DESCRIPTIONS, shown, config)
 
 
 def _points(

@@ -52,4 +52,4 @@ def bid_monotonicity(
         "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
         "curves": plot_metadata(bid_chart(frame.with_columns(seed=pl.lit(config.seed)), *resampling)),
     }
-    return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown)
+    return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown, config)

@@ -18,6 +18,7 @@ from dagster import (
 )
 
 from assets.bench import Bench
+from assets.measured_settings import measured_settings
 from assets.mechanism_runs import mechanism_partitions, outcomes_of
 from assets.metadata import numbers_metadata, plot_metadata, table_metadata
 from assets.properties import PROPERTIES
@@ -90,7 +91,7 @@ def mechanism_outcomes(
     bench = Bench.of(config, lake, user_model, context.log.info).with_reserve(config.evaluation.reserve_price)
     frame = outcomes_of(context.partition_key, bench, model_store, engine)
     partition = {"mechanism": context.partition_key}
-    lake.write(TABLE, frame, partition)
+    lake.write(TABLE, frame, partition, measured_settings(config))
     comparison = Comparison(frame, config.evaluation.bootstrap_resamples, config.seed)
     last = comparison.contenders[-1]
     return MaterializeResult(

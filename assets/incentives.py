@@ -66,7 +66,7 @@ def incentive_report(
         ]
     )
     shown = {"summary": MetadataValue.md(incentive_markdown(frame))}
-    return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown)
+    return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown, config)
 
 
 def _best_responses(bench: Bench, auctions: Sequence[Auction], mechanism: LlmAuction) -> list[Round]:

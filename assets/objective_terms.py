@@ -83,7 +83,7 @@ def objective_terms(
     frame = pl.concat(frames)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
     shown = {"summary": MetadataValue.md(terms_table(figures).markdown())}
-    return measured(lake, "objective_terms", frame, COLUMN_DESCRIPTIONS, shown)
+    return measured(lake, "objective_terms", frame, COLUMN_DESCRIPTIONS, shown, config)
 
 
 def _with_drift_of_the_last(

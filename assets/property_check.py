@@ -6,7 +6,9 @@ from typing import Any
 import polars as pl
 from dagster import AllPartitionMapping, AssetDep, AssetsDefinition, DataVersion, MaterializeResult, asset
 
+from assets.measured_settings import measured_settings
 from assets.metadata import table_metadata
+from llm_auction.profiles.schema import Profile
 from resources.lake import Lake
 
 # The models that a check opens: the base, and every iteration of the arm that it looks at.
@@ -37,10 +39,15 @@ def property_check(
 
 
 def measured(
-    lake: Lake, table: str, frame: pl.DataFrame, descriptions: Mapping[str, str], shown: Mapping[str, Any]
+    lake: Lake,
+    table: str,
+    frame: pl.DataFrame,
+    descriptions: Mapping[str, str],
+    shown: Mapping[str, Any],
+    profile: Profile,
 ) -> MaterializeResult:
-    """Save what a check measured; `shown` is its own metadata, beside row count and columns."""
-    lake.write(table, frame)
+    """Save what a check measured under a profile; `shown` is its own metadata, beside row count and columns."""
+    lake.write(table, frame, settings=measured_settings(profile))
     return MaterializeResult(
         data_version=DataVersion(lake.data_version(table)),
         metadata={**table_metadata(frame, descriptions), **shown},

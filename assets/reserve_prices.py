@@ -53,4 +53,4 @@ def reserve_prices(
         "summary": MetadataValue.md(reserve_markdown(frame)),
         "curves": plot_metadata(reserve_chart(frame)),
     }
-    return measured(lake, "reserve_prices", frame, COLUMN_DESCRIPTIONS, shown)
+    return measured(lake, "reserve_prices", frame, COLUMN_DESCRIPTIONS, shown, config)

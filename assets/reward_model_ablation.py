@@ -59,4 +59,4 @@ def reward_model_ablation(
         "summary": MetadataValue.md(ablation_markdown(frame)),
         "auc": plot_metadata(ablation_chart(frame)),
     }
-    return measured(lake, "reward_model_ablation", frame, COLUMN_DESCRIPTIONS, shown)
+    return measured(lake, "reward_model_ablation", frame, COLUMN_DESCRIPTIONS, shown, config)

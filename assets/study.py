@@ -12,6 +12,7 @@ import polars as pl
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 
 from assets.frames import load_ads, load_profiles, load_queries
+from assets.measured_settings import Settings, common_settings
 from assets.mechanism_runs import MECHANISMS
 from assets.partitions import ARMS, ITERATIONS
 from assets.properties import PROPERTIES
@@ -34,6 +35,7 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
 
     Raises:
         MissingPartition: no mechanism has been evaluated there.
+        ValueError: its tables were measured under different settings, or by another version.
     """
     evaluated = [name for name in MECHANISMS if lake.exists(TABLE, {"mechanism": name})]
     # Reading the first mechanism when there is none raises the lake's own error, which says what to materialize.
@@ -45,6 +47,7 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         profiles=load_profiles(lake),
         fits=load_fits(model_store),
         runs=dict(runs or {}),
+        settings=_settings(lake, evaluated),
         bid_curves=_property_table(lake, "bid_monotonicity"),
         continuity=_property_table(lake, "bid_continuity"),
         incentives=_property_table(lake, "incentive_report"),
@@ -69,13 +72,32 @@ def _joined(names: Sequence[str], tables: Sequence[pl.DataFrame]) -> pl.DataFram
     return pl.concat(tables)
 
 
+def _settings(lake: Lake, mechanisms: Sequence[str]) -> Settings:
+    """The settings that all tables of a data directory share, `common_settings` of them."""
+    measured = {f"-m {name}": lake.settings(TABLE, {"mechanism": name}) for name in mechanisms}
+    checks = {name: table for name, table in PROPERTIES.items() if lake.exists(table)}
+    measured |= {f"--property {name}": lake.settings(table) for name, table in checks.items()}
+    return common_settings(measured, "llm-auction evaluate")
+
+
 def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile, failed: Sequence[str] = ()) -> "ReportFiles":
-    """Compare the runs and write report, figures and plots into `folder`; `failed` as in `build_report`."""
+    """Compare the runs and write report, figures and plots into `folder`; `failed` as in `build_report`.
+
+    Raises:
+        ValueError: the runs were measured under different settings, or can't be pooled.
+    """
     from llm_auction.report.build import build_report
 
+    # Seeds are what the runs of a study differ in.
+    of_seeds = {f"--seed {run.seed}": _without_seed(run.settings) for run in runs}
+    common_settings(of_seeds, "llm-auction run")
     base = "llm_auction" if profile.ablations.train_queries is None else ABLATION_BASE
     resamples, now = profile.evaluation.bootstrap_resamples, datetime.now(UTC)
     return build_report(runs, folder, resamples, now, study_facts(profile), base, failed)
+
+
+def _without_seed(settings: Settings) -> Settings:
+    return {field: value for field, value in settings.items() if field != "seed"}
 
 
 def runs_behind(instance: DagsterInstance) -> dict[str, str]:

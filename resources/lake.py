@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from dagster import ConfigurableResource
@@ -47,10 +48,17 @@ class Lake(ConfigurableResource):
         """Whether the partition is there and complete."""
         return self._fault(self.path(table, partition)) is None
 
-    def write(self, table: str, frame: pl.DataFrame, partition: Mapping[str, str] | None = None) -> Path:
+    def write(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        partition: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Write a table or partition and return its file.
 
-        Partition columns that the frame lacks are added.
+        Partition columns that the frame lacks are added. `settings` (plain values) are kept beside it and are no part
+        of its data version.
 
         Raises:
             ValueError: a partition column of the frame holds another key.
@@ -62,7 +70,8 @@ class Lake(ConfigurableResource):
             frame.write_parquet(aside, compression="zstd")
             return frame.height
 
-        return self.write_with(table, write_frame, partition)
+        self.write_together({table: write_frame}, partition, settings)
+        return self.path(table, partition) / FILE
 
     def write_with(self, table: str, write: Callable[[Path], int], partition: Mapping[str, str] | None = None) -> Path:
         """Write a table or partition that is too big for a frame, and return its file.
@@ -79,7 +88,10 @@ class Lake(ConfigurableResource):
         return self.path(table, partition) / FILE
 
     def write_together(
-        self, writes: Mapping[str, Callable[[Path], int]], partition: Mapping[str, str] | None = None
+        self,
+        writes: Mapping[str, Callable[[Path], int]],
+        partition: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Write several tables, or one partition of each, that belong together.
 
@@ -89,6 +101,7 @@ class Lake(ConfigurableResource):
         Args:
             writes: table -> what makes its file, as for `write_with`.
             partition: column -> key, of every table.
+            settings: what they were made under, to be read by `settings`; None keeps nothing.
 
         Raises:
             StorageError: the data directory is full or not writable.
@@ -99,7 +112,7 @@ class Lake(ConfigurableResource):
                 with storage_errors(self.path(table, partition) / FILE):
                     aside = aside_path(self.root)
                     staged[table] = _Staged(aside)
-                    staged[table].fill(write)
+                    staged[table].fill(write, settings)
             if len(staged) > 1:
                 self.withdraw(list(staged)[-1], partition)
             for table, content in staged.items():
@@ -140,6 +153,12 @@ class Lake(ConfigurableResource):
         """The content hash of a complete partition; MissingPartition otherwise."""
         return _version(self.file(table, partition).with_name(MARKER))
 
+    def settings(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        """The settings that were written with a complete partition; None where there were none."""
+        marker = self.file(table, partition).with_name(MARKER)
+        found: dict[str, Any] | None = json.loads(marker.read_text(encoding="utf-8")).get("settings")
+        return found
+
     def data_versions(self, table: str) -> dict[str, str]:
         """The content hashes of all complete partitions of a table, by their folder within it; "." for a whole one."""
         folder = self.root / table
@@ -172,12 +191,14 @@ class _Staged:
     """A table's file that has not taken its place yet, and what its marker will say."""
 
     path: Path
-    marker: dict[str, int | str] = field(default_factory=dict)
+    marker: dict[str, Any] = field(default_factory=dict)
 
-    def fill(self, write: Callable[[Path], int]) -> None:
+    def fill(self, write: Callable[[Path], int], settings: Mapping[str, Any] | None) -> None:
         rows = write(self.path)
         flush_to_disk(self.path)
         self.marker = {"rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
+        if settings is not None:
+            self.marker["settings"] = dict(settings)
 
 
 def _version(marker: Path) -> str:

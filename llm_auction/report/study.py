@@ -34,7 +34,8 @@ class SeedRun:
     """One run of a profile under one seed.
 
     `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
-    `runs`: the id of the run that made each mechanism's outcomes. The property checks where they were measured:
+    `runs`: the id of the run that made each mechanism's outcomes. `settings`: those that all its tables were measured
+    under, by field of the profile; empty where they are not known. The property checks where they were measured:
     `bid_curves` as in `CURVE_SCHEMA`, `continuity` with a column `scope` besides, `incentives` as in
     `INCENTIVE_SCHEMA`, `quality` as in `QUALITY_SCHEMA`, `reserve` as in `RESERVE_SCHEMA`, `reward_model` as in
     `ABLATION_SCHEMA`, `objectives` as in `OBJECTIVE_SCHEMA`.
@@ -46,6 +47,7 @@ class SeedRun:
     profiles: Mapping[str, UserProfile]
     fits: Sequence[RewardModelFit] = ()
     runs: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     bid_curves: pl.DataFrame | None = None
     continuity: pl.DataFrame | None = None
     incentives: pl.DataFrame | None = None
