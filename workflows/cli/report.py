@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli.options import DataDirOption, ProfileOption, SeedOption, seeds_from
+from workflows.cli.options import DataDirOption, ProfileOption, SeedOption, SetOption, overrides_from, seeds_from
 
 
 def report(
@@ -15,6 +15,7 @@ def report(
     seeds: Annotated[
         str | None, typer.Option(help="Pool the runs of these seeds, such as 0,1,2, in one report.", show_default=False)
     ] = None,
+    assignments: SetOption = None,
     path: Annotated[bool, typer.Option("--path", help="Print only the path of the report.")] = False,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -25,6 +26,7 @@ def report(
         llm-auction report                  # the results table, and the path of report.html
         llm-auction report --path           # the path alone: open "$(llm-auction report --path)"
         llm-auction report --seeds 0,1,2    # write a report that pools three seeds, which must have been run
+        llm-auction report --seeds 0,1,2 --set ablations.train_queries=none    # of a study that was run with it
 
     Beside `report.html`, which needs no network, lies `results.json`: every figure as a record, for machines.
     """
@@ -33,8 +35,13 @@ def report(
             raise typer.BadParameter("--seed and --seeds can't go together")
         from workflows.cli.pooled_report import pool_seeds, seed_folders
 
-        folders = seed_folders(seeds_from(seeds), profile, {}, data_dir)
-        folder = pool_seeds(folders, profile, {}, data_dir).html.parent
+        overrides = overrides_from(assignments)
+        folders = seed_folders(seeds_from(seeds), profile, overrides, data_dir)
+        folder = pool_seeds(folders, profile, overrides, data_dir).html.parent
+    elif assignments:
+        raise typer.BadParameter(
+            "--set goes with --seeds, which writes a report; to write that of one seed again: `llm-auction evaluate`"
+        )
     else:
         from workflows.cli.state import find_report
 
