@@ -61,7 +61,8 @@ def train_dpo(
 
     Raises:
         ValueError: no set has a loser, the output exists, the reference that `config` asks for is not given, the
-            launcher asks for DeepSpeed or FSDP's first version, or the training diverged.
+            number of processes doesn't divide `prompts_per_step`, the launcher asks for DeepSpeed or FSDP's first
+            version, or the training diverged.
         MemoryError: the device ran out of memory; says what to lower.
         ModelDirectoryError: `start_dir` or `reference_dir` is not a usable model directory.
     """
@@ -78,6 +79,11 @@ def train_dpo(
         raise ValueError(f"output directory {output_dir} is not empty: remove it or choose another")
     if config.reference == "base" and reference_dir is None:
         raise ValueError("dpo.reference is base: name the pretrained model's directory as the reference")
+    if config.prompts_per_step % (processes := _processes()):
+        raise ValueError(
+            f"dpo.prompts_per_step is {config.prompts_per_step}, which {processes} processes can't share equally: make "
+            f"it a multiple of {processes}, or start another number of processes"
+        )
     model = load_model(start_dir)
     tokenizer = load_tokenizer(start_dir)
     uses_cache = model.config.use_cache
@@ -105,6 +111,11 @@ def train_dpo(
     trainer.accelerator.wait_for_everyone()
     metrics = _metrics(trainer.state, len(usable), len(sets) - len(usable), time.perf_counter() - started)
     return DpoResult(output_dir, metrics)
+
+
+def _processes() -> int:
+    """How many processes share a step's prompts: torchrun sets it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _rows(sets: Sequence[PreferenceSet], delta_th: float, tokenizer: Any) -> list[dict[str, Any]]:
@@ -135,7 +146,6 @@ def _trainer(
     from llm_auction.irpo.callbacks import Progress, StopOnKl
     from llm_auction.irpo.dpo import PrefixSharedDPOTrainer
 
-    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun; they share a step's prompts
     steps = math.ceil(len(rows) / config.prompts_per_step) * config.epochs
     arguments = DPOConfig(
         output_dir=str(checkpoint_dir),
@@ -144,7 +154,7 @@ def _trainer(
         lr_scheduler_type="cosine",
         warmup_steps=math.ceil(config.warmup_share * steps),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=math.ceil(config.prompts_per_step / processes),
+        per_device_train_batch_size=config.prompts_per_step // _processes(),
         optim="adamw_torch",
         seed=seed % 2**32,  # Transformers seeds NumPy too, which takes 32 bits
         logging_steps=1,

@@ -109,6 +109,12 @@ def test_no_losers(model_dir: Path, tmp_path: Path) -> None:
         train_dpo(model_dir, random_sets(3), CONFIG, 100.0, tmp_path / "out", 0, tmp_path / "ck")
 
 
+def test_processes_that_do_not_divide_a_step(model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=r"dpo\.prompts_per_step is 5, which 2 processes can't share equally"):
+        _train(model_dir, tmp_path, CONFIG.model_copy(update={"prompts_per_step": 5}))
+
+
 def test_output_is_never_overwritten(model_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious").touch()
