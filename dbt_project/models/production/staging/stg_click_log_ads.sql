@@ -14,7 +14,7 @@ renamed as (
         advertiser
     from source
     -- as it stood last
-    qualify row_number() over (partition by ad_id order by last_seen desc, first_seen desc, title) = 1
+    qualify row_number() over (partition by ad_id order by last_seen desc, first_seen desc, title asc) = 1
 
 )
 
