@@ -163,13 +163,13 @@ def mosaic_proposals(
         penalty_of(bench.profile.reward),
         tau=0.0,
         candidates=bench.profile.evaluation.mosaic_candidates,
+        values=predicted_click_values(bench.profile, folder),
         reserve=bench.reserve,
         reference=reference,
         template=bench.profile.ad_llm.prompt,
         on_progress=lambda done, total: bench.log(f"{name}: {done} of {total} candidate answers"),
     )
-    values = predicted_click_values(bench.profile, folder)
-    return mosaic, mosaic.propose(values(auctions), bench.answer_seed)
+    return mosaic, mosaic.propose(auctions, bench.answer_seed)
 
 
 def _auctioned(

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from llm_auction.answers import parse_answer
+from llm_auction.click_values import ClickValues, bids_for_clicks
 from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Messages, Progress
 from llm_auction.market import Auction
 from llm_auction.mechanisms.mosaic_allocation import MosaicAllocation, argmax_auction, mosaic_auction
@@ -40,9 +41,9 @@ class AnswerLikelihood(Protocol):
 class CandidateSet:
     """The M candidate answers of one auction, scored once and auctioned at any tau.
 
-    `rewards` (M, n) r_i(y_j), columns in the order of the auction's candidates, `floors` (M, n) the same at the reserve
-    price; `costs` (M,) lambda * s_resp(y_j); `log_weights` (M,) log pi_ref(y_j) - log pi_gen(y_j); `seconds` to draw
-    and score all of them.
+    `rewards` (M, n) r_i(y_j), columns in the order of the auction's candidates, `floors` (M, n) the same for bids at
+    the reserve price; `costs` (M,) lambda * s_resp(y_j); `log_weights` (M,) log pi_ref(y_j) - log pi_gen(y_j);
+    `seconds` to draw and score all of them.
     """
 
     auction: Auction
@@ -75,6 +76,7 @@ class MosaicAuction:
         penalty: lambda * s_resp.
         tau: temperature of the allocation, in currency units a nat; 0 is the argmax limit.
         candidates: M.
+        values: what clicks are worth, where that is not the bids; in proportion to the bid.
         reserve: least price a click, below which no candidate of the auctions bids.
         reference: pi_ref where it is not the law that `engine` samples; weights are exact only for answers drawn at
             temperature 1 without truncation.
@@ -96,6 +98,7 @@ class MosaicAuction:
         *,
         tau: float,
         candidates: int = 20,
+        values: ClickValues = bids_for_clicks,
         reserve: float = 0.0,
         reference: AnswerLikelihood | None = None,
         template: str = "ad_llm_v1",
@@ -116,6 +119,7 @@ class MosaicAuction:
         self._sampling = sampling
         self._penalty = penalty
         self._candidates = candidates
+        self._values = values
         self._reserve = reserve
         self._reference = reference
         self._template = template
@@ -139,11 +143,13 @@ class MosaicAuction:
         flat_auctions = [auction for auction, of_auction in zip(auctions, answers, strict=True) for _ in of_auction]
         texts = [answer.text for of_auction in answers for answer in of_auction]
         clicks = iter(self._estimate_clicks(flat_auctions, texts))
+        # What a click is worth a unit of the bid: the reserve is a bid like any other, so it is worth as much.
+        units = self._values([replace(auction, bids=(1,) * len(auction.bids)) for auction in auctions])
         log_weights = self._log_weights(prompts, answers)
         seconds = (time.perf_counter() - started) / max(1, len(auctions))
         return [
-            self._score(auction, tuple(of_auction), [next(clicks) for _ in of_auction], weights, seconds)
-            for auction, of_auction, weights in zip(auctions, answers, log_weights, strict=True)
+            self._score(auction, unit, tuple(of_auction), [next(clicks) for _ in of_auction], weights, seconds)
+            for auction, unit, of_auction, weights in zip(auctions, units, answers, log_weights, strict=True)
         ]
 
     def settle(
@@ -173,6 +179,7 @@ class MosaicAuction:
     def _score(
         self,
         auction: Auction,
+        unit: Auction,
         answers: tuple[GeneratedAnswer, ...],
         clicks: Sequence[dict[str, float]],
         log_weights: np.ndarray,
@@ -183,11 +190,12 @@ class MosaicAuction:
         for row, probabilities in enumerate(clicks):
             for ad_id, probability in probabilities.items():
                 odds[row, column[ad_id]] = probability
-        rewards = odds * np.asarray(auction.bids, np.float64)
+        worth = odds * np.asarray(unit.bids, np.float64)
+        rewards = worth * np.asarray(auction.bids, np.float64)
         costs = np.array(
             [self._penalty.of(auction, parse_answer(answer.text, auction.candidates)) for answer in answers]
         )
-        return CandidateSet(auction, answers, rewards, odds * self._reserve, costs, log_weights, seconds)
+        return CandidateSet(auction, answers, rewards, worth * self._reserve, costs, log_weights, seconds)
 
     def _draw(self, proposal: CandidateSet, samples: int, seed: int, tau: float) -> list[Outcome]:
         allocation = proposal.allocate(tau)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from llm_auction.click_values import bids_for_conversions
 from llm_auction.mechanisms import (
     BestOfN,
     LlmAuction,
@@ -125,6 +126,24 @@ def test_mosaics_utility_is_the_area_under_the_click_curve_from_the_reserve_on()
             curve.append(allocate(changed, clicks, costs, 10.0, RESERVE).probabilities @ clicks[:, ad])
         area = float(np.sum((np.array(curve[1:]) + curve[:-1]) / 2 * np.diff(grid)))
         assert allocate(bids, clicks, costs, 10.0, RESERVE).utilities[ad] == pytest.approx(area, abs=1e-5)
+
+
+@pytest.mark.parametrize("tau", [0.0, 10.0])
+def test_where_clicks_are_worth_less_than_bids_so_is_the_reserve(tau: float) -> None:
+    rates = {ad.ad_id: 0.05 * (1 + place) for place, ad in enumerate(ADS)}
+    values = bids_for_conversions(lambda market: [rates for _ in market], worth=1.5)
+    clicks = clicks_from_user(USER)
+    mechanism = MosaicAuction(
+        ScriptedEngine(), clicks, SAMPLING, Penalty(), tau=tau, values=values, reserve=RESERVE, candidates=12
+    )
+    for proposal in mechanism.propose([with_reserve(auction, RESERVE) for auction in auctions(6)], seed=0):
+        found = proposal.allocate(tau)
+        bids = np.array(proposal.auction.bids, dtype=np.float64)
+        worth = np.array([1.5 * rates[ad.ad_id] for ad in proposal.auction.candidates])
+        np.testing.assert_allclose(proposal.floors * bids, proposal.rewards * RESERVE)
+        through = found.probabilities @ (proposal.rewards / (bids * worth))
+        assert (found.expected_payments >= RESERVE * worth * through - 1e-9).all()
+        assert (found.expected_payments <= bids * worth * through + 1e-9).all()
 
 
 def test_floors_outside_the_rewards_are_refused() -> None:
