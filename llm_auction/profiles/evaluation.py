@@ -21,7 +21,9 @@ class EvaluationConfig(Section):
     )
     rag_winners: tuple[Positive, ...] = Field((1, 2, 3), description="k of RAG-Auction: ads sold for one whole answer.")
     rag_segments: Positive = Field(3, description="Segments that RAG-Auction sells one by one.")
-    best_of: tuple[Positive, ...] = Field((1, 5, 20, 100), description="N of best-of-N under the true reward.")
+    best_of: Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
+        (1, 5, 20, 100), description="N of best-of-N under the true reward; at least one."
+    )
     reserve_price: Annotated[float, Field(ge=0.0)] = Field(
         0.0, description="Least price a click when serving; ads that bid less are no candidates. 0: none."
     )

@@ -79,6 +79,7 @@ def test_values_are_converted(field: str, text: object, value: object) -> None:
         ({"dpo.beta": "nan"}, ["dpo.beta", "finite"]),
         ({"seed": "1.5"}, ["seed", "integer", "'1.5'"]),
         ({"catalog.long_titles": "cut"}, ["catalog.long_titles", "'reject' or 'shorten'"]),
+        ({"evaluation.best_of": "[]"}, ["evaluation.best_of", "at least 1 item"]),
         ({"catalog.columns": "{title"}, ["catalog.columns", "dictionary"]),
         ({"arms": "oracle,prophet"}, ["arms.1", "choose among llm_auction, oracle, no_answer_features", "'prophet'"]),
         ({"bidding.low": "200"}, ["bidding.low (200)", "bidding.high (100)", "the overrides"]),
