@@ -11,6 +11,7 @@ from assets.mechanism_runs import mosaic_proposals
 from llm_auction.evaluation.baseline_curves import mosaic_curve, segment_curve
 from llm_auction.evaluation.bid_curves import computed_points
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.probes import Probe
 from llm_auction.market import Auction
 from llm_auction.mechanisms import clicks_from_user, relevance_by_retrieval
 from llm_auction.mechanisms.mosaic import CandidateSet
@@ -50,31 +51,31 @@ def mosaic_candidates(
 
 def mosaic_curves(
     bench: Bench,
-    probes: Sequence[tuple[Auction, str]],
-    ladder: Sequence[int],
+    probes: Sequence[Probe],
     model_store: ModelStore,
     engine: EngineResource,
 ) -> Iterator[pl.DataFrame]:
     """The curve of every probe under MOSAIC, at every tau of the profile and in the limit of tau -> 0."""
-    candidates = mosaic_candidates(bench, [auction for auction, _ in probes], model_store, engine)
+    candidates = mosaic_candidates(bench, [probe.entered for probe in probes], model_store, engine)
     for tau in (0.0, *bench.profile.evaluation.mosaic_taus):
         contender = Contender("mosaic", None, f"tau={tau:g}" if tau else "argmax")
-        for (auction, ad_id), found in zip(probes, candidates, strict=True):
-            clicks = _clicks_on(ad_id, auction, found.texts, bench)
-            itctr = mosaic_curve(found.clicks, found.costs, auction.bids, _place(auction, ad_id), ladder, tau, clicks)
-            yield computed_points(contender, auction.query.query_id, ad_id, ladder, itctr, len(clicks))
+        for probe, found in zip(probes, candidates, strict=True):
+            auction, place = found.auction, _place(found.auction, probe.ad_id)
+            clicks = _clicks_on(probe.ad_id, auction, found.texts, bench)
+            itctr = mosaic_curve(found.clicks, found.costs, auction.bids, place, probe.bids, tau, clicks)
+            yield _computed(contender, probe, itctr, len(clicks))
 
 
 def rag_curves(
     bench: Bench,
-    probes: Sequence[tuple[Auction, str]],
-    ladder: Sequence[int],
+    probes: Sequence[Probe],
     model_store: ModelStore,
     engine: EngineResource,
 ) -> Iterator[pl.DataFrame]:
     """The curve of every probe under RAG-Auction with one winner for the whole answer."""
     profile, relevance = bench.profile, relevance_by_retrieval(bench.ads)
-    alone = [_alone(auction, ad_id) for auction, ad_id in probes]
+    entered = [probe.entered for probe in probes]
+    alone = [_alone(auction, probe.ad_id) for auction, probe in zip(entered, probes, strict=True)]
     bench.log(f"rag_auction k=1: {profile.properties.bid_answers} answers about each probed ad")
     answers = engine.open(model_store.resolve("ad_llm", "base").path).sample(
         [render_messages(auction, profile.ad_llm.prompt, show_bids=False) for auction in alone],
@@ -83,10 +84,17 @@ def rag_curves(
         derive_seed(profile.seed, "bid-curve", "rag-auction"),
     )
     contender = Contender("rag_auction", None, "k=1")
-    for (auction, ad_id), winner, of_probe in zip(probes, alone, answers, strict=True):
-        clicks = _clicks_on(ad_id, winner, [answer.text for answer in of_probe], bench)
-        itctr = segment_curve(relevance(auction), auction.bids, _place(auction, ad_id), ladder, float(clicks.mean()))
-        yield computed_points(contender, auction.query.query_id, ad_id, ladder, itctr, len(clicks))
+    for probe, auction, winner, of_probe in zip(probes, entered, alone, answers, strict=True):
+        clicks = _clicks_on(probe.ad_id, winner, [answer.text for answer in of_probe], bench)
+        place, chance = _place(auction, probe.ad_id), float(clicks.mean())
+        itctr = segment_curve(relevance(auction), auction.bids, place, probe.bids, chance)
+        yield _computed(contender, probe, itctr, len(clicks))
+
+
+def _computed(contender: Contender, probe: Probe, itctr: np.ndarray, answers: int) -> pl.DataFrame:
+    """The rows of one curve; a bid below the reserve gets nothing."""
+    itctr = np.where(np.array(probe.bids) >= probe.reserve, itctr, 0.0)
+    return computed_points(contender, probe.auction.query.query_id, probe.ad_id, probe.bids, itctr, answers)
 
 
 def _bid_free(auction: Auction, proposal: CandidateSet) -> BidFreeAnswers:

@@ -14,7 +14,7 @@ from llm_auction.evaluation.continuity import (
     MANY_QUERIES,
     ONE_QUERY,
     SLOT_AUCTION,
-    Probe,
+    SlotProbe,
     central_probe,
     continuity_figures,
     ladder,
@@ -41,23 +41,25 @@ def bid_continuity(
     engine: EngineResource,
     user_model: UserModelResource,
 ) -> MaterializeResult:
-    """Clicks on one ad (itctr) while its bid climbs from 1 to 100 step by step, beside a slot auction on the same axes.
+    """Clicks on one ad (itctr) while its bid climbs step by step, beside a slot auction on the same axes.
 
     One query with many answers a bid, and the same over many queries with fewer; for the pretrained model and the
     newest iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies
-    nearest to the middle.
+    nearest to the middle. Bids below `evaluation.reserve_price` get no clicks from either.
     """
     from llm_auction.report.sections.continuity import continuity_chart, continuity_table
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info)
-    many = [slot_probe(auction, bench.user) for auction in bench.auctions[: config.properties.continuity_queries]]
+    bids, reserve = ladder(config.properties.continuity_step), config.evaluation.reserve_price
+    auctions = bench.auctions[: config.properties.continuity_queries]
+    many = [slot_probe(auction, bench.user, bids, config.bidding, reserve) for auction in auctions]
     one = [central_probe(many)]
     scopes = {
         ONE_QUERY: (one, config.properties.continuity_answers),
         MANY_QUERIES: (many, config.properties.continuity_query_answers),
     }
-    frame = pl.concat(_points(scopes, ladder(config.properties.continuity_step), bench, model_store, engine))
+    frame = pl.concat(_points(scopes, bench, model_store, engine))
     resamples = config.evaluation.bootstrap_resamples
     figures = continuity_figures(frame, resamples, config.seed)
     shown = {
@@ -71,18 +73,17 @@ def bid_continuity(
 
 
 def _points(
-    scopes: Mapping[str, tuple[Sequence[Probe], int]],
-    bids: Sequence[int],
+    scopes: Mapping[str, tuple[Sequence[SlotProbe], int]],
     bench: Bench,
     model_store: ModelStore,
     engine: EngineResource,
 ) -> Iterator[pl.DataFrame]:
     for contender, mechanism in ad_llms(bench, model_store, engine, newest_only=True):
         for scope, (probes, answers) in scopes.items():
-            pairs = [(probe.auction, probe.ad_id) for probe in probes]
-            for points in sampled_curves(contender, mechanism, bench, pairs, bids, answers):
+            for points in sampled_curves(contender, mechanism, bench, probes, answers):
                 yield points.with_columns(scope=pl.lit(scope))
     for scope, (probes, _) in scopes.items():
         for probe in probes:
-            query_id, itctr = probe.auction.query.query_id, probe.slot_itctr(pl.Series(bids).to_numpy())
-            yield computed_points(SLOT_AUCTION, query_id, probe.ad_id, bids, itctr, 0).with_columns(scope=pl.lit(scope))
+            names = (probe.auction.query.query_id, probe.ad_id)
+            points = computed_points(SLOT_AUCTION, *names, probe.bids, probe.slot_itctr, 0)
+            yield points.with_columns(scope=pl.lit(scope))

@@ -26,30 +26,32 @@ def bid_monotonicity(
     engine: EngineResource,
     user_model: UserModelResource,
 ) -> MaterializeResult:
-    """Clicks on one random ad of each test query while its bid climbs from 1 to 100, before and after each iteration.
+    """Clicks on one random ad of each test query while its bid climbs its range, before and after each iteration.
 
     Expected: no clear trend before training, monotone after it. MOSAIC and RAG-Auction stand beside it, computed from
-    answers that depend on no bid. Only the first `properties.bid_queries` queries are asked: it takes many times the
-    answers of an evaluation.
+    answers that depend on no bid. A bid below `evaluation.reserve_price` gets no clicks. Only the first
+    `properties.bid_queries` queries are asked: it takes many times the answers of an evaluation.
     """
-    from llm_auction.evaluation.monotonicity import LADDER, bid_responses, probed_ad
+    from llm_auction.evaluation.bid_curves import at_common_bids
+    from llm_auction.evaluation.monotonicity import bid_responses, random_probe
     from llm_auction.report.bid_plot import bid_chart
     from llm_auction.report.sections.monotonicity import monotonicity_table
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info).first(config.properties.bid_queries)
-    probes = [(auction, probed_ad(auction, config.seed)) for auction in bench.auctions]
+    reserve = config.evaluation.reserve_price
+    probes = [random_probe(auction, config.bidding, config.seed, reserve) for auction in bench.auctions]
     sampled = (
         points
         for contender, mechanism in ad_llms(bench, model_store, engine)
-        for points in sampled_curves(contender, mechanism, bench, probes, LADDER, config.properties.bid_answers)
+        for points in sampled_curves(contender, mechanism, bench, probes, config.properties.bid_answers)
     )
-    computed = (curves(bench, probes, LADDER, model_store, engine) for curves in (rag_curves, mosaic_curves))
+    computed = (curves(bench, probes, model_store, engine) for curves in (rag_curves, mosaic_curves))
     frame = pl.concat([*sampled, *chain.from_iterable(computed)])
     resampling = (config.evaluation.bootstrap_resamples, config.seed)
     responses = bid_responses(frame, *resampling)
     shown = {
         "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
-        "curves": plot_metadata(bid_chart(frame.with_columns(seed=pl.lit(config.seed)), *resampling)),
+        "curves": plot_metadata(bid_chart(at_common_bids(frame).with_columns(seed=pl.lit(config.seed)), *resampling)),
     }
     return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown, config)

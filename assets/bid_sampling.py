@@ -6,9 +6,9 @@ import polars as pl
 
 from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
 from assets.properties import ARM_OF_PROPERTIES as ARM
-from llm_auction.evaluation.bid_curves import curve_points, with_bid
+from llm_auction.evaluation.bid_curves import curve_points
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.market import Auction
+from llm_auction.evaluation.probes import Probe
 from llm_auction.mechanisms import LlmAuction
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
@@ -44,23 +44,21 @@ def sampled_curves(
     contender: Contender,
     mechanism: LlmAuction,
     bench: Bench,
-    probes: Sequence[tuple[Auction, str]],
-    ladder: Sequence[int],
+    probes: Sequence[Probe],
     answers: int,
 ) -> Iterator[pl.DataFrame]:
-    """The points of one model's curves, a frame for each bid of the ladder.
+    """The points of one model's curves, a frame for each step of the ladders, which are of one length.
 
     Each step draws with the same random numbers, so that what changes along a curve is the bid alone.
 
     Args:
-        probes: auctions and the ad of each whose bid climbs.
+        probes: whose bid climbs in which auction.
         answers: answers at every bid.
     """
-    seed, ad_ids = bench.profile.seed, [ad_id for _, ad_id in probes]
-    for number, bid in enumerate(ladder, start=1):
-        if number % 10 == 1 or len(ladder) <= 20:
-            bench.log(f"{contender.label}: bid {bid} of up to {ladder[-1]}, {len(probes)} x {answers} answers each")
-        auctions = [with_bid(auction, ad_id, bid) for auction, ad_id in probes]
-        outcomes = mechanism.repeat(auctions, answers, derive_seed(seed, "bid-curve"))
+    seed, steps = bench.profile.seed, len(probes[0].bids)
+    for step in range(steps):
+        if step % 10 == 0 or steps <= 20:
+            bench.log(f"{contender.label}: bid {step + 1} of {steps}, {len(probes)} x {answers} answers each")
+        outcomes = mechanism.repeat([probe.at(step) for probe in probes], answers, derive_seed(seed, "bid-curve"))
         texts = [[one.answer for one in of_auction] for of_auction in outcomes]
-        yield curve_points(contender, auctions, ad_ids, texts, bench.user, seed)
+        yield curve_points(contender, probes, step, texts, bench.user, seed)

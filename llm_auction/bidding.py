@@ -19,9 +19,14 @@ def draw_bids(
     """Bids per click for the candidates of one query, in their order.
 
     `labels` name the draw (arm, iteration, phase). The bids of a query don't depend on which other queries are drawn.
-    An ad's own bid range, where its catalog gives one, takes the place of the profile's.
     """
     rng = generator(seed, "bids", *labels, query_id)
-    low = [config.low if ad.bid_low is None else ad.bid_low for ad in candidates]
-    high = [config.high if ad.bid_high is None else ad.bid_high for ad in candidates]
+    ranges = [bid_range(ad, config) for ad in candidates]
+    low, high = [low for low, _ in ranges], [high for _, high in ranges]
     return tuple(int(bid) for bid in rng.integers(low, high, endpoint=True))
+
+
+def bid_range(ad: Ad, config: BiddingConfig) -> tuple[int, int]:
+    """Lowest and highest bid of an ad: its own range, where its catalog gives one, in place of the profile's."""
+    low = config.low if ad.bid_low is None else ad.bid_low
+    return low, config.high if ad.bid_high is None else ad.bid_high

@@ -182,7 +182,7 @@ def synthetic_continuity(profile: Profile) -> pl.DataFrame:
     auctions = synthetic_auctions(profile)
     for scope, chosen, answers in (("one_query", auctions[:1], 40), ("many_queries", auctions[:3], 8)):
         for auction in chosen:
-            probe = slot_probe(auction, StubUser())
+            probe = slot_probe(auction, StubUser(), bids, profile.bidding)
             names, computed = (auction.query.query_id, probe.ad_id), []
             for iteration in (None, "01", "02", "03"):
                 contender = Contender("llm_auction" if iteration else "pretrained", iteration)
@@ -191,7 +191,7 @@ def synthetic_continuity(profile: Profile) -> pl.DataFrame:
                 values = 0.5 * (luck < rising)
                 points = computed_points(contender, *names, bids, values.mean(axis=1), answers)
                 computed.append(points.with_columns(answer_itctr=pl.Series(values.tolist())))
-            slot = computed_points(SLOT_AUCTION, *names, bids, probe.slot_itctr(np.array(bids)), 0)
+            slot = computed_points(SLOT_AUCTION, *names, bids, probe.slot_itctr, 0)
             frames += [points.with_columns(scope=pl.lit(scope)) for points in (*computed, slot)]
     return pl.concat(frames)
 
@@ -205,8 +205,8 @@ def synthetic_incentives(profile: Profile) -> pl.DataFrame:
     rounds = play(synthetic_auctions(profile)[:2], clicks, 2, 100, profile.seed)
     return pl.concat(
         [
-            first_price_rows(curves_of(synthetic_bid_curves(profile)), (1, 100), 100, profile.seed),
+            first_price_rows(curves_of(synthetic_bid_curves(profile)), 100, profile.seed),
             best_response_rows(FINAL, rounds),
-            truth_rows(Contender("mosaic", None, "tau=10"), TruthRegret(3e-14, 0.0, 20)),
+            truth_rows(Contender("mosaic", None, "tau=10"), TruthRegret(3e-14, 0.2, 0.0, 20)),
         ]
     )

@@ -7,13 +7,13 @@ along a curve are paired by answer: what changes between two bids is the bid alo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.market import Auction
+from llm_auction.evaluation.probes import Probe
 from llm_auction.seeds import generator
 from llm_auction.users.protocol import Judgement, UserModel
 
@@ -56,16 +56,10 @@ class BidCurve:
         return 0 if self.values is None else self.values.shape[1]
 
 
-def with_bid(auction: Auction, ad_id: str, bid: int) -> Auction:
-    """The same auction in which only the bid of `ad_id` is another."""
-    bids = tuple(bid if ad.ad_id == ad_id else own for ad, own in zip(auction.candidates, auction.bids, strict=True))
-    return replace(auction, bids=bids)
-
-
 def curve_points(
     contender: Contender,
-    probes: Sequence[Auction],
-    ad_ids: Sequence[str],
+    probes: Sequence[Probe],
+    step: int,
     answers: Sequence[Sequence[str]],
     user: UserModel,
     seed: int,
@@ -73,14 +67,14 @@ def curve_points(
     """One row a query at one bid, columns as in `CURVE_SCHEMA`.
 
     Args:
-        probes: auctions in which the probed ad has the bid of this step.
-        ad_ids: the probed ad of each.
+        probes: whose bid climbs.
+        step: the place on their ladders at which the answers were given.
         answers: the answers to each, in the order of their random numbers.
         user: judges the answers; the random numbers of its clicks don't depend on the bid.
     """
     rows = []
-    for auction, ad_id, texts in zip(probes, ad_ids, answers, strict=True):
-        query_id = auction.query.query_id
+    for probe, texts in zip(probes, answers, strict=True):
+        auction, ad_id, query_id = probe.at(step), probe.ad_id, probe.auction.query.query_id
         luck = [generator(seed, "test-clicks", query_id, sample) for sample in range(len(texts))]
         judgements = user.judge_all([auction] * len(texts), texts, luck)
         probability_of = {text: user.click_probabilities(auction, text) for text in set(texts)}
@@ -93,7 +87,7 @@ def curve_points(
                 **_names(contender),
                 "query_id": query_id,
                 "ad_id": ad_id,
-                "bid": auction.bid_of(ad_id),
+                "bid": probe.bids[step],
                 "answers": len(texts),
                 "shown": sum(probability is not None for probability in probabilities),
                 "clicks": sum(bool(one.clicked) and one.ad_id == ad_id for judged in judgements for one in judged),
@@ -134,7 +128,7 @@ def curves_of(table: pl.DataFrame) -> dict[Contender, list[BidCurve]]:
     """The curves of every contender in a table of points, contenders in the table's order, queries by id.
 
     Raises:
-        ValueError: the queries of a contender were not measured at the same bids, or with different numbers of answers.
+        ValueError: the queries of a contender were not measured at as many bids, or with different numbers of answers.
     """
     return {
         Contender(str(mechanism), _text_or_none(iteration), _text_or_none(variant)): _checked(list(_curves(part)))
@@ -159,13 +153,22 @@ def _curves(part: pl.DataFrame) -> Iterator[BidCurve]:
         )
 
 
+def at_common_bids(table: pl.DataFrame) -> pl.DataFrame:
+    """The same points with the mean bid of their step, in whole numbers, so that they can be averaged over ads.
+
+    Where every ad climbs the same ladder that is the table as it is.
+    """
+    step = pl.col("bid").rank("dense").over("mechanism", "iteration", "variant", "query_id", "ad_id")
+    return table.with_columns(bid=pl.col("bid").mean().over(step).round().cast(pl.Int64))
+
+
 def _checked(curves: list[BidCurve]) -> list[BidCurve]:
     first = curves[0]
     for curve in curves:
-        if curve.bids.tolist() != first.bids.tolist():
+        if len(curve.bids) != len(first.bids):
             raise ValueError(
-                f"bid curves: every query needs every step of the ladder, and {curve.query_id} was not measured at the "
-                f"bids of {first.query_id}; materialize the asset again"
+                f"bid curves: every query needs every step of the ladder, and {curve.query_id} was measured at "
+                f"{len(curve.bids)} bids, {first.query_id} at {len(first.bids)}; materialize the asset again"
             )
         if curve.answers != first.answers:
             raise ValueError(f"bid curves: {curve.query_id} has {curve.answers} answers a bid, not {first.answers}")

@@ -1,8 +1,9 @@
 """Continuity (arXiv 2512.10551, Theorem 4.3): itctr has no step over the bid, where a slot auction has one.
 
-As in the paper's experiment one ad's bid climbs from 1 to 100 in steps of 1, with many answers a bid. Beside it stands
-a slot auction on the same axes: one slot beside the answer, won by the highest bid x click probability, so that its
-itctr jumps from nothing to all of the click probability at one bid.
+As in the paper's experiment one ad's bid climbs from 1 to 100 in steps of 1, with many answers a bid, or over its own
+range in as many steps (`llm_auction.evaluation.probes`). Beside it stands a slot auction on the same axes: one slot
+beside the answer, won by the highest bid x click probability, so that its itctr jumps from nothing to all of the click
+probability at one bid. A reserve price makes a step of its own: below it every itctr is 0.
 
 The largest jump of a SAMPLED curve is partly noise, and the largest of 99 noisy jumps all the more. Its bounds hold for
 all steps at once: the 97.5 % quantile, over bootstrap resamples of the answers, of the LARGEST error of any step is
@@ -13,41 +14,44 @@ share of the true range.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from llm_auction.answers import render_insertion
+from llm_auction.bidding import bid_range
 from llm_auction.evaluation.bid_curves import BidCurve, curves_of
 from llm_auction.evaluation.bootstrap import Interval, mean_interval
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.probes import HIGHEST, LOWEST, Probe, ladders
 from llm_auction.market import Auction
 from llm_auction.mechanisms.click_estimates import clicks_from_user
+from llm_auction.profiles.schema import BiddingConfig
 from llm_auction.seeds import generator
 from llm_auction.users.protocol import UserModel
 
-LOWEST, HIGHEST = 1, 100
 SLOT_AUCTION = Contender("slot_auction")
 ONE_QUERY, MANY_QUERIES = "one_query", "many_queries"
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class SlotProbe(Probe):
     """The ad whose bid climbs in one auction, and where a slot auction would turn over to it.
 
     `threshold` is the bid from which the ad wins the slot (currency units per click), `click_probability` its click
-    probability there.
+    probability there, `off_centre` how far the threshold lies from the middle of the ad's bids, as a share of their
+    range.
     """
 
-    auction: Auction
-    ad_id: str
-    threshold: float
-    click_probability: float
+    threshold: float = field(kw_only=True)
+    click_probability: float = field(kw_only=True)
+    off_centre: float = field(kw_only=True)
 
-    def slot_itctr(self, bids: np.ndarray) -> np.ndarray:
+    @property
+    def slot_itctr(self) -> np.ndarray:
         """The slot auction's itctr at each bid: nothing below the threshold, everything from it on."""
-        return np.where(bids >= self.threshold, self.click_probability, 0.0)
+        return np.where(np.array(self.bids) >= self.threshold, self.click_probability, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +86,50 @@ class ContinuityFigures:
 
 
 def ladder(step: int) -> tuple[int, ...]:
-    """The bids of a curve: from 1 to 100 in steps of `step`."""
+    """The bids of a curve: from 1 to 100 in steps of `step`, to be stretched over the ad's range."""
     return tuple(range(LOWEST, HIGHEST + 1, step))
 
 
-def slot_probe(auction: Auction, user: UserModel) -> Probe:
-    """The candidate whose slot threshold lies nearest to the middle of the ladder, ties to the earlier one.
+def slot_probe(
+    auction: Auction, user: UserModel, bids: Sequence[int], bidding: BiddingConfig, reserve: float = 0.0
+) -> SlotProbe:
+    """The candidate whose slot threshold lies nearest to the middle of its ladder, ties to the earlier one.
 
     A rule that looks at no model's answers, and puts the slot auction's step where it can be seen. Click probabilities
     are those of each ad alone, in no text; an ad that nobody would ever click is not chosen unless all are such.
+
+    Raises:
+        ValueError: no candidate can climb the ladder `bids`; see `ladders`.
     """
+    climbing = ladders(auction, bids, bidding)
     alone = [render_insertion(ad) for ad in auction.candidates]
     clicks = clicks_from_user(user)([auction] * len(alone), alone)
     quality = [chances.get(ad.ad_id, 0.0) for ad, chances in zip(auction.candidates, clicks, strict=True)]
-    scores = [bid * clicks for bid, clicks in zip(auction.bids, quality, strict=True)]
+    scores = [bid * clicks if bid >= reserve else 0.0 for bid, clicks in zip(auction.bids, quality, strict=True)]
     probes = []
     for index, ad in enumerate(auction.candidates):
+        if ad.ad_id not in climbing:
+            continue
         best_other = max((score for other, score in enumerate(scores) if other != index), default=0.0)
-        threshold = best_other / quality[index] if quality[index] else float("inf")
-        probes.append(Probe(auction, ad.ad_id, threshold, quality[index]))
-    return min(probes, key=_distance_to_middle)
+        threshold = max(best_other / quality[index], reserve) if quality[index] else float("inf")
+        low, high = bid_range(ad, bidding)
+        probes.append(
+            SlotProbe(
+                auction,
+                ad.ad_id,
+                climbing[ad.ad_id],
+                reserve,
+                threshold=threshold,
+                click_probability=quality[index],
+                off_centre=abs(threshold - (low + high) / 2) / (high - low),
+            )
+        )
+    return central_probe(probes)
 
 
-def central_probe(probes: Iterable[Probe]) -> Probe:
+def central_probe(probes: Iterable[SlotProbe]) -> SlotProbe:
     """Among the probes of several queries the one for the close look: the threshold nearest to the ladder's middle."""
-    return min(probes, key=_distance_to_middle)
+    return min(probes, key=lambda probe: probe.off_centre)
 
 
 def largest_jump(curve: BidCurve, resamples: int, seed: int) -> Jump:
@@ -177,7 +200,3 @@ def _resampled(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     answers = values.shape[1]
     weights = generator(seed, "curve-bootstrap").multinomial(answers, np.full(answers, 1 / answers), size=resamples)
     return weights @ values.T / answers
-
-
-def _distance_to_middle(probe: Probe) -> float:
-    return abs(probe.threshold - (LOWEST + HIGHEST) / 2)

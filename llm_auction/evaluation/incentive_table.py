@@ -29,25 +29,23 @@ INCENTIVE_SCHEMA: dict[str, pl.DataType] = {
 # Metrics of which the worst seed counts, not the mean: what nobody may gain, what nobody may lose.
 WORST_COUNTS: dict[str, Callable[[Iterable[float]], float]] = {
     "misreport_gain": max,
+    "misreport_gain_users_clicks": max,
     "least_utility": min,
     "least_roi": min,
 }
 
 
-def first_price_rows(
-    curves: Mapping[Contender, Sequence[BidCurve]], bid_range: tuple[int, int], resamples: int, seed: int
-) -> pl.DataFrame:
+def first_price_rows(curves: Mapping[Contender, Sequence[BidCurve]], resamples: int, seed: int) -> pl.DataFrame:
     """Utility and value maximisers under first price, for every contender with sampled curves.
 
     Args:
         curves: of each contender; those without answers (computed) are left out.
-        bid_range: of the values, lowest and highest.
     """
     rows = []
     for contender, of_contender in curves.items():
         if not of_contender[0].answers:
             continue
-        values = draw_values(of_contender, *bid_range, seed)
+        values = draw_values(of_contender, seed)
         maximisers = first_price_regret(of_contender, values, resamples, seed)
         rows += [
             _row(contender, None, "utility_regret", maximisers.regret, maximisers.n),
@@ -88,6 +86,7 @@ def truth_rows(contender: Contender, found: TruthRegret) -> pl.DataFrame:
     return _frame(
         [
             _row(contender, None, "misreport_gain", _exact(found.largest_gain), found.advertisers),
+            _row(contender, None, "misreport_gain_users_clicks", _exact(found.largest_true_gain), found.advertisers),
             _row(contender, None, "least_utility", _exact(found.least_utility), found.advertisers),
         ]
     )

@@ -57,9 +57,12 @@ class ValueMaximiserRegret:
     least_roi: float
 
 
-def draw_values(curves: Sequence[BidCurve], low: int, high: int, seed: int) -> np.ndarray:
-    """A private value a click for the advertiser of each curve: a uniform integer, as bids are drawn."""
-    draws = [generator(seed, "value", curve.query_id).integers(low, high, endpoint=True) for curve in curves]
+def draw_values(curves: Sequence[BidCurve], seed: int) -> np.ndarray:
+    """A private value a click for the advertiser of each curve: a uniform integer of its range, as bids are drawn."""
+    draws = [
+        generator(seed, "value", curve.query_id).integers(curve.bids[0], curve.bids[-1], endpoint=True)
+        for curve in curves
+    ]
     return np.array(draws, dtype=np.float64)
 
 

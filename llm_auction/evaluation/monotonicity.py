@@ -1,7 +1,9 @@
 """Bid monotonicity (arXiv 2512.10551, Theorem 4.2): raising a bid must not lower the ad's click-through rate.
 
 As in the paper's experiment one candidate ad of every test query is picked at random and its bid is set to 1, 10, 20,
-.., 100, all else equal. What is measured is itctr (Eq. 1): the probability that the ad is shown AND clicked.
+.., 100, all else equal; to the same steps of its own range, where that is another (`llm_auction.evaluation.probes`).
+What is measured is itctr (Eq. 1): the probability that the ad is shown AND clicked. Ads with other ranges are put
+together step by step.
 
 A measured curve falls here and there although the true one rises: it is a mean of a few answers. Two tests say which
 falls are more than that, each at 5 % for one contender as a whole:
@@ -23,7 +25,9 @@ import polars as pl
 from llm_auction.evaluation.bid_curves import BidCurve, curves_of
 from llm_auction.evaluation.bootstrap import Interval, mean_interval, percentile_interval, resample_means
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.probes import Probe, ladders
 from llm_auction.market import Auction
+from llm_auction.profiles.schema import BiddingConfig
 from llm_auction.seeds import generator
 
 LADDER = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -54,11 +58,15 @@ class BidResponse:
     answers: int
 
 
-def probed_ad(auction: Auction, seed: int) -> str:
-    """The id of the ad whose bid is moved: one candidate at random, the same for every model."""
-    return auction.candidates[
-        int(generator(seed, "probed-ad", auction.query.query_id).integers(len(auction.bids)))
-    ].ad_id
+def random_probe(auction: Auction, bidding: BiddingConfig, seed: int, reserve: float = 0.0) -> Probe:
+    """One candidate at random, of those that can climb the ladder, the same for every model.
+
+    Raises:
+        ValueError: no candidate can; see `ladders`.
+    """
+    bids = ladders(auction, LADDER, bidding)
+    ad_id = list(bids)[int(generator(seed, "probed-ad", auction.query.query_id).integers(len(bids)))]
+    return Probe(auction, ad_id, bids[ad_id], reserve)
 
 
 def bid_responses(table: pl.DataFrame, resamples: int, seed: int) -> dict[Contender, BidResponse]:

@@ -2,7 +2,8 @@
 
 Nothing is sampled here. MOSAIC's allocation and expected payments are computed for a fixed set of candidate answers,
 which don't depend on the bids (arXiv 2405.05905); those of the segment auction with one winner are closed forms (arXiv
-2406.09459). What is left above zero is rounding.
+2406.09459). What is left above zero is rounding, as long as the clicks that MOSAIC expects are the true ones: it
+charges by its pCTR, so that under the users' own clicks a misreport may gain something.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 from llm_auction.mechanisms.mosaic_allocation import argmax_auction, mosaic_auction
 from llm_auction.mechanisms.segment_auction import LEAST_RELEVANCE, expected_price
 
-# The utility (currency units) of one advertiser, by its index, when it reports a bid.
-_Utility = Callable[[int, float], float]
+# The utility (currency units) of one advertiser, by its index, when it reports a bid: under the clicks that the
+# mechanism expects, and under the users' own.
+_Utilities = Callable[[int, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,12 @@ class TruthRegret:
     """Over `advertisers` and all misreports tried: the largest gain of any, and the least utility of the truth.
 
     Currency units. Truthful (DSIC) when `largest_gain` is no more than rounding, IR when `least_utility` is not below.
+    Both take the clicks that the mechanism expects for true; `largest_true_gain` is the largest gain under the users'
+    own clicks, which no theorem bounds where the two differ.
     """
 
     largest_gain: float
+    largest_true_gain: float
     least_utility: float
     advertisers: int
 
@@ -34,60 +39,92 @@ class TruthRegret:
         """Both together, as over another query."""
         return TruthRegret(
             max(self.largest_gain, other.largest_gain),
+            max(self.largest_true_gain, other.largest_true_gain),
             min(self.least_utility, other.least_utility),
             self.advertisers + other.advertisers,
         )
 
 
 def mosaic_regret(
-    clicks: np.ndarray, costs: np.ndarray, values: Sequence[float], misreports: Sequence[float], tau: float
+    clicks: np.ndarray,
+    true_clicks: np.ndarray,
+    costs: np.ndarray,
+    values: Sequence[float],
+    misreports: Sequence[Sequence[float]],
+    tau: float,
+    reserve: float = 0.0,
 ) -> TruthRegret:
     """The regret of every advertiser of one auction under MOSAIC.
 
     Args:
         clicks: (M, n) click probability that the mechanism expects of ad i in candidate answer j.
+        true_clicks: (M, n) the users' own click probability.
         costs: (M,) bid-free costs, lambda * s_resp(y_j), currency units.
-        values: (n,) true values a click; all others report theirs.
-        misreports: bids a click tried in place of the truth.
+        values: (n,) true values a click, none below the reserve; all others report theirs.
+        misreports: by advertiser, bids a click tried in place of the truth.
         tau: temperature in currency units a nat; 0 is the argmax limit.
+        reserve: least price a click, below which a bid takes no part.
 
     Raises:
         ValueError: see `mosaic_auction`.
     """
     own = np.asarray(values, dtype=np.float64)
 
-    def utility(advertiser: int, bid: float) -> float:
+    def utilities(advertiser: int, bid: float) -> tuple[float, float]:
+        if bid < reserve:
+            return 0.0, 0.0
         bids = own.copy()
         bids[advertiser] = bid
-        rewards = clicks * bids
-        allocation = mosaic_auction(rewards, -costs / tau, tau) if tau else argmax_auction(rewards, costs)
-        gained = allocation.probabilities @ clicks[:, advertiser] * own[advertiser]
-        return float(gained - allocation.expected_payments[advertiser])
+        rewards, floors = clicks * bids, clicks * reserve
+        if tau:
+            allocation = mosaic_auction(rewards, -costs / tau, tau, floors)
+        else:
+            allocation = argmax_auction(rewards, costs, floors)
+        expected, true = (
+            float(allocation.probabilities @ seen[:, advertiser] * own[advertiser]) for seen in (clicks, true_clicks)
+        )
+        paid = float(allocation.expected_payments[advertiser])
+        return expected - paid, true - paid
 
-    return _regret(own, misreports, utility)
+    return _regret(own, misreports, utilities)
 
 
-def segment_regret(relevance: np.ndarray, values: Sequence[float], misreports: Sequence[float]) -> TruthRegret:
+def segment_regret(
+    relevance: np.ndarray, values: Sequence[float], misreports: Sequence[Sequence[float]], reserve: float = 0.0
+) -> TruthRegret:
     """The regret of every advertiser of one segment auction with one winner, per click.
+
+    It charges for a click that has happened, so that its truth is the same under any clicks.
 
     Args:
         relevance: (n,) q_i.
         values: (n,) true values a click; all others report theirs.
-        misreports: bids a click tried in place of the truth.
+        misreports: by advertiser, bids a click tried in place of the truth.
+        reserve: least price a click, below which a bid takes no part.
     """
     own, quality = np.asarray(values, dtype=np.float64), np.clip(relevance, LEAST_RELEVANCE, 1.0)
 
-    def utility(advertiser: int, bid: float) -> float:
+    def utilities(advertiser: int, bid: float) -> tuple[float, float]:
         bids = own.copy()
         bids[advertiser] = bid
-        scores = quality * bids
+        scores = quality * np.where(bids >= reserve, bids, 0.0)
         won = scores[advertiser] / scores.sum() if scores[advertiser] else 0.0
-        return float(own[advertiser] * won - expected_price(relevance, bids, advertiser))
+        left = float(own[advertiser] * won - expected_price(relevance, bids, advertiser, reserve))
+        return left, left
 
-    return _regret(own, misreports, utility)
+    return _regret(own, misreports, utilities)
 
 
-def _regret(values: np.ndarray, misreports: Sequence[float], utility: _Utility) -> TruthRegret:
-    truths = [utility(advertiser, value) for advertiser, value in enumerate(values.tolist())]
-    gains = [utility(advertiser, bid) - truth for advertiser, truth in enumerate(truths) for bid in misreports]
-    return TruthRegret(max(gains, default=0.0), min(truths, default=0.0), len(truths))
+def _regret(values: np.ndarray, misreports: Sequence[Sequence[float]], utilities: _Utilities) -> TruthRegret:
+    truths = [utilities(advertiser, value) for advertiser, value in enumerate(values.tolist())]
+    tried = [
+        (utilities(advertiser, bid), truth)
+        for advertiser, (truth, bids) in enumerate(zip(truths, misreports, strict=True))
+        for bid in bids
+    ]
+    return TruthRegret(
+        max((found[0] - truth[0] for found, truth in tried), default=0.0),
+        max((found[1] - truth[1] for found, truth in tried), default=0.0),
+        min((expected for expected, _ in truths), default=0.0),
+        len(truths),
+    )

@@ -39,7 +39,9 @@ class PropertiesConfig(Section):
     bid_queries: Positive = Field(100, description="At most this many test queries, for monotonicity.")
     bid_answers: AtLeastTwo = Field(12, description="Answers at each bid of the monotonicity ladder, for each query.")
     continuity_step: Annotated[int, Field(ge=1, le=50)] = Field(
-        1, description="Step between the bids of continuity, from 1 on."
+        1,
+        description="Step between the bids of continuity, from 1 on; hundredths of the range where ads bid in another "
+        "than 1 to 100.",
     )
     continuity_answers: AtLeastTwo = Field(200, description="Answers at each bid of the one query looked at closely.")
     continuity_queries: Positive = Field(10, description="Queries over which continuity is looked at as well.")

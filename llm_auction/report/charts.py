@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from llm_auction.evaluation.bid_curves import at_common_bids
 from llm_auction.evaluation.metrics import metric
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.bid_plot import bid_chart, mean_curves
@@ -47,7 +48,7 @@ def plots(study: Study) -> list[Plot]:
         found.append(_ece_plot(fits))
     curves = [run.bid_curves.with_columns(seed=pl.lit(run.seed)) for run in study.runs if run.bid_curves is not None]
     if curves:
-        found.append(_bid_plot(study, pl.concat(curves)))
+        found.append(_bid_plot(study, at_common_bids(pl.concat(curves))))
     close_looks = [run for run in study.runs if run.continuity is not None]
     if close_looks:
         found.append(_continuity_plot(study, close_looks[0]))

@@ -31,13 +31,14 @@ def line_colour(contender: Contender) -> str:
 
 
 def bid_axis() -> alt.X:
+    """From 0 to a round number above the greatest bid that is drawn."""
     import altair as alt
 
     return alt.X(
         "bid:Q",
         title="Bid of the ad",
-        scale=alt.Scale(domain=[0, 100]),
-        axis=alt.Axis(grid=False, values=[0, 20, 40, 60, 80, 100]),
+        scale=alt.Scale(zero=True, nice=True),
+        axis=alt.Axis(grid=False, tickCount=5),
     )
 
 

@@ -51,5 +51,7 @@ def cost_section(study: Study, drawn: Mapping[str, Plot]) -> Section:
         "Each mechanism is a run of its own, and runs of a study share the machine with others, so that seconds don't "
         "compare mechanisms; tokens do. Payment: what the mechanism charges in expectation. Welfare: "
         "value x click probability, with the value that bidding.target_roi makes of a bid; utility: what is left of it "
-        "after paying. Flooded: answers with ads of which none can be clicked any more.",
+        "after paying. MOSAIC's payment follows its pCTR, everybody else's the users' own clicks, by which welfare is "
+        "counted for all: where its pCTR is too high, so is its bill. Flooded: answers with ads of which none can be "
+        "clicked any more.",
     )

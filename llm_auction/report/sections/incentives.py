@@ -36,10 +36,13 @@ def incentives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
         note="First price: gain per query of the best bid of the ladder for utility maximisers, chosen by half of the "
         "answers and measured by the other (on average a lower bound); “at most” lets the same answers choose and "
         "measure. Value maximisers: itctr that another feasible bid would add to value / target ROI, held out as well: "
-        "an interval that holds zero finds no better bid. Least utility: of any bid up to the value; not negative "
-        "means individually rational. Best responses: all advertisers of a few queries, each moving only for a gain "
-        "beyond its standard error, under the newest Ad-LLM. Truthful by design: exact arithmetic, 0 to nine "
-        "digits. Gains, revenue and utilities in bid units.",
+        "an interval that holds zero finds no better bid. Least utility under first price: (value - bid) x itctr of "
+        "any bid up to the value, which can't be negative: individual rationality follows from the rule, and is not "
+        "tested on charges. Best responses: all advertisers of a few queries, each moving only for a gain beyond its "
+        "standard error, under the newest Ad-LLM. Truthful by design: exact arithmetic, 0 to nine digits; gain and "
+        "least utility take the clicks that MOSAIC's pCTR expects for true, as its bill does. “Under users’ clicks” is "
+        "the gain where the same bill meets the users' own clicks: what a wrong pCTR leaves to be gained. Gains, "
+        "revenue and utilities in bid units.",
     )
 
 
@@ -65,7 +68,7 @@ def incentive_tables(table: pl.DataFrame, by_seed: Mapping[int, pl.DataFrame] | 
         "Of truthful revenue",
         "Advertisers keep",
     )
-    truthful = ("Largest gain of a misreport", "Least utility")
+    truthful = ("Largest gain of a misreport", "Under users’ clicks", "Least utility")
     parts: tuple[tuple[str, tuple[str, ...], Callable[[pl.DataFrame], list[Row]]], ...] = (
         ("First price", first_price, lambda own: [(one, _first_price(f)) for one, f in _with(own, "utility_regret")]),
         ("Best responses", rounds, lambda own: list(_rounds(own))),
@@ -129,7 +132,8 @@ def _rounds(table: pl.DataFrame) -> Iterator[tuple[str, list[Cell]]]:
 
 
 def _truthful(figures: _Figures) -> list[Cell]:
-    return [_exact(figures[None, "misreport_gain"]), _exact(figures[None, "least_utility"])]
+    under_users = figures.get((None, "misreport_gain_users_clicks"), Interval(None, None, None))
+    return [_exact(figures[None, "misreport_gain"]), _exact(under_users), _exact(figures[None, "least_utility"])]
 
 
 def _exact(figure: Interval) -> Cell:

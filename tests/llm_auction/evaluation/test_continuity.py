@@ -21,9 +21,11 @@ from llm_auction.evaluation.continuity import (
 )
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Ad, Auction, Query, UserProfile
+from llm_auction.profiles.schema import BiddingConfig
 from tests.synthetic_study import StubUser, synthetic_auctions, synthetic_profile
 
 BIDS = np.array(ladder(1))
+BIDDING = BiddingConfig()
 ADS = tuple(Ad(str(index), f"Thing {index}", "") for index in range(3))
 
 
@@ -91,26 +93,41 @@ def test_point_intervals_hold_the_curve() -> None:
 def test_the_slot_turns_over_where_bid_times_clicks_overtakes() -> None:
     one = auction(10, 80, 40)
     user = StubUser()
-    probe = slot_probe(one, user)
+    probe = slot_probe(one, user, ladder(1), BIDDING)
     clicks = {ad.ad_id: user.click_probabilities(one, render_insertion(ad))[ad.ad_id] for ad in ADS}
     others = [one.bid_of(ad.ad_id) * clicks[ad.ad_id] for ad in ADS if ad.ad_id != probe.ad_id]
     assert probe.threshold == pytest.approx(max(others) / clicks[probe.ad_id])
-    curve = probe.slot_itctr(BIDS)
+    curve = probe.slot_itctr
     assert curve[probe.threshold > BIDS].max() == 0.0
     assert set(curve[probe.threshold <= BIDS]) == {clicks[probe.ad_id]}
 
 
 @pytest.mark.parametrize("bids", [(7,), (0, 0, 0)])
 def test_without_competition_the_slot_has_no_step(bids: tuple[int, ...]) -> None:
-    probe = slot_probe(auction(*bids), StubUser())
+    probe = slot_probe(auction(*bids), StubUser(), ladder(1), BIDDING)
     assert probe.threshold == 0.0
-    assert largest_jump(computed(probe.slot_itctr(BIDS)), 1, seed=0).share.value is None
+    assert largest_jump(computed(probe.slot_itctr), 1, seed=0).share.value is None
 
 
 def test_the_close_look_takes_the_step_nearest_to_the_middle() -> None:
-    probes = [slot_probe(one, StubUser()) for one in synthetic_auctions(synthetic_profile(queries=12))]
+    market = synthetic_auctions(synthetic_profile(queries=12))
+    probes = [slot_probe(one, StubUser(), ladder(1), BIDDING) for one in market]
     chosen = central_probe(probes)
     assert abs(chosen.threshold - 50.5) == min(abs(probe.threshold - 50.5) for probe in probes)
+
+
+def test_the_middle_is_that_of_the_ads_own_range() -> None:
+    bidding = BiddingConfig(low=0, high=1000)
+    probe = slot_probe(auction(100, 800, 400), StubUser(), ladder(1), bidding)
+    assert (probe.bids[0], probe.bids[-1], len(probe.bids)) == (0, 1000, 100)
+    assert probe.off_centre == pytest.approx(abs(probe.threshold - 500) / 1000)
+
+
+def test_a_reserve_is_the_least_threshold_and_silences_those_below_it() -> None:
+    alone = slot_probe(auction(10, 80, 40), StubUser(), ladder(1), BIDDING, reserve=90)
+    assert alone.threshold == 90 and alone.reserve == 90
+    curve = alone.slot_itctr
+    assert (curve[BIDS < 90] == 0).all() and (curve[BIDS >= 90] > 0).all()
 
 
 def test_an_incomplete_table_is_refused() -> None:

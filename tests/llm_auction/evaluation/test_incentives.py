@@ -93,9 +93,15 @@ def test_an_advertiser_that_can_afford_no_bid_stays_away() -> None:
 
 def test_values_are_drawn_by_query() -> None:
     curves = [noisy(LOGISTIC, 2, seed) for seed in range(50)]
-    values = draw_values(curves, 1, 100, seed=0)
+    values = draw_values(curves, seed=0)
     assert values.min() >= 1 and values.max() <= 100 and len(set(values)) > 20
-    assert draw_values(curves[::-1], 1, 100, seed=0).tolist() == values[::-1].tolist()
+    assert draw_values(curves[::-1], seed=0).tolist() == values[::-1].tolist()
+
+
+def test_values_come_from_the_range_of_the_curve() -> None:
+    wide = [BidCurve(f"q{place}", "a", 500 + 5 * BIDS, LOGISTIC, LOGISTIC[:, None]) for place in range(50)]
+    values = draw_values(wide, seed=0)
+    assert values.min() >= 505 and values.max() <= 1000 and len(set(values)) > 20
 
 
 def test_bad_input() -> None:

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from llm_auction.answers import render_insertion
-from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, computed_points, curve_points, curves_of, with_bid
+from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, at_common_bids, computed_points, curve_points, curves_of
 from llm_auction.evaluation.bootstrap import Interval
-from llm_auction.evaluation.monotonicity import LADDER, BidResponse, bid_response, bid_responses, probed_ad
+from llm_auction.evaluation.monotonicity import LADDER, BidResponse, bid_response, bid_responses, random_probe
 from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.probes import Probe
 from tests.synthetic_study import FINAL, StubUser, synthetic_auctions, synthetic_bid_curves, synthetic_profile
 
 PROFILE = synthetic_profile(queries=20)
@@ -37,9 +38,9 @@ def response(*rows: tuple[float, ...], answers: int = 4, noise: float = 0.0) -> 
 
 def test_a_probe_moves_one_bid() -> None:
     auction = AUCTIONS[0]
-    ad_id = probed_ad(auction, seed=0)
-    probe = with_bid(auction, ad_id, 70)
-    assert probe.bid_of(ad_id) == 70
+    found = random_probe(auction, PROFILE.bidding, seed=0)
+    ad_id, probe = found.ad_id, found.at(LADDER.index(70))
+    assert found.bids == LADDER and probe.bid_of(ad_id) == 70
     assert {ad.ad_id: bid for ad, bid in zip(probe.candidates, probe.bids, strict=True) if ad.ad_id != ad_id} == {
         ad.ad_id: bid for ad, bid in zip(auction.candidates, auction.bids, strict=True) if ad.ad_id != ad_id
     }
@@ -47,18 +48,18 @@ def test_a_probe_moves_one_bid() -> None:
 
 
 def test_the_probed_ad_varies_over_queries_and_seeds() -> None:
-    positions = [[ad.ad_id for ad in one.candidates].index(probed_ad(one, 0)) for one in AUCTIONS]
+    first, again, other = ([random_probe(one, PROFILE.bidding, seed) for one in AUCTIONS] for seed in (0, 0, 1))
+    positions = [[ad.ad_id for ad in one.auction.candidates].index(one.ad_id) for one in first]
     assert len(set(positions)) > 5
-    assert [probed_ad(one, 0) for one in AUCTIONS] == [probed_ad(one, 0) for one in AUCTIONS]
-    assert [probed_ad(one, 0) for one in AUCTIONS] != [probed_ad(one, 1) for one in AUCTIONS]
+    assert first == again and first != other
 
 
 def test_points_count_shown_and_clicked() -> None:
     auction = AUCTIONS[0]
     ad = auction.candidates[0]
     answers = [f"Take {render_insertion(ad)}.", "Nothing to add.", f"Take {render_insertion(auction.candidates[1])}."]
-    row = curve_points(FINAL, [auction], [ad.ad_id], [answers], StubUser(), seed=0).row(0, named=True)
-    assert (row["answers"], row["shown"], row["bid"]) == (3, 1, auction.bids[0])
+    row = curve_points(FINAL, [Probe(auction, ad.ad_id, (5, 9))], 1, [answers], StubUser(), seed=0).row(0, named=True)
+    assert (row["answers"], row["shown"], row["bid"]) == (3, 1, 9)
     assert row["itctr"] == pytest.approx(0.75 / 3)
     assert row["clicks"] in (0, 1)
 
@@ -77,6 +78,16 @@ def test_monotone_flat_and_falling_curves() -> None:
 def test_a_missing_step_is_refused() -> None:
     with pytest.raises(ValueError, match="every step of the ladder"):
         response((0.1, 0.2, 0.3), (0.1, 0.2))
+
+
+def test_ads_with_other_ranges_are_put_together_step_by_step() -> None:
+    one, other = (1, 2, 3), (100, 500, 901)
+    curves = [("q0", one, (0.1, 0.2, 0.3)), ("q1", other, (0.3, 0.4, 0.5))]
+    table = pl.concat([computed_points(FINAL, name, "a", bids, np.array(itctr), 0) for name, bids, itctr in curves])
+    assert bid_responses(table, 100, seed=0)[FINAL].pooled_spearman.value == pytest.approx(1.0)
+    assert at_common_bids(table)["bid"].to_list() == [50, 251, 452] * 2
+    synthetic = synthetic_bid_curves(PROFILE)
+    assert at_common_bids(synthetic).equals(synthetic)
 
 
 def test_one_response_a_contender() -> None:
