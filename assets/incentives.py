@@ -39,7 +39,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@property_check(deps=("bid_monotonicity", *MODELS))
+@property_check(deps=("bid_monotonicity", *MODELS), code_version="2")
 def incentive_report(
     context: AssetExecutionContext,
     profile: ProfileResource,
