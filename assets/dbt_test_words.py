@@ -21,8 +21,6 @@ def words_for(test: Mapping[str, Any]) -> str:
             words = f"{column} is one of {_names(arguments['values'])}."
         case "relationships":
             words = f"Every {column} is found in `{_table(arguments['to'])}.{arguments['field']}`."
-        case "absent_from":
-            words = f"No row is found in `{_table(arguments['to'])}` by {_names(arguments['columns'])}."
         case "not_null":
             words = f"No nulls in {column}."
         case "unique":

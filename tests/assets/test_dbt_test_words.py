@@ -21,11 +21,6 @@ from assets.dbt_test_words import words_for
             {"column_name": "ad_id", "to": "ref('stg_ads')", "field": "ad_id"},
             "Every `ad_id` is found in `stg_ads.ad_id`.",
         ),
-        (
-            "absent_from",
-            {"to": "ref('int_answers')", "columns": ["file", "line"]},
-            "No row is found in `int_answers` by `file`, `line`.",
-        ),
         ("unique_combination", {"columns": ["day", "file"]}, "One row for each `day`, `file`."),
     ],
 )
