@@ -2,6 +2,9 @@
 
 A blocking check stops what follows in its own run. What it refused stays where it is all the same, and a later run that
 holds only what follows, from the UI or in a backfill, would take it.
+
+Rests on private parts of Dagster (1.13.29): its public instance gives the last verdict of a check, not that of one
+partition. Drop them when it does.
 """
 
 from __future__ import annotations
