@@ -14,7 +14,8 @@ from assets.days import day_partitions
 from assets.dbt_runs import LakeTranslator, build_partition
 from assets.known_ads import ensure_known_ads
 from resources.click_log import TABLES
-from resources.dbt import DbtResource, dbt_manifest
+from resources.dbt import DbtResource
+from resources.dbt_project import dbt_manifest
 from resources.lake import Lake
 from resources.profile import ProfileResource
 

@@ -12,7 +12,8 @@ from dagster_dbt import dbt_assets
 
 from assets.dbt_runs import LakeTranslator, build_partition
 from assets.partitions import irpo_partitions, partition_of
-from resources.dbt import DbtResource, dbt_manifest
+from resources.dbt import DbtResource
+from resources.dbt_project import dbt_manifest
 from resources.lake import Lake
 from resources.profile import ProfileResource
 

@@ -17,7 +17,8 @@ from assets.click_log import click_log
 from assets.click_log_models import click_log_models
 from assets.days import day_partitions
 from llm_auction.profiles.schema import ClickLogConfig, ClickLogGuardsConfig, Profile
-from resources.dbt import PROJECT_DIR, dbt_executable, dbt_resource
+from resources.dbt import dbt_resource
+from resources.dbt_project import PROJECT_DIR, dbt_executable
 from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource

@@ -21,7 +21,7 @@ from assets.expectations import (
     verdicts,
 )
 from assets.feedback_events import CLICK_COLUMNS, RESPONSE_COLUMNS
-from resources.dbt import dbt_manifest
+from resources.dbt_project import dbt_manifest
 
 GUARDED = ("ad_responses", "click_feedback", "fct_ad_impressions", "fct_responses")
 # Days of real logs may be big: their suites judge figures alone, which DuckDB computes.

@@ -21,7 +21,7 @@ from llm_auction.click_log.files import find_files
 from llm_auction.market import Ad
 from llm_auction.profiles.schema import ClickLogConfig
 from resources.click_log import ClickLogDay, scratch_database
-from resources.dbt import PROJECT_DIR, dbt_executable
+from resources.dbt_project import PROJECT_DIR
 from resources.lake import Lake
 
 DAY = "2026-01-05"
@@ -78,7 +78,8 @@ def ours(folder: Path, memory_limit: str) -> dict[str, float]:
     ingest_bytes = _peak(resource.RUSAGE_SELF)
     variables = {"data_dir": str(folder / "data"), "day": DAY, "memory_limit": memory_limit}
     places = ["--project-dir", PROJECT_DIR, "--profiles-dir", PROJECT_DIR, "--target-path", folder / "data" / "target"]
-    command = [dbt_executable(), "run", "--select", "tag:production", *places, "--log-path", folder / "data" / "target"]
+    dbt = [sys.executable, "-m", "resources.dbt_process"]
+    command = [*dbt, "run", "--select", "tag:production", *places, "--log-path", folder / "data" / "target"]
     subprocess.run([*map(str, command), "--vars", json.dumps(variables)], check=True)
     return {
         "ingest_seconds": ingested - started,

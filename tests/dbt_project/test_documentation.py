@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.dbt import PROJECT_DIR, DbtProjectError, dbt_manifest
+from resources.dbt_project import PROJECT_DIR, DbtProjectError, dbt_manifest
 
 
 @pytest.fixture(scope="module")
@@ -49,4 +49,4 @@ def test_a_changed_project_gets_a_new_manifest_and_a_broken_one_a_clear_error(tm
     model.write_text(model.read_text() + "\n{{ ref('nowhere') }}\n")
     with pytest.raises(DbtProjectError, match="nowhere"):
         dbt_manifest(project)
-    assert list((project / "target").iterdir()) == [first]
+    assert list((project / "target").iterdir()) == [first.parent]

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from resources.dbt import PROJECT_DIR, dbt_executable
+from resources.dbt_project import PROJECT_DIR, dbt_executable
 from resources.lake import Lake
 from tests.feedback_lake import Row, small_lake, write_feedback
 
