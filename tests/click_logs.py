@@ -113,5 +113,10 @@ def ingest(
     return counts
 
 
+def read(lake: Lake, table: str, day: str = DAY) -> pl.DataFrame:
+    """A table of one day."""
+    return lake.read(table, {"day": day})
+
+
 def _changed(event: Event, changes: Mapping[str, Any]) -> Event:
     return {name: value for name, value in {**event, **changes}.items() if value is not None}
