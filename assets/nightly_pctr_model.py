@@ -24,7 +24,7 @@ from llm_auction.pctr.split import split_impressions
 from llm_auction.profiles.schema import NightlyConfig, Profile
 from resources.champion import Champion
 from resources.lake import Lake
-from resources.model_store import ModelStore, ModelVersion
+from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
@@ -98,7 +98,8 @@ def nightly_pctr_model(
             allow_retries=False,
         )
     trained = window if window.impressions else newest
-    champion = champion_before(Champion(model_store, "pctr"), model_store, day)
+    # An older day that is run again must not continue from its own future.
+    champion = Champion(model_store, "pctr").before(day)
     old = None if champion is None else PctrModel.load(champion.path)
     continued = old is not None and config.nightly.warm_start and has_shape(old, config.pctr)
     if old is not None and config.nightly.warm_start and not continued:
@@ -171,15 +172,6 @@ def nightly_pctr_model(
         },
         check_results=[calibration_verdict(measured["refit"])],
     )
-
-
-def champion_before(champion: Champion, store: ModelStore, day: date) -> ModelVersion | None:
-    """The champion as it stood before a day: an older day that is run again must not continue from its own future."""
-    for version in reversed(champion.standing()):
-        found = store.version("pctr", version)
-        if str(found.metadata.get("day", "")) < str(day):
-            return found
-    return None
 
 
 def unseen_rows(newest: DayFeedback, trained_to: str, config: Profile) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What a candidate Ad-LLM would earn, estimated from real answers of the deployed ones, before anybody sees its own."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -33,9 +34,10 @@ from llm_auction.irpo.scoring import rewards_of
 from llm_auction.objective import Penalty, penalty_of
 from llm_auction.profiles.schema import Profile
 from llm_auction.seeds import derive_seed
+from resources.champion import Champion
 from resources.engines import EngineResource
 from resources.lake import Lake
-from resources.model_store import CHAMPION, ModelStore, ModelVersion
+from resources.model_store import ModelStore, ModelVersion
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
@@ -52,7 +54,14 @@ COLUMN_DESCRIPTIONS = {
     "gain": "The candidate's value minus that.",
     "gain_low": "Lower end of the gain's 95 % interval.",
     "gain_high": "Upper end.",
-    "passed": "Whether the candidate may be deployed by this report; the same in all rows.",
+    "passed": "Whether the candidate may be deployed by this report; the same in all rows, as all that follows.",
+    "first_day": "First day of the log's window.",
+    "last_day": "Its last day.",
+    "policies": "Versions of the Ad-LLMs that wrote the log, sorted.",
+    "temperature": "Of the candidate's answers.",
+    "top_p": "Of the candidate's answers.",
+    "top_k": "Of the candidate's answers.",
+    "reward_model": "Version of the reward model of the doubly robust estimate; null where there is none.",
 }
 
 
@@ -68,7 +77,7 @@ class OffPolicyRequest(Config):
     deps=["fct_click_log_responses", "reward_model_champion", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
     pool="gpu",
     check_specs=[
         AssetCheckSpec(
@@ -98,7 +107,9 @@ def off_policy_report(
 
     The policies that wrote the log score their answers again, each under the settings of the answer; so does the
     candidate under those of section `sampling`. Answers whose logged log-probability is not met are left out, and too
-    many of them, or too few effective samples, are refused. `llm-auction models promote ad_llm` asks for this report.
+    many of them, or too few effective samples, are refused. The doubly robust estimate takes the reward model that
+    served before the window, which has seen none of its clicks; where there was none, it is left out and the candidate
+    does not pass. `llm-auction models promote ad_llm` asks for this report.
     """
     settings = profile.get()
     candidate = _candidate(model_store, config.candidate)
@@ -110,25 +121,37 @@ def off_policy_report(
     log_weights = score(opened, log.answers, log.finished, settings.sampling) - log.log_mu
     # Before the candidate's own answers are drawn, which takes longer than all the rest.
     require_effective_samples(log_weights, log.users, settings.off_policy.min_effective_samples)
-    sampled = opened.sample(
-        [answer.prompt for answer in log.answers],
-        settings.off_policy.answers_per_query,
-        settings.sampling,
-        derive_seed(settings.seed, "off policy", candidate.version),
-        on_progress=lambda done, total: context.log.info(f"answers of the candidate: {done} of {total}"),
-    )
-    texts = [[answer.text for answer in group] for group in sampled]
+    reward_model = _unseeing_reward_model(model_store, window[0])
+    texts: list[list[str]] = []
+    if reward_model is None:
+        context.log.warning(f"no doubly robust estimate: {_why_none(window[0])}")
+    else:
+        sampled = opened.sample(
+            [answer.prompt for answer in log.answers],
+            settings.off_policy.answers_per_query,
+            settings.sampling,
+            derive_seed(settings.seed, "off policy", candidate.version),
+            on_progress=lambda done, total: context.log.info(f"answers of the candidate: {done} of {total}"),
+        )
+        texts = [[answer.text for answer in group] for group in sampled]
     penalty = penalty_of(settings.reward)
     estimates = {
-        outcome: _estimate(outcome, log, log_weights, texts, weights, model_store, settings)
+        outcome: _estimate(outcome, log, log_weights, texts, weights, reward_model, settings)
         for outcome, weights in (("revenue", Penalty(lambda_=0.0)), ("reward", penalty))
     }
-    outcome, estimator = DECIDING
-    lower = estimates[outcome].gains[estimator].low
-    passed = lower is not None and lower >= -settings.off_policy.tolerance
-    table = report_rows(estimates, passed)
+    passed, verdict = _judged(estimates, settings.off_policy.tolerance, window[0])
+    policies = sorted(set(frame["policy_version"]))
+    basis = {
+        "first_day": window[0],
+        "last_day": window[-1],
+        "policies": policies,
+        **settings.sampling.model_dump(include={"temperature", "top_p", "top_k"}),
+        "reward_model": reward_model.version if reward_model else None,
+    }
+    table = report_rows(estimates, passed, basis)
     partition = {"candidate": candidate.version}
     lake.write("off_policy_report", table, partition)
+    outcome, _ = DECIDING
     found = estimates[outcome]
     covered = found.mean_weight.high is not None and found.mean_weight.high >= 1.0
     return MaterializeResult(
@@ -139,6 +162,8 @@ def off_policy_report(
             "estimates": MetadataValue.md(_markdown(table)),
             "window": f"{window[0]} to {window[-1]}",
             "days_left_out": ", ".join(map(str, refused)) or "none",
+            "policies": ", ".join(policies),
+            "reward_model": reward_model.version if reward_model else f"none: {_why_none(window[0])}",
             "answers_read": log.read,
             "answers_used": found.n_answers,
             "users": found.n_units,
@@ -151,12 +176,7 @@ def off_policy_report(
             ),
         },
         check_results=[
-            AssetCheckResult(
-                check_name="not_worse_than_the_log",
-                passed=passed,
-                description=f"reward gain an answer, lower end {lower:.3f}; tolerated "
-                f"-{settings.off_policy.tolerance:g}",
-            ),
+            AssetCheckResult(check_name="not_worse_than_the_log", passed=passed, description=verdict),
             AssetCheckResult(
                 check_name="log_covers_the_candidate",
                 passed=covered,
@@ -167,24 +187,28 @@ def off_policy_report(
     )
 
 
-def refuse_unproven(lake: Lake, version: str) -> None:
-    """Return when a report says that the Ad-LLM `version` may be deployed.
+def _unseeing_reward_model(store: ModelStore, first_day: date) -> ModelVersion | None:
+    """The reward model that served before a window, None where none did: it has seen none of the window's clicks.
 
-    Raises:
-        ValueError: there is no report on it, or it speaks against it.
+    Clicks that a model was fitted on hardly correct it: they take its predictions for better than they are.
     """
-    partition = {"candidate": version}
-    if not lake.exists("off_policy_report", partition):
-        raise ValueError(
-            f"no off-policy estimate of Ad-LLM {version}: materialize off_policy_report with candidate {version}, or "
-            "promote it without proof (--unproven)"
-        )
-    report = lake.read("off_policy_report", partition)
-    if not report["passed"].all():
-        raise ValueError(
-            f"the off-policy estimate speaks against Ad-LLM {version}: its reward may be lower than what the log "
-            "brought (asset off_policy_report has the figures); --unproven promotes it all the same"
-        )
+    found = Champion(store, "pctr").before(first_day)
+    # The arm production learns from this very log, and its models don't tell from which days.
+    return None if found is not None and found.metadata.get("arm") == "production" else found
+
+
+def _why_none(first_day: date) -> str:
+    return f"no reward model that served before {first_day} is known not to have seen the clicks that it would correct"
+
+
+def _judged(estimates: Mapping[str, OffPolicyEstimate], tolerance: float, first_day: date) -> tuple[bool, str]:
+    """Whether the candidate may be deployed, and why."""
+    outcome, estimator = DECIDING
+    gain = estimates[outcome].gains.get(estimator)
+    lower = None if gain is None else gain.low
+    if lower is None:
+        return False, f"no doubly robust estimate, which decides: {_why_none(first_day)}"
+    return lower >= -tolerance, f"reward gain an answer, lower end {lower:.3f}; tolerated -{tolerance:g}"
 
 
 def _candidate(store: ModelStore, name: str) -> ModelVersion:
@@ -197,27 +221,31 @@ def _estimate(
     log_weights: np.ndarray,
     candidates: Sequence[Sequence[str]],
     penalty: Penalty,
-    store: ModelStore,
+    reward_model: ModelVersion | None,
     settings: Profile,
 ) -> OffPolicyEstimate:
     from llm_auction.mechanisms.click_estimates import clicks_from_pctr
     from llm_auction.pctr.model import PctrModel
 
-    estimator = clicks_from_pctr(PctrModel.load(store.resolve("pctr", CHAMPION).path))
-    logged = [[answer.text] for answer in log.answers]
     penalties = [
         penalty.of(auction, parse_answer(answer.text, auction.candidates))
         for answer, auction in zip(log.answers, log.auctions, strict=True)
     ]
+    predicted, predicted_candidate = None, None
+    if reward_model is not None:
+        clicks = clicks_from_pctr(PctrModel.load(reward_model.path))
+        logged = [[answer.text] for answer in log.answers]
+        predicted, predicted_candidate = (
+            np.asarray([np.mean(values) for values in rewards_of(log.auctions, answers, clicks, penalty)])
+            for answers in (logged, candidates)
+        )
     return estimate_value(
         LoggedOutcomes(
             units=log.users,
             log_weights=log_weights,
             outcomes=log.revenue - np.asarray(penalties),
-            predicted=np.asarray([value for (value,) in rewards_of(log.auctions, logged, estimator, penalty)]),
-            predicted_candidate=np.asarray(
-                [np.mean(values) for values in rewards_of(log.auctions, candidates, estimator, penalty)]
-            ),
+            predicted=predicted,
+            predicted_candidate=predicted_candidate,
         ),
         min_effective_samples=settings.off_policy.min_effective_samples,
         resamples=settings.evaluation.bootstrap_resamples,
@@ -225,8 +253,8 @@ def _estimate(
     )
 
 
-def report_rows(estimates: Mapping[str, OffPolicyEstimate], passed: bool) -> pl.DataFrame:
-    """The table `off_policy_report`: one row an outcome and estimator."""
+def report_rows(estimates: Mapping[str, OffPolicyEstimate], passed: bool, basis: Mapping[str, object]) -> pl.DataFrame:
+    """The table `off_policy_report`: one row an outcome and estimator, and what all of them rest on in each."""
     return pl.DataFrame(
         [
             {
@@ -240,10 +268,12 @@ def report_rows(estimates: Mapping[str, OffPolicyEstimate], passed: bool) -> pl.
                 "gain_low": estimate.gains[estimator].low,
                 "gain_high": estimate.gains[estimator].high,
                 "passed": passed,
+                **basis,
             }
             for outcome, estimate in estimates.items()
             for estimator, value in estimate.values.items()
-        ]
+        ],
+        schema_overrides={"reward_model": pl.String},
     )
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 from filelock import FileLock
@@ -68,6 +68,18 @@ class Champion:
             else:
                 stack.pop()
         return stack
+
+    def before(self, day: date) -> ModelVersion | None:
+        """The champion as it stood before a day of real logs: the last that stands and is of an earlier one.
+
+        Raises:
+            ModelStoreError: the pointer or the model is damaged.
+        """
+        for version in reversed(self.standing()):
+            found = self._store.version(self._kind, version)
+            if str(found.metadata.get("day", "")) < str(day):
+                return found
+        return None
 
     def withdrawn(self) -> set[str]:
         """The versions that a rollback took off and that nobody promoted since."""

@@ -128,6 +128,9 @@ class OffPolicyConfig(Section):
     tolerance: Annotated[float, Field(ge=0.0)] = Field(
         1.0, description="By how much less reward an answer a candidate may bring, currency units."
     )
+    max_report_age_days: Positive = Field(
+        14, description="A report whose log ended longer ago proves nothing any more: nothing is promoted on it."
+    )
 
 
 class ScheduleConfig(Section):

@@ -25,7 +25,7 @@ from dagster._core.utils import make_new_run_id
 
 from assets.click_log_feedback import load_days
 from assets.days import day_partitions
-from assets.nightly_pctr_model import champion_before, nightly_pctr_model
+from assets.nightly_pctr_model import nightly_pctr_model
 from assets.refused_days import GUARDS, refused_days
 from assets.reward_model_champion import reward_model_champion
 from llm_auction.pctr.model import PctrModel
@@ -143,7 +143,7 @@ def test_nights_in_a_row(data_dir: Path, markets: dict[int, Market], instance: D
     Champion(store, "pctr").rollback("complaints")
     assert "rolled back" in metadata(night(data_dir, 2, instance), "reward_model_champion")["reason"]
     assert current(data_dir).metadata["day"] == day_of(1)
-    assert champion_before(Champion(store, "pctr"), store, date.fromisoformat(day_of(1))).metadata["day"] == day_of(0)  # type: ignore[union-attr]
+    assert Champion(store, "pctr").before(date.fromisoformat(day_of(1))).metadata["day"] == day_of(0)  # type: ignore[union-attr]
 
 
 def test_a_refit_that_may_be_worse_leaves_the_champion_and_says_why(data_dir: Path, instance: DagsterInstance) -> None:

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 from dagster import AssetCheckEvaluation, DagsterInstance, ExecuteInProcessResult, RunConfig, materialize
 
-from assets.off_policy_report import OffPolicyRequest, off_policy_report, refuse_unproven
+from assets.off_policy_gate import refuse_unproven
+from assets.off_policy_report import OffPolicyRequest, off_policy_report
 from assets.refused_days import GUARDS
 from llm_auction.generation.protocol import GeneratedAnswer, Messages
 from llm_auction.pctr.impressions import Impression
@@ -39,6 +40,7 @@ WORSE = (0.5, 0.4, 0.1)
 FAR = (0.0, 0.0, 1.0)
 ANSWERS = 600
 PENALTY = 4.0
+TODAY = date(2026, 1, 8)
 
 
 class KnownPolicy:
@@ -76,10 +78,21 @@ class HalfClicks:
         return np.full(len(impressions), 0.5)
 
 
-def publish(store: ModelStore, kind: str, pointer: str, content: object) -> str:
+def load(path: Path) -> HalfClicks:
+    assert json.loads((path / "config.json").read_text()) == "half"
+    return HalfClicks()
+
+
+def publish(store: ModelStore, kind: str, pointer: str, content: object, **metadata: str) -> str:
     return store.publish(
-        kind, pointer, lambda folder: (folder / "config.json").write_text(json.dumps(content)) and None, {}
+        kind, pointer, lambda folder: (folder / "config.json").write_text(json.dumps(content)) and None, metadata
     ).version
+
+
+def promote(store: ModelStore, kind: str, pointer: str) -> None:
+    champion = Champion(store, kind)
+    current = champion.current()
+    champion.promote(store.resolve(kind, pointer), "", instead_of=None if current is None else current.version)
 
 
 @pytest.fixture
@@ -90,9 +103,10 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     version = publish(store, "ad_llm", "base", DEPLOYED)
     for name, probabilities in {"better": BETTER, "worse": WORSE, "far": FAR}.items():
         publish(store, "ad_llm", name, probabilities)
-    publish(store, "pctr", "nightly/2026-01-05", "half")
-    Champion(store, "pctr").promote(store.resolve("pctr", "nightly/2026-01-05"), "", instead_of=None)
-    monkeypatch.setattr(PctrModel, "load", lambda path: HalfClicks())
+    for day, content in (("2026-01-04", "half"), ("2026-01-06", "knows the window")):
+        publish(store, "pctr", f"nightly/{day}", content, day=day)
+        promote(store, "pctr", f"nightly/{day}")
+    monkeypatch.setattr(PctrModel, "load", load)
     rng = np.random.default_rng(0)
     drawn = rng.choice(3, p=DEPLOYED, size=ANSWERS)
     rows = [
@@ -171,7 +185,77 @@ def test_a_better_candidate_is_estimated_and_may_be_deployed(data_dir: Path, ins
     assert metadata["answers_used"].value == metadata["answers_read"].value == ANSWERS
     assert 100 < metadata["effective_samples"].value < 200 == metadata["users"].value
     assert all(check.passed for check in result.get_asset_check_evaluations())
-    refuse_unproven(lake, version)
+    prove(data_dir, "better")
+
+
+def prove(data_dir: Path, candidate: str, today: date = TODAY) -> None:
+    lake, store = Lake(data_dir=str(data_dir)), ModelStore(data_dir=str(data_dir))
+    refuse_unproven(lake, store, store.resolve("ad_llm", candidate).version, max_age_days=14, today=today)
+
+
+def test_a_report_says_what_it_rests_on(data_dir: Path, instance: DagsterInstance) -> None:
+    result = report(data_dir, "better", instance)
+    lake, store = Lake(data_dir=str(data_dir)), ModelStore(data_dir=str(data_dir))
+    base, reward_model = store.resolve("ad_llm", "base"), store.resolve("pctr", "nightly/2026-01-04")
+    table = lake.read("off_policy_report", {"candidate": store.resolve("ad_llm", "better").version})
+    basis = table.select("first_day", "last_day", "policies", "temperature", "top_p", "top_k", "reward_model")
+    days = (date(2026, 1, 5), date(2026, 1, 6))
+    assert set(basis.with_columns(pl.col("policies").list.join(",")).rows()) == {
+        (*days, base.version, 0.7, 0.8, 20, reward_model.version)
+    }
+    metadata = result.asset_materializations_for_node("off_policy_report")[0].metadata
+    assert (metadata["policies"].value, metadata["reward_model"].value) == (base.version, reward_model.version)
+
+
+def test_a_report_on_an_old_log_proves_nothing(data_dir: Path, instance: DagsterInstance) -> None:
+    report(data_dir, "better", instance)
+    prove(data_dir, "better", date(2026, 1, 20))
+    with pytest.raises(ValueError, match=r"ended on 2026-01-06, 15 days ago, and off_policy.max_report_age_days .* 14"):
+        prove(data_dir, "better", date(2026, 1, 21))
+
+
+def test_a_report_on_the_log_of_another_than_the_deployed_one_proves_nothing(
+    data_dir: Path, instance: DagsterInstance
+) -> None:
+    store = ModelStore(data_dir=str(data_dir))
+    report(data_dir, "better", instance)
+    promote(store, "ad_llm", "worse")
+    base, worse = store.resolve("ad_llm", "base").version, store.resolve("ad_llm", "worse").version
+    with pytest.raises(ValueError, match=f"compares it with {base}, which wrote its log, and {worse} is deployed"):
+        prove(data_dir, "better")
+    change(data_dir, f"update fct_click_log_responses set policy_version = '{worse}' where response_id in ('r0', 'r1')")
+    report(data_dir, "better", instance)
+    with pytest.raises(ValueError, match=f"compares it with {', '.join(sorted((base, worse)))}, which wrote its log"):
+        prove(data_dir, "better")
+
+
+def test_a_report_that_does_not_say_what_it_rests_on_proves_nothing(data_dir: Path) -> None:
+    """As those of earlier versions."""
+    version = ModelStore(data_dir=str(data_dir)).resolve("ad_llm", "better").version
+    Lake(data_dir=str(data_dir)).write("off_policy_report", pl.DataFrame({"passed": [True]}), {"candidate": version})
+    with pytest.raises(ValueError, match="does not say what log it rests on"):
+        prove(data_dir, "better")
+
+
+@pytest.mark.parametrize("arm", ["", "production"])
+def test_without_a_reward_model_from_before_the_window_nothing_is_doubly_robust(
+    data_dir: Path, instance: DagsterInstance, arm: str
+) -> None:
+    store = ModelStore(data_dir=str(data_dir))
+    if arm:
+        publish(store, "pctr", f"{arm}/01", "learnt from this log", arm=arm)
+        promote(store, "pctr", f"{arm}/01")
+    else:
+        change(data_dir, "update fct_click_log_responses set day = day - 1")
+    result = report(data_dir, "better", instance)
+    table = Lake(data_dir=str(data_dir)).read(
+        "off_policy_report", {"candidate": store.resolve("ad_llm", "better").version}
+    )
+    assert set(table["estimator"]) == {"ips", "self_normalised", "clipped"}
+    verdict = {check.check_name: check for check in result.get_asset_check_evaluations()}["not_worse_than_the_log"]
+    assert not verdict.passed and "no reward model that served before 2026-01-0" in str(verdict.description)
+    with pytest.raises(ValueError, match="not doubly robust, since no reward model that served before"):
+        prove(data_dir, "better")
 
 
 def test_a_worse_candidate_is_not_deployed(data_dir: Path, instance: DagsterInstance) -> None:
@@ -179,11 +263,10 @@ def test_a_worse_candidate_is_not_deployed(data_dir: Path, instance: DagsterInst
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert not checks["not_worse_than_the_log"].passed
     assert checks["log_covers_the_candidate"].passed
-    lake, store = Lake(data_dir=str(data_dir)), ModelStore(data_dir=str(data_dir))
     with pytest.raises(ValueError, match="speaks against Ad-LLM"):
-        refuse_unproven(lake, store.resolve("ad_llm", "worse").version)
+        prove(data_dir, "worse")
     with pytest.raises(ValueError, match="no off-policy estimate of Ad-LLM"):
-        refuse_unproven(lake, store.resolve("ad_llm", "far").version)
+        prove(data_dir, "far")
 
 
 def test_a_candidate_too_far_from_the_log_gets_no_estimate(data_dir: Path, instance: DagsterInstance) -> None:

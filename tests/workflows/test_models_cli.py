@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -111,11 +112,15 @@ def test_an_ad_llm_needs_an_estimate_that_speaks_for_it(data_dir: Path) -> None:
     promote = ("promote", "ad_llm", "llm_auction/01", "-m", "deploy")
     code, text = invoke(data_dir, *promote)
     assert code != 0 and "no off-policy estimate" in text
-    lake.write("off_policy_report", pl.DataFrame({"passed": [False]}), {"candidate": version})
-    code, text = invoke(data_dir, *promote)
-    assert code != 0 and "speaks against" in text
+    base = store.publish("ad_llm", "base", lambda folder: (folder / "c.json").write_text("0") and None, {}).version
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    basis = {"first_day": yesterday, "last_day": yesterday, "policies": [base], "reward_model": "0123"}
+    for change, refusal in (({"passed": False}, "speaks against"), ({"last_day": date(2026, 1, 5)}, "ended on")):
+        lake.write("off_policy_report", pl.DataFrame([{**basis, "passed": True, **change}]), {"candidate": version})
+        code, text = invoke(data_dir, *promote)
+        assert code != 0 and refusal in text
     assert Champion(store, "ad_llm").current() is None
-    lake.write("off_policy_report", pl.DataFrame({"passed": [True]}), {"candidate": version})
+    lake.write("off_policy_report", pl.DataFrame([{**basis, "passed": True}]), {"candidate": version})
     assert invoke(data_dir, *promote)[0] == 0
     assert invoke(data_dir, "rollback", "ad_llm", "-m", "no")[0] != 0
     unproven = store.publish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ import typer
 from workflows.cli.options import DataDirOption, ProfileOption, SeedOption
 
 if TYPE_CHECKING:
+    from llm_auction.profiles.schema import Profile
     from resources.model_store import ModelStore, ModelVersion
 
 Kind = Literal["pctr", "ad_llm"]
@@ -142,10 +144,10 @@ def promote(
 
     Example: `llm-auction models promote ad_llm llm_auction/03 -m 'first deployment' --unproven`
 
-    An Ad-LLM needs an off-policy estimate (asset `off_policy_report`) that it earns no less than what is deployed, or
-    `--unproven`.
+    An Ad-LLM needs an off-policy estimate (asset `off_policy_report`) that it earns no less than what is deployed, from
+    a log of what is deployed that ended at most `off_policy.max_report_age_days` days ago, or `--unproven`.
     """
-    from assets.off_policy_report import refuse_unproven
+    from assets.off_policy_gate import refuse_unproven
     from resources.champion import Champion
     from resources.lake import Lake
     from workflows.cli.progress import open_console
@@ -153,7 +155,13 @@ def promote(
     store = _store(profile, seed, data_dir)
     found = _find(store, kind, name)
     if kind == "ad_llm" and not unproven:
-        refuse_unproven(Lake(data_dir=store.data_dir), found.version)
+        refuse_unproven(
+            Lake(data_dir=store.data_dir),
+            store,
+            found.version,
+            max_age_days=_loaded(profile, seed).off_policy.max_report_age_days,
+            today=datetime.now(UTC).date(),
+        )
     champion = Champion(store, kind)
     current = champion.current()
     if current is not None and current.version == found.version:
@@ -185,12 +193,16 @@ def rollback(
 
 
 def _store(profile: str | None, seed: int | None, data_dir: Path | None) -> ModelStore:
-    from llm_auction.profiles import load_profile
     from resources.model_store import ModelStore
     from workflows.environment import default_data_dir
 
-    loaded = load_profile(profile, None if seed is None else {"seed": str(seed)})
-    return ModelStore(data_dir=str(data_dir or default_data_dir(loaded)))
+    return ModelStore(data_dir=str(data_dir or default_data_dir(_loaded(profile, seed))))
+
+
+def _loaded(profile: str | None, seed: int | None) -> Profile:
+    from llm_auction.profiles import load_profile
+
+    return load_profile(profile, None if seed is None else {"seed": str(seed)})
 
 
 def _find(store: ModelStore, kind: str, name: str) -> ModelVersion:
