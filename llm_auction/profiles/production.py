@@ -48,7 +48,9 @@ class ClickLogConfig(Section):
     spill_dir: str | None = Field(None, description="Where it spills; None is below the data directory.")
     session_gap_minutes: Positive = Field(30, description="A user's answers further apart belong to two sessions.")
     max_answers_per_user_hour: Positive = Field(120, description="A user with more is a robot.")
-    max_clicks_per_user_hour: Positive = Field(60, description="A user with more is a click spammer.")
+    max_clicks_per_user_hour: Positive = Field(
+        60, description="A user with more, clicks that repeat one included, is a click spammer."
+    )
     min_click_seconds: Annotated[float, Field(ge=0.0)] = Field(
         0.5, description="Nobody reads and clicks faster; sooner clicks are flagged."
     )

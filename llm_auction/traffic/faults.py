@@ -17,6 +17,7 @@ class Handling(StrEnum):
     REJECT = "reject"
     DEDUPLICATE = "deduplicate"
     FLAG = "flag"
+    DEDUPLICATE_AND_FLAG = "deduplicate and flag"
     KEEP = "keep"
 
 
@@ -77,7 +78,9 @@ FAULTS: Mapping[str, Fault] = {
     "clock_skew": Fault(Handling.KEEP, 0.005, "clicks", "a clock that is up to 200 s fast or slow"),
     "unknown_fields": Fault(Handling.KEEP, 0.01, "events", "fields that the contract does not know", text_only=True),
     "hostile_text": Fault(Handling.KEEP, 0.002, "answers", "SQL, markup, paths or odd characters in a question"),
-    "click_spam": Fault(Handling.DEDUPLICATE, 0.0005, "clicks", "one person who repeats a click dozens of times"),
+    "click_spam": Fault(
+        Handling.DEDUPLICATE_AND_FLAG, 0.0005, "clicks", "one person who repeats a click a hundred times and more"
+    ),
     "robot": Fault(Handling.FLAG, 0.02, "answers", "robots that ask without pause and click at once"),
     "click_farm": Fault(Handling.FLAG, 0.01, "answers", "people who are paid to click on everything, for an hour"),
 }

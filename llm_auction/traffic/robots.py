@@ -31,8 +31,9 @@ BURSTS: Mapping[str, Burst] = {
     "robot": Burst(start=(0, 40), questions=(150, 200), pause=(2, 4), click_after=(0.1, 0.4)),
     "click_farm": Burst(start=(0, 10), questions=(90, 110), pause=(18, 25), click_after=(1, 4)),
 }
-# Click spam: so many clicks of one person on one ad, so many seconds apart.
-SPAM_CLICKS = (20, 60)
+# Click spam: so many more clicks of one person on one ad, so many seconds apart. All but the first are repetitions, and
+# yet more than click_log.max_clicks_per_user_hour fall into one hour of the clock, also where another begins meanwhile.
+SPAM_CLICKS = (125, 200)
 SPAM_PAUSE = (0.7, 1.5)
 
 

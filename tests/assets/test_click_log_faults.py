@@ -73,5 +73,18 @@ def test_counts_in_the_warehouse_are_those_of_the_manifest(tmp_path: Path) -> No
     ).item()
     assert shown > 0
     assert flagged == shown
-    people = "select avg(is_excluded::int) from fct_click_log_impressions where not list_contains(?, response_id)"
-    assert warehouse.query(people, [sorted(responses)]).item() < 0.05
+
+    # Click spam hides among duplicates; the spammer, and so the first click too, is flagged all the same.
+    spam = sorted({record["response_id"] for record in faults_of(log) if record["fault"] == "click_spam"})
+    spammed = "select exclusion_reason, clicked from fct_click_log_impressions where list_contains(?, response_id)"
+    rows = warehouse.query(spammed, [spam])
+    assert rows["clicked"].sum() >= len(spam) > 0
+    assert set(rows["exclusion_reason"]) == {"click_rate"}
+    # Nobody else is: other people, and those who spam on another day.
+    rest = """
+        select avg(is_excluded::int) from fct_click_log_impressions
+        where not list_contains(?, response_id) and (day, user_id) not in (
+            select (day, user_id) from fct_click_log_impressions where list_contains(?, response_id)
+        )
+    """
+    assert warehouse.query(rest, [sorted(responses), spam]).item() < 0.05

@@ -13,6 +13,7 @@ import pytest
 
 from llm_auction.answers import parse_answer
 from llm_auction.click_log import EVENTS, REASONS
+from llm_auction.profiles.schema import ClickLogConfig
 from llm_auction.traffic import FAULTS, FaultRates, Handling, TrafficConfig, no_faults, read_manifest
 from llm_auction.traffic.delivery import ACCEPTED
 from llm_auction.traffic.robots import BURSTS
@@ -121,7 +122,7 @@ def test_every_fault_happens_and_the_manifest_counts_each(faulty: Path) -> None:
         expected = FAULTS[record["fault"]].handling
         if expected is Handling.REJECT:
             assert record["due"] == record["fault"]
-        elif expected is Handling.DEDUPLICATE:
+        elif expected in (Handling.DEDUPLICATE, Handling.DEDUPLICATE_AND_FLAG):
             assert record["due"] == "duplicate"
         else:
             assert record["due"] == ACCEPTED
@@ -160,6 +161,16 @@ def test_robots_ask_more_than_a_person_can_and_farms_do_not(faulty: Path) -> Non
     for user, kind in users.items():
         asked = max(count for (who, _), count in answers.items() if who == user)
         assert asked > 120 if kind == "robot" else 85 < asked <= 120
+
+
+def test_a_spammer_clicks_on_one_ad_more_often_in_an_hour_than_a_person_can(faulty: Path) -> None:
+    spam = {(record["file"], record["line"]) for record in faults_of(faulty) if record["fault"] == "click_spam"}
+    events = [json.loads(line) for file, number, line in lines_of(faulty) if (file, number) in spam]
+    assert len({event["event_id"] for event in events}) == len(events)
+    busiest: dict[tuple[str, str], int] = {}
+    for (*ad, _), clicks in Counter((e["response_id"], e["ad_id"], e["ts"][:13]) for e in events).items():
+        busiest[tuple(ad)] = max(clicks, busiest.get(tuple(ad), 0))
+    assert busiest and min(busiest.values()) > ClickLogConfig().max_clicks_per_user_hour
 
 
 def test_other_rates_leave_the_doings_of_people_as_they_are(tmp_path: Path) -> None:

@@ -1,26 +1,14 @@
-with answers as (
+with events as (
 
-    select
-        *,
-        null::varchar as rejection_reason
-    from {{ ref('int_click_log_answers') }}
+    select * from {{ ref('int_click_log_click_events') }}
     where {{ partition_predicate(['day']) }}
 
 ),
 
-clicks as (
-
-    select * from {{ ref('stg_click_log_clicks') }}
-    where {{ delivered_between(1, click_days()) }}
-
-),
-
-{{ judged_clicks('clicks', 'answers') }},
-
-accepted as (
+counting as (
 
     select
-        {{ day_of('answered_at') }} as day,
+        day,
         response_id,
         ad_id,
         event_id,
@@ -28,11 +16,11 @@ accepted as (
         -- nobody knows a real user's
         null::double as click_probability,
         reason,
-        (epoch_us(ts) - epoch_us(answered_at)) / 1e6 as seconds_to_click,
+        seconds_to_click,
         ts
-    from judged_clicks
-    where rejection_reason is null
+    from events
+    where not is_repeated
 
 )
 
-select * from accepted
+select * from counting

@@ -10,13 +10,14 @@ with answers as (
 
 ),
 
+-- repeated ones too: hundreds of clicks on one ad count once as clicks, and tell the spammer all the same
 clicks as (
 
     select
         answers.day,
         answers.user_id,
         date_trunc('hour', clicks.ts) as hour
-    from {{ ref('int_click_log_clicks') }} as clicks
+    from {{ ref('int_click_log_click_events') }} as clicks
     inner join answers on clicks.day = answers.day and clicks.response_id = answers.response_id
 
 ),
