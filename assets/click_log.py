@@ -50,15 +50,16 @@ ANSWER_COLUMNS = {
     deps=["ad_catalog"],
     kinds={"duckdb", "parquet"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
 )
 def click_log(context: AssetExecutionContext, profile: ProfileResource, lake: Lake) -> MaterializeResult:
     """The events delivered on one day: validated, each once, answers with their inserted ads.
 
     Reads the files of `click_log.source`, JSON Lines or Parquet, in bounded memory, and writes `click_log_answers`,
-    `click_log_clicks`, `click_log_conversions`, `click_log_rejections` and `click_log_files`. Running a day again picks
-    up the files that came later. Fails, and leaves the day as it was, when more than `click_log.max_rejected_share` of
-    the events are rejected, when the disk is full, and while another run is taking the same day in.
+    `click_log_clicks`, `click_log_conversions`, `click_log_rejections`, `click_log_answer_days` (whose answers the
+    clicks and conversions are about) and `click_log_files`. Running a day again picks up the files that came later.
+    Fails, and leaves the day as it was, when more than `click_log.max_rejected_share` of the events are rejected, when
+    the disk is full, and while another run is taking the same day in.
     """
     config, day = profile.get().click_log, context.partition_key
     spill = Path(config.spill_dir) if config.spill_dir else Path(lake.data_dir) / "spill"

@@ -6,6 +6,7 @@ deliveries that are in the lake: run it again, and late clicks and conversions c
 """
 
 from collections.abc import Iterator
+from datetime import date
 
 from dagster import AssetCheckResult, AssetExecutionContext, Output
 from dagster_dbt import dbt_assets
@@ -13,7 +14,7 @@ from dagster_dbt import dbt_assets
 from assets.days import day_partitions
 from assets.dbt_runs import LakeTranslator, build_partition
 from assets.known_ads import ensure_known_ads
-from resources.click_log import TABLES
+from resources.click_log import TABLES, deliveries_to_model, remember_modelled
 from resources.dbt import DbtResource
 from resources.dbt_project import dbt_manifest
 from resources.lake import Lake
@@ -55,4 +56,8 @@ def click_log_models(
         "memory_limit": config.memory_limit,
         "spill_dir": config.spill_dir,
     }
+    # As they are before the models read them: of what comes in meanwhile nobody knows whether they have seen it.
+    deliveries = deliveries_to_model(lake, date.fromisoformat(context.partition_key), config)
     yield from build_partition(context, dbt, lake, day, variables)
+    if set(context.selected_asset_keys) >= set(click_log_models.keys):
+        remember_modelled(lake, date.fromisoformat(context.partition_key), deliveries)

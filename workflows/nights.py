@@ -29,7 +29,12 @@ class NightRun:
 
 
 def plan_night(
-    delivered: Collection[date], known: Collection[date], lookback_days: int, *, refitted: Collection[date]
+    delivered: Collection[date],
+    known: Collection[date],
+    lookback_days: int,
+    *,
+    refitted: Collection[date],
+    late: Collection[date] = (),
 ) -> list[NightRun]:
     """The runs that take in what was delivered on some days, in order.
 
@@ -38,14 +43,11 @@ def plan_night(
         known: days that were taken in before; only they and `delivered` can be modelled.
         lookback_days: how far before a delivery the days that it changes may lie.
         refitted: those of `delivered` that are refitted on, not only modelled.
+        late: days further back about whose answers something came in with an earlier delivery.
     """
     there = {*known, *delivered}
-    changed = {
-        day - timedelta(days=before)
-        for day in delivered
-        for before in range(lookback_days + 1)
-        if day - timedelta(days=before) in there
-    }
+    near = {day - timedelta(days=before) for day in delivered for before in range(lookback_days + 1)}
+    changed = there & near.union(late)
     alone = len(changed) == 1  # the refit of the only day takes its files in itself
     return [
         *(NightRun("ingest", day) for day in sorted(delivered) if not (alone and day in refitted)),

@@ -26,6 +26,7 @@ from llm_auction.profiles import load_profile
 from resources.lake import Lake
 from resources.profile import ProfileResource
 from workflows.jobs import production_day
+from workflows.late_days import late_days
 from workflows.nights import NightRun, days_until, plan_night
 
 NIGHT_TAG = "llm_auction/night"  # the newest day of the night that a run belongs to; dagster.yaml runs these in order
@@ -58,7 +59,8 @@ def nightly_reward_refit(
     """Yesterday (UTC), and the lookback days that have files or were taken in before: ingest, model, refit, judge.
 
     A lookback day with files that no night took in was missed (its files came late, or nothing ran): it is refitted on
-    too, before yesterday.
+    too, before yesterday. Days further back are modelled again where earlier deliveries hold something about their
+    answers; what yesterday's hold is known once they are taken in, and is left to the sensor or the next night.
     """
     config = profile.get()
     newest = newest_day(context.scheduled_execution_time)
@@ -70,7 +72,13 @@ def nightly_reward_refit(
     before = set(days_until(newest - timedelta(days=1), config.schedule.lookback_days, first))
     missed = {day for day in before - known if _has_files(config.click_log.source, day)}
     delivered = {newest, *missed, *(known & before)}
-    night = plan_night(delivered, known, config.schedule.lookback_days, refitted={newest, *missed})
+    night = plan_night(
+        delivered,
+        known,
+        config.schedule.lookback_days,
+        refitted={newest, *missed},
+        late=late_days(lake, newest, config),
+    )
     yield from run_requests(night, newest, f"night-{newest}", context.repository_def)
 
 

@@ -22,6 +22,7 @@ from resources.profile import ProfileResource
 from workflows.alerts import describe_failure, raise_alert
 from workflows.deliveries import Listing, look
 from workflows.jobs import production_day
+from workflows.late_days import late_days
 from workflows.nights import days_until, plan_night
 from workflows.schedules import NIGHT_TAG, known_days, newest_day, night_is_under_way, run_requests
 
@@ -29,13 +30,14 @@ from workflows.schedules import NIGHT_TAG, known_days, newest_day, night_is_unde
 @sensor(
     job=production_day,
     minimum_interval_seconds=30,
-    description="Takes in the files of real click logs that came after their night.",
+    description="Takes in late files of real click logs, and models the days that late events change.",
 )
 def click_log_deliveries(
     context: SensorEvaluationContext, profile: ProfileResource, lake: Lake
 ) -> SensorResult | SkipReason:
     """Takes in files that came after their night, in the days that are watched, and models the days that they change.
 
+    So it does, once they were taken in, with days further back about whose answers they hold clicks or conversions.
     Files count once they have kept still from one look to the next. The newest day is the schedule's: it is watched
     from the moment that its night has begun, and refitted on when its files come after that.
     """
@@ -48,9 +50,13 @@ def click_log_deliveries(
     begun = context.instance.get_runs_count(RunsFilter(tags={NIGHT_TAG: newest.isoformat()})) > 0
     watched = [day for day in days_until(newest, config.schedule.watch_days, first) if begun or day < newest]
     listings = {day: _listing(config.click_log.source, day) for day in watched}
-    found = look(context.cursor, listings, lambda day: _taken_in(lake, day))
+    found = look(context.cursor, listings, lambda day: _taken_in(lake, day), late_days(lake, newest, config))
     night = plan_night(
-        found.ready, known_days(lake), config.schedule.lookback_days, refitted={newest}.intersection(found.ready)
+        found.ready,
+        known_days(lake),
+        config.schedule.lookback_days,
+        refitted={newest}.intersection(found.ready),
+        late=found.late,
     )
     reason = f"files of {', '.join(map(str, found.settling))} still arrive" if found.settling else "no new files"
     return SensorResult(

@@ -20,6 +20,7 @@ from llm_auction.click_log.files import LogFile
 from llm_auction.click_log.reading import LINE, LINES_SCHEMA, parquet_fields, read_lines, read_rows
 from llm_auction.market import Ad
 from llm_auction.profiles.schema import ClickLogConfig
+from resources.click_log.answer_days import answer_days, answers_before
 from resources.click_log.validation import EVENT_COLUMNS, SAID, validated
 from resources.lake import Lake
 
@@ -35,6 +36,7 @@ TABLES = (
     "click_log_conversions",
     "click_log_clicks",
     "click_log_answers",
+    "click_log_answer_days",
     "click_log_files",
 )
 _KEYS = "event_id, ts, response_id"
@@ -210,11 +212,14 @@ class ClickLogDay:
 
     def write(self, lake: Lake, tables: Iterable[str] = TABLES) -> None:
         """Replace the day's tables, all or, where the disk is full, none of them."""
+        before = answers_before(lake, self._day, self._config)
+        self._connection.execute(f"create or replace view answered_before as {before}")
         lake.write_together({table: partial(self._copy, table) for table in tables}, {"day": self._day})
 
     def _copy(self, table: str, path: Path) -> int:
+        selection = answer_days(self._config) if table == "click_log_answer_days" else _SELECTIONS[table]
         copied = self._connection.execute(f"""
-            copy (select '{self._day}' as day, * from ({_SELECTIONS[table]}))
+            copy (select '{self._day}' as day, * from ({selection}))
             to '{str(path).replace("'", "''")}' (format parquet, compression zstd)
         """)
         return int(copied.fetchall()[0][0])

@@ -46,6 +46,14 @@ def test_a_day_that_was_never_taken_in_is_not_modelled() -> None:
     assert names(plan_night({NEWEST}, {day(2)}, 3, refitted={NEWEST})) == [("ingest", 0), ("model", 2), ("refit", 0)]
 
 
+def test_days_that_late_events_are_about_are_modelled_once_and_in_their_order() -> None:
+    known = {day(before) for before in (1, 2, 20, 25)}
+    late = {day(1), day(20), day(30)}
+    night = plan_night({NEWEST}, known, 1, refitted={NEWEST}, late=late)
+    assert names(night) == [("ingest", 0), ("model", 20), ("model", 1), ("refit", 0)]
+    assert names(plan_night(set(), known, 1, refitted=set(), late=late)) == [("model", 20), ("model", 1)]
+
+
 def test_nothing_delivered_is_nothing_to_do() -> None:
     assert plan_night(set(), {day(1)}, 3, refitted=set()) == []
 
