@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 
 from assets.frames import load_ads, load_auctions
-from assets.partitions import ITERATIONS
 from llm_auction.click_values import (
     ClickValues,
     bids_for_clicks,
@@ -27,7 +26,6 @@ from llm_auction.users import ParametricUser
 from llm_auction.users.clairvoyant import clairvoyant_reward
 from llm_auction.users.protocol import UserModel
 from resources.lake import Lake
-from resources.model_store import ModelStore
 from resources.user_model import UserModelResource
 
 
@@ -105,19 +103,6 @@ class Bench:
             for sample, one in enumerate(of_auction)
         ]
         return score_answers(contender, shown, self.user, self.profile, self.bounds)
-
-
-def evaluated_iterations(model_store: ModelStore, kind: str, arm: str) -> list[str]:
-    """The iterations of an arm that have a model, in loop order.
-
-    Raises:
-        ValueError: none has.
-    """
-    found = [iteration for iteration in ITERATIONS if model_store.exists(kind, f"{arm}/{iteration}")]
-    if not found:
-        asset = {"ad_llm": "ad_llm", "pctr": "pctr_model"}[kind]
-        raise ValueError(f"arm {arm} has no {asset} yet: materialize {asset}[{arm}|{ITERATIONS[0]}] first")
-    return found
 
 
 def one_answer_mechanism(

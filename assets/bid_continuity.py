@@ -32,7 +32,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@property_check(code_version="3")
+@property_check(code_version="4")
 def bid_continuity(
     context: AssetExecutionContext,
     profile: ProfileResource,

@@ -17,7 +17,7 @@ from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
 
-@property_check(code_version="4")
+@property_check(code_version="5")
 def bid_monotonicity(
     context: AssetExecutionContext,
     profile: ProfileResource,

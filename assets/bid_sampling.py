@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
+from assets.bench import Bench, one_answer_mechanism
+from assets.lineage import evaluated_iterations
 from assets.properties import ARM_OF_PROPERTIES as ARM
 from llm_auction.evaluation.bid_curves import curve_points
 from llm_auction.evaluation.outcomes import Contender
@@ -33,7 +34,7 @@ def ad_llms(
     Raises:
         ValueError: the base model or the arm's first iteration is missing; says what to materialize.
     """
-    iterations = evaluated_iterations(model_store, "ad_llm", ARM)[-1 if newest_only else 0 :]
+    iterations = evaluated_iterations(model_store, "ad_llm", ARM, bench.log)[-1 if newest_only else 0 :]
     pointers = {Contender("pretrained"): "base", **{Contender(ARM, one): f"{ARM}/{one}" for one in iterations}}
     for contender, pointer in pointers.items():
         model = model_store.resolve("ad_llm", pointer)

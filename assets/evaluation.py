@@ -67,7 +67,7 @@ COLUMN_DESCRIPTIONS = {
     ],
     kinds={"python", "pytorch", "parquet"},
     owners=["team:ads-science"],
-    code_version="2",
+    code_version="3",
     pool="gpu",
 )
 def mechanism_outcomes(
@@ -80,8 +80,8 @@ def mechanism_outcomes(
 ) -> MaterializeResult:
     """One mechanism on the test queries: answers, sampled clicks, revenue, reward, payments, and the clairvoyant bound.
 
-    All mechanisms share queries, candidates, bids and user randomness. An arm evaluates every iteration with a model;
-    `mosaic` draws its candidate answers once and auctions them at every tau, `best_of_n` draws once for every N.
+    All mechanisms share queries, candidates, bids and user randomness. An arm evaluates every iteration of its last
+    run; `mosaic` draws its candidate answers once and auctions them at every tau, `best_of_n` draws once for every N.
     """
     from llm_auction.evaluation.efficiency import Comparison
     from llm_auction.evaluation.summary import summary_markdown
@@ -135,7 +135,7 @@ def study_report(
     from llm_auction.report.verdict import headline
 
     config = profile.get()
-    run = load_seed_run(lake, model_store, runs_behind(context.instance))
+    run = load_seed_run(lake, model_store, runs_behind(context.instance, model_store), context.log.info)
     files = write_report([run], Path(lake.data_dir) / "report", config)
     images = {
         f"plot_{name}": MetadataValue.md(f"![{name}](data:image/png;base64,{_base64(path)})")

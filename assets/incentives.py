@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
-from assets.bench import Bench, evaluated_iterations, one_answer_mechanism
+from assets.bench import Bench, one_answer_mechanism
 from assets.bid_baselines import BidFreeAnswers, mosaic_candidates
+from assets.lineage import evaluated_iterations
 from assets.properties import ARM_OF_PROPERTIES as ARM
 from assets.property_check import MODELS, measured, property_check
 from llm_auction.bidding import bid_range
@@ -39,7 +40,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@property_check(deps=("bid_monotonicity", *MODELS), code_version="2")
+@property_check(deps=("bid_monotonicity", *MODELS), code_version="3")
 def incentive_report(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -63,7 +64,7 @@ def incentive_report(
     resamples = config.evaluation.bootstrap_resamples
     curves = curves_of(lake.read("bid_monotonicity"))
     few = bench.auctions[: config.properties.best_response_queries]
-    last = evaluated_iterations(model_store, "ad_llm", ARM)[-1]
+    last = evaluated_iterations(model_store, "ad_llm", ARM, bench.log)[-1]
     newest = one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", f"{ARM}/{last}").path))
     frame = pl.concat(
         [

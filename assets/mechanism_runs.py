@@ -12,13 +12,8 @@ from pathlib import Path
 import polars as pl
 from dagster import StaticPartitionsDefinition
 
-from assets.bench import (
-    Bench,
-    evaluated_iterations,
-    load_reward_model,
-    one_answer_mechanism,
-    predicted_click_values,
-)
+from assets.bench import Bench, load_reward_model, one_answer_mechanism, predicted_click_values
+from assets.lineage import evaluated_iterations
 from assets.partitions import ARMS
 from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
 from llm_auction.evaluation.outcomes import Contender
@@ -67,7 +62,7 @@ def _pretrained(bench: Bench, model_store: ModelStore, engine: EngineResource) -
 
 
 def _trained(arm: str, bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
-    for iteration in evaluated_iterations(model_store, "ad_llm", arm):
+    for iteration in evaluated_iterations(model_store, "ad_llm", arm, bench.log):
         opened = _open(bench, engine, model_store, f"{arm}/{iteration}")
         yield _one_answer(bench, Contender(arm, iteration), one_answer_mechanism(bench, opened, arm=arm))
 
@@ -120,7 +115,7 @@ def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> It
 
 def _mosaic_tuned(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """Candidates from the tuned Ad-LLM, bids hidden, weighted back to the pretrained model's own law."""
-    last = evaluated_iterations(model_store, "ad_llm", ARM_OF_MOSAIC)[-1]
+    last = evaluated_iterations(model_store, "ad_llm", ARM_OF_MOSAIC, bench.log)[-1]
     drawn_by = _warm(bench, engine.open(model_store.resolve("ad_llm", f"{ARM_OF_MOSAIC}/{last}").path))
     untruncated = bench.profile.sampling.model_copy(update={"temperature": 1.0, "top_p": 1.0, "top_k": 0})
     reference = _Scorer(engine, model_store.resolve("ad_llm", "base").path)
@@ -154,7 +149,7 @@ def mosaic_proposals(
     Raises:
         ValueError: the arm has no reward model yet; says what to materialize.
     """
-    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC)[-1]
+    last = evaluated_iterations(model_store, "pctr", ARM_OF_MOSAIC, bench.log)[-1]
     folder = model_store.resolve("pctr", f"{ARM_OF_MOSAIC}/{last}").path
     mosaic = MosaicAuction(
         drawn_by,

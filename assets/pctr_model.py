@@ -48,7 +48,8 @@ select
     responses.user_id,
     responses.query,
     responses.profile,
-    responses.answer
+    responses.answer,
+    responses.policy_version
 from fct_ad_impressions as impressions
 inner join fct_responses as responses
     on
@@ -79,12 +80,13 @@ order by impressions.iteration, impressions.response_id, impressions.position
 @dataclass(frozen=True)
 class Feedback:
     """Impressions with their clicks. `probabilities` are the user model's own, None where users are real; `newest`
-    marks the rows of the iteration at hand."""
+    marks the rows of the iteration at hand, which `policy` answered (the version of an Ad-LLM)."""
 
     impressions: list[Impression]
     clicked: np.ndarray
     probabilities: np.ndarray | None
     newest: np.ndarray
+    policy: str
 
 
 @asset(
@@ -178,7 +180,7 @@ def pctr_model(
         "pctr",
         f"{arm}/{iteration}",
         model.save,
-        {"arm": arm, "iteration": iteration, "metrics": {**model.metrics, **figures}},
+        {"arm": arm, "iteration": iteration, "policy": feedback.policy, "metrics": {**model.metrics, **figures}},
     )
     metrics = {**result.metrics, **figures}
     return MaterializeResult(
@@ -221,6 +223,7 @@ def load_feedback(warehouse: Warehouse, ads: dict[str, Ad], arm: str, first_iter
         clicked=frame["clicked"].to_numpy(),
         probabilities=None if probabilities.null_count() else probabilities.to_numpy(),
         newest=newest,
+        policy=str(frame["policy_version"].filter(newest)[0]),
     )
 
 

@@ -24,7 +24,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@property_check(code_version="2")
+@property_check(code_version="3")
 def reserve_prices(
     context: AssetExecutionContext,
     profile: ProfileResource,

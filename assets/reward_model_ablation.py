@@ -2,8 +2,8 @@
 
 from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, MaterializeResult, MetadataValue
 
-from assets.bench import evaluated_iterations
 from assets.frames import load_ads
+from assets.lineage import evaluated_iterations
 from assets.metadata import plot_metadata
 from assets.pctr_model import load_feedback
 from assets.properties import ARM_OF_PROPERTIES as ARM
@@ -31,6 +31,7 @@ COLUMN_DESCRIPTIONS = {
 @property_check(
     deps=("ad_catalog", AssetDep("pctr_model", partition_mapping=AllPartitionMapping())),
     kinds=frozenset({"python", "pytorch", "duckdb", "parquet"}),
+    code_version="2",
     pool=None,
 )
 def reward_model_ablation(
@@ -51,7 +52,7 @@ def reward_model_ablation(
 
     config, ads = profile.get(), load_ads(lake)
     parts = []
-    for iteration in evaluated_iterations(model_store, "pctr", ARM):
+    for iteration in evaluated_iterations(model_store, "pctr", ARM, context.log.info):
         found = load_feedback(warehouse, ads, ARM, iteration, iteration)
         parts.append(IterationFeedback(iteration, found.impressions, found.clicked, found.probabilities))
     frame = ablation(parts, config.pctr, config.seed, context.log.info)

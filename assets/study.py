@@ -2,7 +2,7 @@
 
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,9 +12,10 @@ import polars as pl
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 
 from assets.frames import load_ads, load_profiles, load_queries
+from assets.lineage import lineage
 from assets.measured_settings import Settings, common_settings
 from assets.mechanism_runs import MECHANISMS
-from assets.partitions import ARMS, ITERATIONS
+from assets.partitions import ARMS
 from assets.properties import PROPERTIES
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles.arms import ABLATION_BASE
@@ -30,8 +31,19 @@ TABLE = "mechanism_outcomes"
 _PACKAGES = ("llm-auction", "dagster", "torch", "transformers", "trl", "polars")
 
 
-def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] | None = None) -> SeedRun:
-    """The evaluated run in one data directory; `runs` names the Dagster run behind each outcome or model.
+def load_seed_run(
+    lake: Lake,
+    model_store: ModelStore,
+    runs: Mapping[str, str] | None = None,
+    log: Callable[[str], None] = lambda left_out: None,
+) -> SeedRun:
+    """The evaluated run in one data directory.
+
+    Args:
+        lake: its tables.
+        model_store: its models.
+        runs: the Dagster run behind each outcome or model.
+        log: is told of reward models of an earlier run, which are left out.
 
     Raises:
         MissingPartition: no mechanism has been evaluated there.
@@ -45,7 +57,7 @@ def load_seed_run(lake: Lake, model_store: ModelStore, runs: Mapping[str, str] |
         ads=load_ads(lake),
         queries=load_queries(lake, "test"),
         profiles=load_profiles(lake),
-        fits=load_fits(model_store),
+        fits=load_fits(model_store, log),
         runs=dict(runs or {}),
         settings=_settings(lake, evaluated),
         bid_curves=_property_table(lake, "bid_monotonicity"),
@@ -100,11 +112,13 @@ def _without_seed(settings: Settings) -> Settings:
     return {field: value for field, value in settings.items() if field != "seed"}
 
 
-def runs_behind(instance: DagsterInstance) -> dict[str, str]:
+def runs_behind(instance: DagsterInstance, model_store: ModelStore) -> dict[str, str]:
     """The Dagster runs that last made the outcomes (by mechanism) and the pCTR models (`pctr_model[<arm>|<t>]`)."""
     names: dict[str, tuple[str, str | None]] = {name: (TABLE, name) for name in MECHANISMS}
     names |= {asset_name: (asset_name, None) for asset_name in PROPERTIES.values()}
-    names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for arm in ARMS for one in ITERATIONS}
+    for arm in ARMS:
+        iterations = lineage(model_store, "pctr", arm).versions
+        names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for one in iterations}
     found = {}
     for name, (key, partition) in names.items():
         records = instance.fetch_materializations(
@@ -115,13 +129,17 @@ def runs_behind(instance: DagsterInstance) -> dict[str, str]:
     return found
 
 
-def load_fits(model_store: ModelStore) -> list[RewardModelFit]:
-    """The quality of every pCTR model in the store, on the newest feedback of held-out users, before and after."""
+def load_fits(model_store: ModelStore, log: Callable[[str], None]) -> list[RewardModelFit]:
+    """The quality of every arm's pCTR models, on the newest feedback of held-out users, before and after.
+
+    Those of an earlier run, which the store may still hold, are left out and told to `log`.
+    """
     found = []
     for arm in ARMS:
-        for iteration in ITERATIONS:
-            if not model_store.exists("pctr", f"{arm}/{iteration}"):
-                continue
+        fitted = lineage(model_store, "pctr", arm)
+        for iteration, why in fitted.left_out.items():
+            log(f"pctr_model[{arm}|{iteration}] is left out: {why}")
+        for iteration in fitted.versions:
             metrics = model_store.resolve("pctr", f"{arm}/{iteration}").metadata["metrics"]
             after, before = _part(metrics, "after/"), _part(metrics, "before/")
             found.append(RewardModelFit(arm, iteration, after, before, int(after.get("n", 0))))

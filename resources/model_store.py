@@ -92,19 +92,27 @@ class ModelStore(ConfigurableResource):
         Raises:
             ModelStoreError: it is missing, half-written or corrupt.
         """
-        path = self.pointer_path(kind, pointer)
-        if not path.exists():
-            raise ModelStoreError(f"no model {kind}/{pointer} in {self.root}: {_how_to_make(kind, pointer)}")
-        try:
-            target = json.loads(path.read_text(encoding="utf-8"))
-            version, metadata = str(target["version"]), dict(target["metadata"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelStoreError(f"pointer {path} is damaged ({error}): {_how_to_make(kind, pointer)}") from error
+        version, metadata = self.about(kind, pointer)
         folder = self.root / kind / version
         fault = _fault(folder)
         if fault is not None:
             raise ModelStoreError(f"model {kind}/{pointer} at {folder} {fault}: {_how_to_make(kind, pointer)}")
         return ModelVersion(folder, version, {**_manifest(folder), "metadata": metadata})
+
+    def about(self, kind: str, pointer: str) -> tuple[str, dict[str, Any]]:
+        """The version that `pointer` means and what its publisher said, without a look at its files.
+
+        Raises:
+            ModelStoreError: the pointer is missing or damaged.
+        """
+        path = self.pointer_path(kind, pointer)
+        if not path.exists():
+            raise ModelStoreError(f"no model {kind}/{pointer} in {self.root}: {_how_to_make(kind, pointer)}")
+        try:
+            target = json.loads(path.read_text(encoding="utf-8"))
+            return str(target["version"]), dict(target["metadata"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelStoreError(f"pointer {path} is damaged ({error}): {_how_to_make(kind, pointer)}") from error
 
     def version(self, kind: str, version: str) -> ModelVersion:
         """A stored version by its content hash, checked like `resolve` does, with the metadata of its first pointer.

@@ -124,22 +124,30 @@ def build_market(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             ]
         ),
     )
-    for pointer, skill in {"base": 0.0, "llm_auction/01": 0.5, "llm_auction/02": 1.0}.items():
-        publish(store, pointer, skill)
-    for iteration in ("01", "02"):
-        metrics = {"auc": 0.8, "after/auc": 0.79, "after/bayes_auc": 0.85, "after/ece": 0.02, "after/n": 300.0}
-        store.publish(
-            "pctr",
-            f"llm_auction/{iteration}",
-            lambda aside, text=iteration: (aside / "config.json").write_text(text),
-            {"metrics": {**metrics, "before/auc": 0.75, "split": "users"}},
-        )
+    policy = publish(store, "base", 0.0)
+    for iteration, skill in {"01": 0.5, "02": 1.0}.items():
+        policy = publish_iteration(store, "llm_auction", iteration, skill, policy)
     perfect = clicks_from_user(ParametricUser(catalog()))
     monkeypatch.setattr(assets.mechanism_runs, "load_reward_model", lambda path: perfect)
 
 
-def publish(store: ModelStore, pointer: str, skill: float) -> None:
-    store.publish("ad_llm", pointer, lambda aside: (aside / "skill.json").write_text(str(skill)), {})
+def publish(store: ModelStore, pointer: str, skill: float, parent: str | None = None) -> str:
+    """An Ad-LLM of some skill, trained on the version `parent`; returns its own version."""
+    return store.publish(
+        "ad_llm", pointer, lambda aside: (aside / "skill.json").write_text(str(skill)), {"parent": parent}
+    ).version
+
+
+def publish_iteration(store: ModelStore, arm: str, iteration: str, skill: float, policy: str) -> str:
+    """What an iteration leaves in the store when the Ad-LLM `policy` was deployed; returns the new Ad-LLM's version."""
+    metrics = {"auc": 0.8, "after/auc": 0.79, "after/bayes_auc": 0.85, "after/ece": 0.02, "after/n": 300.0}
+    store.publish(
+        "pctr",
+        f"{arm}/{iteration}",
+        lambda aside: (aside / "config.json").write_text(f"{iteration} {policy}"),
+        {"policy": policy, "metrics": {**metrics, "before/auc": 0.75, "split": "users"}},
+    )
+    return publish(store, f"{arm}/{iteration}", skill, policy)
 
 
 def run(

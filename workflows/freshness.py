@@ -14,8 +14,9 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
+from assets.lineage import lineage
 from assets.mechanism_runs import MODELS_OF
-from assets.partitions import ITERATIONS, deployed_pointer, partition_of
+from assets.partitions import deployed_pointer, partition_of
 from assets.properties import ARM_OF_PROPERTIES, OF_OUTCOMES, PROPERTIES, TABLES_OF
 from assets.provenance import MARKET_TABLES, WAYS_TO_THE_SAME, iteration_settings, market_versions
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
@@ -95,13 +96,12 @@ def _ran_last(stage: Stage, instance: DagsterInstance, tags: Mapping[str, str]) 
 
 
 def _models(store: ModelStore, prefixes: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The versions of the models of some (kind, arm) that are there so far, by pointer."""
-    versions = {}
-    for kind, arm in prefixes:
-        for iteration in ITERATIONS:
-            if store.exists(kind, f"{arm}/{iteration}"):
-                versions[f"{kind}/{arm}/{iteration}"] = store.resolve(kind, f"{arm}/{iteration}").version
-    return versions
+    """The versions of the models of some (kind, arm) that belong together so far, by pointer."""
+    return {
+        f"{kind}/{arm}/{iteration}": version
+        for kind, arm in prefixes
+        for iteration, version in lineage(store, kind, arm).versions.items()
+    }
 
 
 def _digest(content: Mapping[str, Any]) -> str:

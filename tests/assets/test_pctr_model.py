@@ -23,6 +23,7 @@ from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
+from tests.evaluated_market import publish, publish_iteration
 from tests.llm_auction.pctr.simulated_market import Market, bundled_ads, simulate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,6 +54,7 @@ def mart_rows(market: Market, arm: str, iteration: str) -> tuple[list[dict], lis
             "query": impression.query,
             "profile": impression.profile,
             "answer": impression.answer,
+            "policy_version": f"policy-{iteration}",
         }
     return impressions, list(responses.values())
 
@@ -236,8 +238,9 @@ def test_conversions_count_once_their_window_is_over(data_dir: Path) -> None:
 @pytest.mark.slow
 def test_the_ablation_takes_the_feedback_of_every_iteration(data_dir: Path) -> None:
     store, lake = ModelStore(data_dir=str(data_dir)), Lake(data_dir=str(data_dir))
+    policy = publish(store, "base", 0.0)
     for iteration in ("01", "02"):
-        store.publish("pctr", f"llm_auction/{iteration}", lambda aside: (aside / "a.json").write_text("{}"), {})
+        policy = publish_iteration(store, "llm_auction", iteration, 0.5, policy)
     result = materialize(
         [reward_model_ablation],
         instance=DagsterInstance.ephemeral(),
