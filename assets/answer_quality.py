@@ -4,8 +4,9 @@ import polars as pl
 from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.frames import load_ads, load_auctions
+from assets.measured_models import evaluated_run
+from assets.mechanism_runs import TABLE
 from assets.property_check import measured, property_check
-from assets.study import TABLE
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.profiles.schema import Profile
 from resources.lake import Lake, MissingPartition
@@ -51,8 +52,11 @@ def answer_quality(
     from llm_auction.report.sections.quality import quality_tables
 
     config = profile.get()
+    evaluated = evaluated_run(lake)
+    for name, why in evaluated.left_out.items():
+        context.log.warning(f"{TABLE}[{name}] is left out: {why}")
     # The clairvoyant bound is a number without a text.
-    partitions = [one for one in lake.partitions(TABLE, "mechanism") if one["mechanism"] != CLAIRVOYANT.mechanism]
+    partitions = [{"mechanism": name} for name in sorted(evaluated.mechanisms) if name != CLAIRVOYANT.mechanism]
     if not partitions:
         raise MissingPartition(f"{TABLE} holds no mechanism yet: materialize {TABLE} first (`llm-auction evaluate`)")
     ads, encoder = load_ads(lake), open_encoder(config.pctr.encoder)
@@ -69,7 +73,7 @@ def answer_quality(
         "encoder": encoder.name,
         "summary": MetadataValue.md("\n\n".join(one.markdown() for one in quality_tables(figures))),
     }
-    return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown, config)
+    return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown, config, evaluated.models)
 
 
 def _grades(outcomes: pl.DataFrame, config: Profile, lake: Lake, user_model: UserModelResource) -> list[pl.Series]:

@@ -7,7 +7,9 @@ from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.bench import Bench
 from assets.bid_sampling import CURVE_COLUMNS, ad_llms, sampled_curves
+from assets.measured_models import models_behind
 from assets.metadata import plot_metadata
+from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
 from llm_auction.evaluation.bid_curves import computed_points
 from llm_auction.evaluation.continuity import (
@@ -50,6 +52,7 @@ def bid_continuity(
     from llm_auction.report.sections.continuity import continuity_chart, continuity_table
 
     config = profile.get()
+    models = models_behind(model_store, MODELS_OF_CHECKS)
     bench = Bench.of(config, lake, user_model, context.log.info)
     bids, reserve = ladder(config.properties.continuity_step), config.evaluation.reserve_price
     auctions = bench.auctions[: config.properties.continuity_queries]
@@ -69,7 +72,7 @@ def bid_continuity(
         "summary": MetadataValue.md(continuity_table(figures).markdown()),
         "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
     }
-    return measured(lake, "bid_continuity", frame, COLUMN_DESCRIPTIONS, shown, config)
+    return measured(lake, "bid_continuity", frame, COLUMN_DESCRIPTIONS, shown, config, models)
 
 
 def _points(

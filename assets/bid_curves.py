@@ -8,7 +8,9 @@ from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 from assets.bench import Bench
 from assets.bid_baselines import mosaic_curves, rag_curves
 from assets.bid_sampling import CURVE_COLUMNS, ad_llms, sampled_curves
+from assets.measured_models import models_behind
 from assets.metadata import plot_metadata
+from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
 from resources.engines import EngineResource
 from resources.lake import Lake
@@ -38,6 +40,7 @@ def bid_monotonicity(
     from llm_auction.report.sections.monotonicity import monotonicity_table
 
     config = profile.get()
+    models = models_behind(model_store, MODELS_OF_CHECKS)
     bench = Bench.of(config, lake, user_model, context.log.info).first(config.properties.bid_queries)
     reserve = config.evaluation.reserve_price
     probes = [random_probe(auction, config.bidding, config.seed, reserve) for auction in bench.auctions]
@@ -54,4 +57,4 @@ def bid_monotonicity(
         "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
         "curves": plot_metadata(bid_chart(at_common_bids(frame).with_columns(seed=pl.lit(config.seed)), *resampling)),
     }
-    return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown, config)
+    return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown, config, models)

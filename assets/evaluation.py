@@ -1,6 +1,7 @@
 """The evaluation: every mechanism on the same test queries, and the report that compares them."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ from dagster import (
 )
 
 from assets.bench import Bench
+from assets.measured_models import models_behind
 from assets.measured_settings import measured_settings
-from assets.mechanism_runs import mechanism_partitions, outcomes_of
+from assets.mechanism_runs import MODELS_OF, TABLE, mechanism_partitions, outcomes_of
 from assets.metadata import numbers_metadata, plot_metadata, table_metadata
 from assets.properties import PROPERTIES
-from assets.study import TABLE, load_seed_run, runs_behind, write_report
+from assets.study import load_seed_run, runs_behind, write_report
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -89,9 +91,10 @@ def mechanism_outcomes(
 
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info).with_reserve(config.evaluation.reserve_price)
+    models = models_behind(model_store, MODELS_OF.get(context.partition_key, ()))
     frame = outcomes_of(context.partition_key, bench, model_store, engine)
     partition = {"mechanism": context.partition_key}
-    lake.write(TABLE, frame, partition, measured_settings(config))
+    lake.write(TABLE, frame, partition, measured_settings(config), models)
     comparison = Comparison(frame, config.evaluation.bootstrap_resamples, config.seed)
     last = comparison.contenders[-1]
     return MaterializeResult(
@@ -135,7 +138,8 @@ def study_report(
     from llm_auction.report.verdict import headline
 
     config = profile.get()
-    run = load_seed_run(lake, model_store, runs_behind(context.instance, model_store), context.log.info)
+    run = load_seed_run(lake, model_store, context.log.info)
+    run = replace(run, runs=runs_behind(context.instance, run))
     files = write_report([run], Path(lake.data_dir) / "report", config)
     images = {
         f"plot_{name}": MetadataValue.md(f"![{name}](data:image/png;base64,{_base64(path)})")

@@ -11,7 +11,9 @@ from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 from assets.bench import Bench, one_answer_mechanism
 from assets.bid_baselines import BidFreeAnswers, mosaic_candidates
 from assets.lineage import evaluated_iterations
+from assets.measured_models import models_behind, of_another_run
 from assets.properties import ARM_OF_PROPERTIES as ARM
+from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import MODELS, measured, property_check
 from llm_auction.bidding import bid_range
 from llm_auction.evaluation.best_response import Round, SampleClicks, play
@@ -60,6 +62,13 @@ def incentive_report(
     from llm_auction.report.sections.incentives import incentive_markdown
 
     config = profile.get()
+    models = models_behind(model_store, MODELS_OF_CHECKS)
+    others = of_another_run(lake.models("bid_monotonicity") or {}, models)
+    if others:
+        raise ValueError(
+            f"bid_monotonicity was measured with other models ({', '.join(others)}) than those in the store: measure "
+            "it again first (`llm-auction evaluate --property monotonicity --property incentives`)"
+        )
     bench = Bench.of(config, lake, user_model, context.log.info)
     resamples = config.evaluation.bootstrap_resamples
     curves = curves_of(lake.read("bid_monotonicity"))
@@ -74,7 +83,7 @@ def incentive_report(
         ]
     )
     shown = {"summary": MetadataValue.md(incentive_markdown(frame))}
-    return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown, config)
+    return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown, config, models)
 
 
 def _best_responses(bench: Bench, auctions: Sequence[Auction], mechanism: LlmAuction) -> list[Round]:

@@ -38,6 +38,9 @@ from llm_auction.users import ParametricUser
 from resources.engines import EngineResource
 from resources.model_store import ModelStore
 
+# Holds the outcomes, a partition a mechanism.
+TABLE = "mechanism_outcomes"
+
 # Yields the outcomes of one mechanism, of every iteration that it has or every setting that is configured.
 Run = Callable[[Bench, ModelStore, EngineResource], Iterator[pl.DataFrame]]
 
@@ -231,10 +234,11 @@ RUNS: dict[str, Run] = {
     **{arm: partial(_trained, arm) for arm in ARMS},
 }
 MECHANISMS = tuple(RUNS)
-# The trained models that a mechanism's outcomes rest on, beside the base model: (kind, arm).
+# The trained models that a mechanism's outcomes rest on, beside the base model: (kind, arm). An arm's own reward models
+# take no part in serving, but its fits in a report must be of the run that was evaluated.
 MODELS_OF: dict[str, tuple[tuple[str, str], ...]] = {
     "mosaic": (("pctr", ARM_OF_MOSAIC),),
     "mosaic_tuned": (("pctr", ARM_OF_MOSAIC), ("ad_llm", ARM_OF_MOSAIC)),
-    **{arm: (("ad_llm", arm),) for arm in ARMS},
+    **{arm: (("ad_llm", arm), ("pctr", arm)) for arm in ARMS},
 }
 mechanism_partitions = StaticPartitionsDefinition(list(MECHANISMS))

@@ -6,9 +6,10 @@ import polars as pl
 from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.frames import load_ads, load_auctions
+from assets.measured_models import evaluated_run
+from assets.mechanism_runs import TABLE
 from assets.partitions import ARMS
 from assets.property_check import measured, property_check
-from assets.study import TABLE
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.market import Auction
 from llm_auction.profiles.arms import is_ablation
@@ -66,8 +67,11 @@ def objective_terms(
     from llm_auction.report.sections.objectives import terms_table
 
     config = profile.get()
+    evaluated = evaluated_run(lake)
+    for name, why in evaluated.left_out.items():
+        context.log.warning(f"{TABLE}[{name}] is left out: {why}")
     # The clairvoyant bound is a number without a text.
-    partitions = [one for one in lake.partitions(TABLE, "mechanism") if one["mechanism"] != CLAIRVOYANT.mechanism]
+    partitions = [{"mechanism": name} for name in sorted(evaluated.mechanisms) if name != CLAIRVOYANT.mechanism]
     if not partitions:
         raise MissingPartition(f"{TABLE} holds no mechanism yet: materialize {TABLE} first (`llm-auction evaluate`)")
     asked = {one.query.query_id: one for one in load_auctions(lake, "test", config.bidding, config.seed, "test")}
@@ -83,7 +87,7 @@ def objective_terms(
     frame = pl.concat(frames)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
     shown = {"summary": MetadataValue.md(terms_table(figures).markdown())}
-    return measured(lake, "objective_terms", frame, COLUMN_DESCRIPTIONS, shown, config)
+    return measured(lake, "objective_terms", frame, COLUMN_DESCRIPTIONS, shown, config, evaluated.models)
 
 
 def _with_drift_of_the_last(

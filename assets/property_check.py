@@ -45,9 +45,13 @@ def measured(
     descriptions: Mapping[str, str],
     shown: Mapping[str, Any],
     profile: Profile,
+    models: Mapping[str, str],
 ) -> MaterializeResult:
-    """Save what a check measured under a profile; `shown` is its own metadata, beside row count and columns."""
-    lake.write(table, frame, settings=measured_settings(profile))
+    """Save what a check measured under a profile, with these models (`assets.measured_models`).
+
+    `shown` is its own metadata, beside row count and columns.
+    """
+    lake.write(table, frame, settings=measured_settings(profile), models=models)
     return MaterializeResult(
         data_version=DataVersion(lake.data_version(table)),
         metadata={**table_metadata(frame, descriptions), **shown},

@@ -4,8 +4,10 @@ import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.bench import Bench
+from assets.measured_models import models_behind
 from assets.mechanism_runs import outcomes_of
 from assets.metadata import plot_metadata
+from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
 from resources.engines import EngineResource
 from resources.lake import Lake
@@ -42,6 +44,7 @@ def reserve_prices(
     from llm_auction.report.sections.reserve_prices import reserve_chart, reserve_markdown
 
     config = profile.get()
+    models = models_behind(model_store, MODELS_OF_CHECKS)
     bench = Bench.of(config, lake, user_model, context.log.info).first(config.properties.reserve_queries)
     outcomes = {}
     for reserve in sorted({0.0, *config.evaluation.reserve_prices}):
@@ -53,4 +56,4 @@ def reserve_prices(
         "summary": MetadataValue.md(reserve_markdown(frame)),
         "curves": plot_metadata(reserve_chart(frame)),
     }
-    return measured(lake, "reserve_prices", frame, COLUMN_DESCRIPTIONS, shown, config)
+    return measured(lake, "reserve_prices", frame, COLUMN_DESCRIPTIONS, shown, config, models)

@@ -4,9 +4,11 @@ from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, Materi
 
 from assets.frames import load_ads
 from assets.lineage import evaluated_iterations
+from assets.measured_models import models_behind
 from assets.metadata import plot_metadata
 from assets.pctr_model import load_feedback
 from assets.properties import ARM_OF_PROPERTIES as ARM
+from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -51,6 +53,7 @@ def reward_model_ablation(
     from llm_auction.pctr.ablation_summary import ablation_chart, ablation_markdown
 
     config, ads = profile.get(), load_ads(lake)
+    models = models_behind(model_store, MODELS_OF_CHECKS)
     parts = []
     for iteration in evaluated_iterations(model_store, "pctr", ARM, context.log.info):
         found = load_feedback(warehouse, ads, ARM, iteration, iteration)
@@ -60,4 +63,4 @@ def reward_model_ablation(
         "summary": MetadataValue.md(ablation_markdown(frame)),
         "auc": plot_metadata(ablation_chart(frame)),
     }
-    return measured(lake, "reward_model_ablation", frame, COLUMN_DESCRIPTIONS, shown, config)
+    return measured(lake, "reward_model_ablation", frame, COLUMN_DESCRIPTIONS, shown, config, models)

@@ -13,8 +13,9 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 
 from assets.frames import load_ads, load_profiles, load_queries
 from assets.lineage import lineage
+from assets.measured_models import Models, evaluated_run, of_another_run, why_left_out
 from assets.measured_settings import Settings, common_settings
-from assets.mechanism_runs import MECHANISMS
+from assets.mechanism_runs import MECHANISMS, TABLE
 from assets.partitions import ARMS
 from assets.properties import PROPERTIES
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
@@ -27,46 +28,50 @@ from resources.model_store import ModelStore
 if TYPE_CHECKING:
     from llm_auction.report.build import ReportFiles
 
-TABLE = "mechanism_outcomes"
 _PACKAGES = ("llm-auction", "dagster", "torch", "transformers", "trl", "polars")
 
 
-def load_seed_run(
-    lake: Lake,
-    model_store: ModelStore,
-    runs: Mapping[str, str] | None = None,
-    log: Callable[[str], None] = lambda left_out: None,
-) -> SeedRun:
-    """The evaluated run in one data directory.
+def load_seed_run(lake: Lake, model_store: ModelStore, log: Callable[[str], None] = lambda left_out: None) -> SeedRun:
+    """The evaluated run in one data directory, without the ids of the Dagster runs behind it (`runs_behind`).
 
     Args:
-        lake: its tables.
-        model_store: its models.
-        runs: the Dagster run behind each outcome or model.
-        log: is told of reward models of an earlier run, which are left out.
+        lake: its tables. Those that were measured with models of another run are left out.
+        model_store: its models. Reward models of another run are left out.
+        log: is told what is left out and why.
 
     Raises:
         MissingPartition: no mechanism has been evaluated there.
         ValueError: its tables were measured under different settings, or by another version.
     """
-    evaluated = [name for name in MECHANISMS if lake.exists(TABLE, {"mechanism": name})]
+    evaluated = evaluated_run(lake)
     # Reading the first mechanism when there is none raises the lake's own error, which says what to materialize.
-    tables = [lake.read(TABLE, {"mechanism": name}) for name in evaluated or MECHANISMS[:1]]
+    tables = [lake.read(TABLE, {"mechanism": name}) for name in evaluated.mechanisms or MECHANISMS[:1]]
+    left_out = {f"{TABLE}[{name}]": why for name, why in evaluated.left_out.items()}
+    checks = {}
+    for name, table in PROPERTIES.items():
+        others = of_another_run(lake.models(table) or {}, evaluated.models) if lake.exists(table) else []
+        if others:
+            left_out[table] = why_left_out(others, f"--property {name}")
+        elif lake.exists(table):
+            checks[name] = table
+    for name, why in left_out.items():
+        log(f"{name} is left out: {why}")
+    measured = {name: lake.read(table) for name, table in checks.items()}
     return SeedRun(
-        outcomes=_joined(evaluated, tables),
+        outcomes=_joined(evaluated.mechanisms, tables),
         ads=load_ads(lake),
         queries=load_queries(lake, "test"),
         profiles=load_profiles(lake),
-        fits=load_fits(model_store, log),
-        runs=dict(runs or {}),
-        settings=_settings(lake, evaluated),
-        bid_curves=_property_table(lake, "bid_monotonicity"),
-        continuity=_property_table(lake, "bid_continuity"),
-        incentives=_property_table(lake, "incentive_report"),
-        quality=_property_table(lake, "answer_quality"),
-        reserve=_property_table(lake, "reserve_prices"),
-        reward_model=_property_table(lake, "reward_model_ablation"),
-        objectives=_property_table(lake, "objective_terms"),
+        fits=load_fits(model_store, evaluated.models, log),
+        settings=_settings(lake, evaluated.mechanisms, checks),
+        left_out=left_out,
+        bid_curves=measured.get("monotonicity"),
+        continuity=measured.get("continuity"),
+        incentives=measured.get("incentives"),
+        quality=measured.get("quality"),
+        reserve=measured.get("reserve"),
+        reward_model=measured.get("reward_model"),
+        objectives=measured.get("objectives"),
     )
 
 
@@ -84,10 +89,9 @@ def _joined(names: Sequence[str], tables: Sequence[pl.DataFrame]) -> pl.DataFram
     return pl.concat(tables)
 
 
-def _settings(lake: Lake, mechanisms: Sequence[str]) -> Settings:
-    """The settings that all tables of a data directory share, `common_settings` of them."""
+def _settings(lake: Lake, mechanisms: Sequence[str], checks: Mapping[str, str]) -> Settings:
+    """The settings that all these tables share, `common_settings` of them; `checks`: name -> table."""
     measured = {f"-m {name}": lake.settings(TABLE, {"mechanism": name}) for name in mechanisms}
-    checks = {name: table for name, table in PROPERTIES.items() if lake.exists(table)}
     measured |= {f"--property {name}": lake.settings(table) for name, table in checks.items()}
     return common_settings(measured, "llm-auction evaluate")
 
@@ -112,13 +116,17 @@ def _without_seed(settings: Settings) -> Settings:
     return {field: value for field, value in settings.items() if field != "seed"}
 
 
-def runs_behind(instance: DagsterInstance, model_store: ModelStore) -> dict[str, str]:
-    """The Dagster runs that last made the outcomes (by mechanism) and the pCTR models (`pctr_model[<arm>|<t>]`)."""
-    names: dict[str, tuple[str, str | None]] = {name: (TABLE, name) for name in MECHANISMS}
-    names |= {asset_name: (asset_name, None) for asset_name in PROPERTIES.values()}
-    for arm in ARMS:
-        iterations = lineage(model_store, "pctr", arm).versions
-        names |= {f"pctr_model[{arm}|{one}]": ("pctr_model", f"{arm}|{one}") for one in iterations}
+def runs_behind(instance: DagsterInstance, run: SeedRun) -> dict[str, str]:
+    """The Dagster runs that last made the run's outcomes (by mechanism), checks and reward models.
+
+    Keys as the report asks for them: `mosaic`, `bid_monotonicity`, `pctr_model[<arm>|<t>]`.
+    """
+    evaluated = set(run.outcomes["mechanism"])
+    names: dict[str, tuple[str, str | None]] = {name: (TABLE, name) for name in MECHANISMS if name in evaluated}
+    names |= {table: (table, None) for table in run.checks}
+    names |= {
+        f"pctr_model[{fit.arm}|{fit.iteration}]": ("pctr_model", f"{fit.arm}|{fit.iteration}") for fit in run.fits
+    }
     found = {}
     for name, (key, partition) in names.items():
         records = instance.fetch_materializations(
@@ -129,20 +137,28 @@ def runs_behind(instance: DagsterInstance, model_store: ModelStore) -> dict[str,
     return found
 
 
-def load_fits(model_store: ModelStore, log: Callable[[str], None]) -> list[RewardModelFit]:
+def load_fits(model_store: ModelStore, evaluated: Models, log: Callable[[str], None]) -> list[RewardModelFit]:
     """The quality of every arm's pCTR models, on the newest feedback of held-out users, before and after.
 
-    Those of an earlier run, which the store may still hold, are left out and told to `log`.
+    Args:
+        model_store: may hold models of several runs.
+        evaluated: the models of the evaluated run (`EvaluatedRun.models`). Those of an arm that it does not know are
+            taken as they belong together in the store.
+        log: is told what is left out and why.
     """
-    found = []
+    found, known = [], {pointer.split("/")[1] for pointer in evaluated}
     for arm in ARMS:
         fitted = lineage(model_store, "pctr", arm)
-        for iteration, why in fitted.left_out.items():
-            log(f"pctr_model[{arm}|{iteration}] is left out: {why}")
-        for iteration in fitted.versions:
+        left_out = dict(fitted.left_out)
+        for iteration, made in fitted.versions.items():
+            if arm in known and evaluated.get(f"pctr/{arm}/{iteration}") != made:
+                left_out[iteration] = f"the outcomes of {arm} were measured before it was fitted"
+                continue
             metrics = model_store.resolve("pctr", f"{arm}/{iteration}").metadata["metrics"]
             after, before = _part(metrics, "after/"), _part(metrics, "before/")
             found.append(RewardModelFit(arm, iteration, after, before, int(after.get("n", 0))))
+        for iteration, why in left_out.items():
+            log(f"pctr_model[{arm}|{iteration}] is left out: {why}")
     return found
 
 
@@ -158,11 +174,6 @@ def study_facts(profile: Profile) -> dict[str, str]:
         "Resamples": f"{evaluation.bootstrap_resamples:,}",
         "Versions": ", ".join([f"Python {platform.python_version()}", *_versions()]),
     }
-
-
-def _property_table(lake: Lake, table: str) -> pl.DataFrame | None:
-    """A property check's table, where it has been materialized."""
-    return lake.read(table) if lake.exists(table) else None
 
 
 def _part(metrics: Mapping[str, object], prefix: str) -> dict[str, float]:

@@ -54,11 +54,12 @@ class Lake(ConfigurableResource):
         frame: pl.DataFrame,
         partition: Mapping[str, str] | None = None,
         settings: Mapping[str, Any] | None = None,
+        models: Mapping[str, str] | None = None,
     ) -> Path:
         """Write a table or partition and return its file.
 
-        Partition columns that the frame lacks are added. `settings` (plain values) are kept beside it and are no part
-        of its data version.
+        Partition columns that the frame lacks are added. `settings` (plain values) and `models` (name -> version) are
+        kept beside it and are no part of its data version.
 
         Raises:
             ValueError: a partition column of the frame holds another key.
@@ -70,7 +71,8 @@ class Lake(ConfigurableResource):
             frame.write_parquet(aside, compression="zstd")
             return frame.height
 
-        self.write_together({table: write_frame}, partition, settings)
+        kept = {name: dict(value) for name, value in (("settings", settings), ("models", models)) if value is not None}
+        self.write_together({table: write_frame}, partition, kept)
         return self.path(table, partition) / FILE
 
     def write_with(self, table: str, write: Callable[[Path], int], partition: Mapping[str, str] | None = None) -> Path:
@@ -91,7 +93,7 @@ class Lake(ConfigurableResource):
         self,
         writes: Mapping[str, Callable[[Path], int]],
         partition: Mapping[str, str] | None = None,
-        settings: Mapping[str, Any] | None = None,
+        kept: Mapping[str, Any] | None = None,
     ) -> None:
         """Write several tables, or one partition of each, that belong together.
 
@@ -101,7 +103,7 @@ class Lake(ConfigurableResource):
         Args:
             writes: table -> what makes its file, as for `write_with`.
             partition: column -> key, of every table.
-            settings: what they were made under, to be read by `settings`; None keeps nothing.
+            kept: plain values to keep beside each of them, by name.
 
         Raises:
             StorageError: the data directory is full or not writable.
@@ -112,7 +114,7 @@ class Lake(ConfigurableResource):
                 with storage_errors(self.path(table, partition) / FILE):
                     aside = aside_path(self.root)
                     staged[table] = _Staged(aside)
-                    staged[table].fill(write, settings)
+                    staged[table].fill(write, kept or {})
             if len(staged) > 1:
                 self.withdraw(list(staged)[-1], partition)
             for table, content in staged.items():
@@ -155,8 +157,12 @@ class Lake(ConfigurableResource):
 
     def settings(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """The settings that were written with a complete partition; None where there were none."""
-        marker = self.file(table, partition).with_name(MARKER)
-        found: dict[str, Any] | None = json.loads(marker.read_text(encoding="utf-8")).get("settings")
+        found: dict[str, Any] | None = self._marker(table, partition).get("settings")
+        return found
+
+    def models(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, str] | None:
+        """The versions of models that were written with a complete partition; None where there were none."""
+        found: dict[str, str] | None = self._marker(table, partition).get("models")
         return found
 
     def data_versions(self, table: str) -> dict[str, str]:
@@ -173,6 +179,11 @@ class Lake(ConfigurableResource):
             if self.exists(table, partition):
                 found.append(partition)
         return found
+
+    def _marker(self, table: str, partition: Mapping[str, str] | None) -> dict[str, Any]:
+        marker = self.file(table, partition).with_name(MARKER)
+        content: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+        return content
 
     def _fault(self, folder: Path) -> str | None:
         """Why a partition can't be read; None when it is complete."""
@@ -193,12 +204,10 @@ class _Staged:
     path: Path
     marker: dict[str, Any] = field(default_factory=dict)
 
-    def fill(self, write: Callable[[Path], int], settings: Mapping[str, Any] | None) -> None:
+    def fill(self, write: Callable[[Path], int], kept: Mapping[str, Any]) -> None:
         rows = write(self.path)
         flush_to_disk(self.path)
-        self.marker = {"rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
-        if settings is not None:
-            self.marker["settings"] = dict(settings)
+        self.marker = {**kept, "rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
 
 
 def _version(marker: Path) -> str:

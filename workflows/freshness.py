@@ -17,7 +17,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from assets.lineage import lineage
 from assets.mechanism_runs import MODELS_OF
 from assets.partitions import deployed_pointer, partition_of
-from assets.properties import ARM_OF_PROPERTIES, OF_OUTCOMES, PROPERTIES, TABLES_OF
+from assets.properties import MODELS_OF_CHECKS, OF_OUTCOMES, PROPERTIES, TABLES_OF
 from assets.provenance import MARKET_TABLES, WAYS_TO_THE_SAME, iteration_settings, market_versions
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from llm_auction.profiles import Profile
@@ -27,7 +27,6 @@ from workflows.execution import FINGERPRINT_TAG
 from workflows.stages import Stage, property_job
 
 CHECK_OF_JOB = {property_job(name): name for name in PROPERTIES}
-MODELS_OF_CHECKS = (("pctr", ARM_OF_PROPERTIES), ("ad_llm", ARM_OF_PROPERTIES))
 NOT_OF_A_CHECK: tuple[str, ...] = ("iterations", "arms", "ablations", "name", "engine", "launcher", "cost")
 NOT_OF_AN_EVALUATION = (*NOT_OF_A_CHECK, "properties")
 

@@ -56,7 +56,7 @@ class Properties:
             run.reserve,
             run.reward_model,
             {} if run.objectives is None else quality_figures(run.objectives, resamples, run.seed),
-            {name: (run.seed,) for name, table in _tables(run).items() if table is not None},
+            dict.fromkeys(run.checks, (run.seed,)),
         )
 
     @classmethod
@@ -72,19 +72,6 @@ class Properties:
             pooled_by_name([one.objectives for one in seeds if one.objectives], pooled_quality),
             _seeds_by_check(seeds),
         )
-
-
-def _tables(run: SeedRun) -> dict[str, pl.DataFrame | None]:
-    """What was measured, by the name of its table in the lake."""
-    return {
-        "bid_monotonicity": run.bid_curves,
-        "bid_continuity": run.continuity,
-        "incentive_report": run.incentives,
-        "answer_quality": run.quality,
-        "objective_terms": run.objectives,
-        "reserve_prices": run.reserve,
-        "reward_model_ablation": run.reward_model,
-    }
 
 
 def _seeds_by_check(seeds: Sequence[Properties]) -> dict[str, tuple[int, ...]]:

@@ -35,7 +35,8 @@ class SeedRun:
 
     `outcomes`: rows as in `OUTCOME_SCHEMA`. The catalog, queries and profiles (by id) give example answers context.
     `runs`: the id of the run that made each mechanism's outcomes. `settings`: those that all its tables were measured
-    under, by field of the profile; empty where they are not known. The property checks where they were measured:
+    under, by field of the profile; empty where they are not known. `left_out`: tables that were measured with models of
+    another run, and why, for the page to name. The property checks where they were measured:
     `bid_curves` as in `CURVE_SCHEMA`, `continuity` with a column `scope` besides, `incentives` as in
     `INCENTIVE_SCHEMA`, `quality` as in `QUALITY_SCHEMA`, `reserve` as in `RESERVE_SCHEMA`, `reward_model` as in
     `ABLATION_SCHEMA`, `objectives` as in `OBJECTIVE_SCHEMA`.
@@ -48,6 +49,7 @@ class SeedRun:
     fits: Sequence[RewardModelFit] = ()
     runs: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     bid_curves: pl.DataFrame | None = None
     continuity: pl.DataFrame | None = None
     incentives: pl.DataFrame | None = None
@@ -59,6 +61,20 @@ class SeedRun:
     @property
     def seed(self) -> int:
         return int(self.outcomes["seed"][0])
+
+    @property
+    def checks(self) -> dict[str, pl.DataFrame]:
+        """The property checks that were measured, by the name of their table in the lake."""
+        tables = {
+            "bid_monotonicity": self.bid_curves,
+            "bid_continuity": self.continuity,
+            "incentive_report": self.incentives,
+            "answer_quality": self.quality,
+            "objective_terms": self.objectives,
+            "reserve_prices": self.reserve,
+            "reward_model_ablation": self.reward_model,
+        }
+        return {name: table for name, table in tables.items() if table is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from llm_auction.evaluation.efficiency import PRETRAINED, Comparison
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.claims import BASELINES, ERROR_MARGIN, QUANTITIES, REWARD_MARGIN, Claim, Judgement, judged
 from llm_auction.report.finding import Finding
+from llm_auction.report.left_out import left_out_notes
 from llm_auction.report.property_verdict import property_findings
 from llm_auction.report.study import Study
-from llm_auction.report.wording import NAMES, PERCENT, name_of, number, with_interval
+from llm_auction.report.wording import NAMES, PERCENT, number, with_interval
 
 _NO_INTERVAL = "A seed with a single test query gives no interval: nothing is settled."
 
@@ -106,17 +107,7 @@ def caveats(study: Study) -> list[str]:
         "is wrongly called settled is 5 %. Findings on bids, steps and incentives, and intervals in tables and plots, "
         "are for one figure each: of twenty, one misses by chance."
     )
-    if study.left_out:
-        left_out = "; ".join(name_of(one) for one in study.left_out)
-        notes.append(f"Left out of the pooled figures because not every seed has it: {left_out}.")
-    for check, seeds in study.pooled.seeds.items():
-        missing = [str(seed) for seed in study.seeds if seed not in seeds]
-        if missing:
-            notes.append(
-                f"{check} was not measured under seed {', '.join(missing)}: its figures rest on seed "
-                f"{', '.join(map(str, seeds))} alone."
-            )
-    return notes
+    return [*notes, *left_out_notes(study)]
 
 
 def _above(comparison: Comparison, claim: Claim, judgement: Judgement, claims: int) -> tuple[str, str]:

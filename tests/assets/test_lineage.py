@@ -39,7 +39,7 @@ def test_the_third_iteration_of_the_run_before_is_left_out_and_named(store: Mode
 
 def test_its_fit_is_not_shown(store: ModelStore) -> None:
     told: list[str] = []
-    assert [(fit.arm, fit.iteration) for fit in load_fits(store, told.append)] == [(ARM, "01"), (ARM, "02")]
+    assert [(fit.arm, fit.iteration) for fit in load_fits(store, {}, told.append)] == [(ARM, "01"), (ARM, "02")]
     assert [line.partition(" is ")[0] for line in told] == [f"pctr_model[{ARM}|03]"]
 
 

@@ -77,12 +77,11 @@ def _run_of(seed: int, folder: Path) -> SeedRun:
     from resources.model_store import ModelStore
     from workflows.environment import DAGSTER_HOME
 
-    store = ModelStore(data_dir=str(folder))
     try:
-        found = load_seed_run(Lake(data_dir=str(folder)), store)
+        found = load_seed_run(Lake(data_dir=str(folder)), ModelStore(data_dir=str(folder)))
     except MissingPartition as error:
         raise ValueError(
             f"seed {seed} has no results in {folder} ({error}): run `llm-auction run --seed {seed}`"
         ) from None
     with DagsterInstance.from_config(str(folder / DAGSTER_HOME)) as instance:
-        return replace(found, runs=runs_behind(instance, store))
+        return replace(found, runs=runs_behind(instance, found))

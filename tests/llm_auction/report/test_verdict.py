@@ -184,6 +184,32 @@ def test_a_check_that_a_seed_lacks_is_named_and_its_records_say_what_they_rest_o
     assert seeds["bid_monotonicity"] == ([0], 1) and seeds["bid_continuity"] == ([0, 1], 2)
 
 
+def test_what_a_seeds_check_lacks_is_named() -> None:
+    full, partial = synthetic_run(0, 10), synthetic_run(1, 10)
+    curves, incentives = partial.bid_curves, partial.incentives
+    assert curves is not None and incentives is not None
+    partial = replace(
+        partial,
+        bid_curves=curves.filter(pl.col("iteration").ne_missing("02")),
+        incentives=incentives.filter(pl.col("metric") != "bid_shading"),
+    )
+    text = " ".join(caveats(Study.of([full, partial], 100)))
+    named = "Left out of the pooled figures of {} because not every seed's check has it: {}."
+    assert named.format("bid_monotonicity", "LLM-Auction, iteration 2") in text
+    shading = "; ".join(
+        f"{name} (bid_shading)" for name in ("Pretrained", *(f"LLM-Auction, iteration {t}" for t in "123"))
+    )
+    assert named.format("incentive_report", shading) in text
+    assert "pooled figures of" not in " ".join(caveats(Study.of([full, synthetic_run(1, 10)], 100)))
+
+
+def test_tables_of_another_run_are_named() -> None:
+    why = "it was measured with other models"
+    stale = replace(synthetic_run(1, 10), continuity=None, left_out={"bid_continuity": why})
+    assert f"bid_continuity is left out: {why}." in caveats(Study.of([stale], 100))
+    assert f"bid_continuity of seed 1 is left out: {why}." in caveats(Study.of([synthetic_run(0, 10), stale], 100))
+
+
 def test_table_marks_the_best_deployable_mechanism() -> None:
     table = results_table(study())
     best = [row.name for row in table.rows if row.cells[0].best]
