@@ -2,7 +2,8 @@
 
 An iteration stands when its model in the store is sound and was made from the same start, the same market and the same
 settings. An evaluation or a property check stands when its last run succeeded and carries the fingerprint of the same
-inputs.
+inputs. Code is no part of that: a correction of a word would train everything again. What other code has made is named
+instead.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import AssetRecordsFilter, DagsterInstance, DagsterRunStatus, Definitions, RunsFilter
 
 from assets.lineage import lineage
 from assets.mechanism_runs import MODELS_OF
@@ -26,6 +27,8 @@ from resources.model_store import ModelStore, ModelStoreError
 from workflows.execution import FINGERPRINT_TAG
 from workflows.stages import Stage, property_job
 
+# Where Dagster keeps the code version of what a step made.
+CODE_VERSION_TAG = "dagster/code_version"
 CHECK_OF_JOB = {property_job(name): name for name in PROPERTIES}
 NOT_OF_A_CHECK: tuple[str, ...] = ("iterations", "arms", "ablations", "name", "engine", "launcher", "cost")
 NOT_OF_AN_EVALUATION = (*NOT_OF_A_CHECK, "properties")
@@ -43,6 +46,26 @@ def stands(
     if stage.job in CHECK_OF_JOB:
         return lake.exists(PROPERTIES[CHECK_OF_JOB[stage.job]]) and _ran_last(stage, instance, tags)
     return False
+
+
+def made_by_other_code(stage: Stage, definitions: Definitions, instance: DagsterInstance) -> list[str]:
+    """The assets of a stage whose newest result was made by another code version than the installed one.
+
+    Code versions are those of the assets, whose owners raise them when a result can change; of dbt models, a hash of
+    their SQL. An asset that Dagster has no record of, or none with a version, is not named.
+    """
+    assets = definitions.resolve_job_def(stage.job).asset_layer
+    found = []
+    for key in sorted(assets.selected_asset_keys):
+        partitions = [stage.partition] if stage.partition is not None else None
+        newest = instance.fetch_materializations(AssetRecordsFilter(key, asset_partitions=partitions), limit=1).records
+        materialization = newest[0].asset_materialization if newest else None
+        made_by = (materialization.tags or {}).get(CODE_VERSION_TAG) if materialization is not None else None
+        # Without a version of its own an asset takes the id of its run for one.
+        installed = assets.get(key).code_version
+        if None not in (made_by, installed) and made_by != installed:
+            found.append(key.to_user_string())
+    return found
 
 
 def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> dict[str, str]:

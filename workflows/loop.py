@@ -30,10 +30,10 @@ class LoopInterrupted(KeyboardInterrupt):
 class LoopEvent:
     """What happens in a loop.
 
-    `kind`: `planned` (fields: `stages`, name -> weight of each, in order), `started` (`pid`), `skipped`,
-    `step_started` (`step`), `step_finished` (`step`, `seconds`), `progress` (`message`), `check_failed` (`check`,
-    `severity`), `done` (`seconds`, `run_id`, `metrics`: asset -> name -> number) or `failed` (`message`). `stage` is
-    empty for `planned`.
+    `kind`: `planned` (fields: `stages`, name -> weight of each, in order), `started` (`pid`), `skipped`
+    (`other_code`: assets that another code version made), `step_started` (`step`), `step_finished` (`step`,
+    `seconds`), `progress` (`message`), `check_failed` (`check`, `severity`), `done` (`seconds`, `run_id`, `metrics`:
+    asset -> name -> number) or `failed` (`message`). `stage` is empty for `planned`.
     """
 
     kind: str

@@ -53,7 +53,7 @@ def serve(module: str, orders: TextIO, answers: TextIO) -> None:
     from resources.lake import Lake
     from resources.model_store import ModelStore
     from workflows.execution import StageFailed, execute_stage
-    from workflows.freshness import run_tags, stands
+    from workflows.freshness import made_by_other_code, run_tags, stands
     from workflows.stages import Stage
 
     defs = import_module(module).defs
@@ -70,7 +70,7 @@ def serve(module: str, orders: TextIO, answers: TextIO) -> None:
             try:
                 tags = run_tags(stage, profile, lake, store)
                 if not order["force"] and stands(stage, profile, lake, store, instance, tags):
-                    emit("skipped", {})
+                    emit("skipped", {"other_code": made_by_other_code(stage, defs, instance)})
                     continue
                 emit("started", {"pid": os.getpid()})
                 emit("done", execute_stage(defs, instance, stage, tags, emit))

@@ -61,6 +61,21 @@ def test_plain_output_has_no_control_sequences_and_estimates_the_time_to_go() ->
     assert "evaluate mosaic: started (2 of 4 stages, 0 s, about 50 s to go)" in text
 
 
+def test_what_other_code_made_is_named_once_at_the_end() -> None:
+    kept = [
+        ("skipped", "llm_auction 01", {"other_code": ["ad_llm", "pctr_model"]}),
+        ("skipped", "llm_auction 02", {"other_code": []}),
+        ("skipped", "evaluate mosaic", {"other_code": ["mechanism_outcomes"]}),
+    ]
+    lines = played([*LOOP[:1], *kept, *LOOP[-2:]]).splitlines()
+    assert lines[-1] == (
+        "kept although other code made it: llm_auction 01 (ad_llm, pctr_model); evaluate mosaic (mechanism_outcomes). "
+        "The same command with --force does all of it again"
+    )
+    assert sum("--force" in line for line in lines) == 1
+    assert "--force" not in played([*LOOP[:1], kept[1]])
+
+
 def test_a_message_of_many_lines_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.cli.progress.QUIET_SECONDS", -1.0)
     text = played([*LOOP[:4], ("progress", "llm_auction 01", {"message": f"{'x' * 300}\nsecond line"})])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,7 @@ class LoopDisplay:
     _running: dict[str, _Running] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
     _took: dict[str, float] = field(default_factory=dict)
+    _other_code: dict[str, Sequence[str]] = field(default_factory=dict)  # stage -> assets
     _last_line: float = field(default_factory=time.monotonic)
     _live: Live | None = None
 
@@ -73,6 +74,9 @@ class LoopDisplay:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+        if self._other_code:
+            told = "; ".join(f"{stage} ({', '.join(assets)})" for stage, assets in self._other_code.items())
+            self._say(f"kept although other code made it: {told}. The same command with --force does all of it again")
 
     def __call__(self, event: LoopEvent) -> None:
         """One event of the loop."""
@@ -93,6 +97,8 @@ class LoopDisplay:
             case "skipped":
                 self._end(stage)
                 self._say(f"{stage}: there already")
+                if fields.get("other_code"):
+                    self._other_code[stage] = fields["other_code"]
             case "done":
                 self._end(stage)
                 self._took[stage] = float(fields["seconds"])

@@ -1,0 +1,60 @@
+"""What a run keeps although another version of the code made it is named."""
+
+from __future__ import annotations
+
+from dagster import (
+    AssetMaterialization,
+    AssetsDefinition,
+    DagsterInstance,
+    Definitions,
+    StaticPartitionsDefinition,
+    asset,
+    define_asset_job,
+)
+
+from workflows.execution import execute_stage
+from workflows.freshness import made_by_other_code
+from workflows.progress import progress_logger
+from workflows.stages import Stage
+
+PARTITIONS = StaticPartitionsDefinition(["oracle|01", "oracle|02"])
+STAGE = Stage("oracle 01", "irpo_iteration", "oracle|01")
+
+
+def definitions(**code_versions: str | None) -> Definitions:
+    """Assets of these code versions, in one job."""
+
+    def made(name: str, code_version: str | None) -> AssetsDefinition:
+        @asset(name=name, partitions_def=PARTITIONS, code_version=code_version)
+        def nothing() -> None: ...
+
+        return nothing
+
+    assets = [made(name, code_version) for name, code_version in code_versions.items()]
+    jobs = [define_asset_job("irpo_iteration", assets)]
+    return Definitions(assets=assets, jobs=jobs, loggers={"progress": progress_logger})
+
+
+def test_only_what_other_code_made_is_named() -> None:
+    with DagsterInstance.ephemeral() as instance:
+        before = definitions(pctr_model="1", ad_llm="1")
+        assert made_by_other_code(STAGE, before, instance) == []
+        execute_stage(before, instance, STAGE, {}, lambda kind, fields: None)
+        assert made_by_other_code(STAGE, before, instance) == []
+
+        after = definitions(pctr_model="2", ad_llm="1", new_table="1")
+        assert made_by_other_code(STAGE, after, instance) == ["pctr_model"]
+        execute_stage(after, instance, STAGE, {}, lambda kind, fields: None)
+        assert made_by_other_code(STAGE, after, instance) == []
+        unversioned = definitions(ad_llm=None)
+        execute_stage(unversioned, instance, STAGE, {}, lambda kind, fields: None)
+        assert made_by_other_code(STAGE, unversioned, instance) == []
+        other = Stage("oracle 02", "irpo_iteration", "oracle|02")
+        assert made_by_other_code(other, definitions(pctr_model="3"), instance) == [], "it was never made"
+
+
+def test_an_announcement_without_a_code_version_says_nothing() -> None:
+    with DagsterInstance.ephemeral() as instance:
+        announced = AssetMaterialization("deployed_ad_llm", partition=STAGE.partition)
+        instance.report_runless_asset_event(announced)
+        assert made_by_other_code(STAGE, definitions(deployed_ad_llm="2"), instance) == []
