@@ -24,6 +24,7 @@ from llm_auction.profiles.schema import Profile
 from llm_auction.report.study import RewardModelFit, SeedRun
 from resources.lake import Lake
 from resources.model_store import ModelStore
+from resources.storage import storage_errors
 
 if TYPE_CHECKING:
     from llm_auction.report.build import ReportFiles
@@ -101,6 +102,7 @@ def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile, failed
 
     Raises:
         ValueError: the runs were measured under different settings, or can't be pooled.
+        StorageError: the folder can't be written; an earlier report there is left whole.
     """
     from llm_auction.report.build import build_report
 
@@ -109,7 +111,8 @@ def write_report(runs: Sequence[SeedRun], folder: Path, profile: Profile, failed
     common_settings(of_seeds, "llm-auction run")
     base = "llm_auction" if profile.ablations.train_queries is None else ABLATION_BASE
     resamples, now = profile.evaluation.bootstrap_resamples, datetime.now(UTC)
-    return build_report(runs, folder, resamples, now, study_facts(profile), base, failed)
+    with storage_errors(folder):
+        return build_report(runs, folder, resamples, now, study_facts(profile), base, failed)
 
 
 def _without_seed(settings: Settings) -> Settings:
