@@ -92,7 +92,7 @@ class Bench:
                 auction,
                 sample,
                 one.answer,
-                one.payment,
+                one.payments,
                 one.answer_tokens,
                 one.generations,
                 one.tokens,

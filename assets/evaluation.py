@@ -41,7 +41,9 @@ COLUMN_DESCRIPTIONS = {
     "expected_revenue": "Sum of bid x click probability.",
     "penalty": "What Eq. 5 takes off for ads and format errors, currency units.",
     "reward": "Eq. 5 with the true click probabilities: expected_revenue - penalty.",
-    "payment": "What the mechanism charges for this answer, in expectation over clicks.",
+    "payments": "What each candidate is charged for this answer, in expectation over clicks, in their order; negative: "
+    "a refund.",
+    "payment": "Their sum.",
     "welfare": "Sum of value x click probability; a value is bidding.target_roi x bid.",
     "utility": "What the advertisers keep: welfare - payment.",
     "flooded": "It has ads, none with a chance of a click: too many, or talk about them; null where none is known.",
@@ -123,7 +125,7 @@ def mechanism_outcomes(
             asset="study_report",
             description="No claim about LLM-Auction is contradicted by the intervals: above pretrained, MOSAIC (also "
             "on tuned candidates) and RAG-Auction, the Oracle not below it, no more format errors, and what theory "
-            "promises of bids, steps and incentives.",
+            "promises of bids, steps, bills and incentives.",
         )
     ],
 )

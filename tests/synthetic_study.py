@@ -18,6 +18,7 @@ from llm_auction.evaluation.outcomes import Bound, Contender, Shown, score_answe
 from llm_auction.evaluation.quality import answer_quality
 from llm_auction.evaluation.truthfulness import TruthRegret
 from llm_auction.market import Ad, Auction, Query, UserProfile
+from llm_auction.payments import first_price
 from llm_auction.pctr.encoders import HashingEncoder
 from llm_auction.profiles.schema import EvaluationConfig, PopulationConfig, Profile
 from llm_auction.report.study import RewardModelFit, SeedRun
@@ -39,6 +40,7 @@ QUESTIONS = (
     "What is a calm evening routine that actually helps me sleep?",
 )
 FINAL = Contender("llm_auction", "03")
+SYNTHETIC_CHARGE = 0.5  # of bid x click: the synthetic price of everything
 
 
 class StubUser:
@@ -99,7 +101,9 @@ def synthetic_outcomes(profile: Profile, contenders: Sequence[Contender] | None 
                 generations = 20 if contender.mechanism == "mosaic" else 1
                 tokens = len(answer) // 4
                 cost = (generations, tokens * generations, 0.002 * tokens * generations)
-                shown.append(Shown(auction, sample, answer, 20.0, tokens, *cost))
+                worth = first_price(auction, StubUser().click_probabilities(auction, answer))
+                charged = {ad_id: SYNTHETIC_CHARGE * price for ad_id, price in worth.items()}
+                shown.append(Shown(auction, sample, answer, charged, tokens, *cost))
         frames.append(score_answers(contender, shown, StubUser(), profile, bounds))
     return pl.concat(frames)
 

@@ -14,7 +14,8 @@ from llm_auction.answers import InsertedAd, ParsedAnswer
 from llm_auction.click_values import ClickValues, bids_for_clicks
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA, Bound, Contender, Shown, outcome_row
 from llm_auction.market import Auction
-from llm_auction.objective import expected_revenue, penalty_of
+from llm_auction.objective import penalty_of
+from llm_auction.payments import first_price
 from llm_auction.profiles.schema import Profile
 from llm_auction.seeds import generator
 from llm_auction.users import ParametricUser, clairvoyant_reward
@@ -44,7 +45,7 @@ def clairvoyant_outcomes(
         for sample in range(samples):
             luck = generator(profile.seed, "test-clicks", auction.query.query_id, sample)
             clicked = {ad_id for ad_id, chance in chances.items() if luck.random() < chance}
-            shown = Shown(auction, sample, "", expected_revenue(auction, chances), 0, 0, 0, values=valued)
+            shown = Shown(auction, sample, "", first_price(auction, chances), 0, 0, 0, values=valued)
             bound = Bound(best.reward, best.revenue)
             rows.append(outcome_row(CLAIRVOYANT, shown, parsed, chances, clicked, profile, bound))
     return pl.DataFrame(rows, schema=OUTCOME_SCHEMA)

@@ -31,7 +31,6 @@ WORST_COUNTS: dict[str, Callable[[Iterable[float]], float]] = {
     "misreport_gain": max,
     "misreport_gain_users_clicks": max,
     "least_utility": min,
-    "least_roi": min,
 }
 
 
@@ -51,7 +50,6 @@ def first_price_rows(curves: Mapping[Contender, Sequence[BidCurve]], resamples: 
             _row(contender, None, "utility_regret", maximisers.regret, maximisers.n),
             _row(contender, None, "utility_regret_optimistic", maximisers.optimistic, maximisers.n),
             _row(contender, None, "bid_shading", maximisers.shading, maximisers.shading_n),
-            _row(contender, None, "least_utility", _exact(maximisers.least_utility), maximisers.n),
         ]
         for target in TARGETS:
             found = value_maximiser_regret(of_contender, values, target, resamples, seed)
@@ -59,7 +57,6 @@ def first_price_rows(curves: Mapping[Contender, Sequence[BidCurve]], resamples: 
             rows += [
                 _row(contender, setting, "value_regret", found.regret, found.n),
                 _row(contender, setting, "value_regret_optimistic", found.optimistic, found.n),
-                _row(contender, setting, "least_roi", _exact(found.least_roi), found.n),
             ]
     return _frame(rows)
 

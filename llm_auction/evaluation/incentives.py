@@ -4,7 +4,9 @@
   so first price is not truthful for it; its regret is what the best bid would leave.
 - A value maximiser wants as much itctr as it can have at v * itctr >= tau * b * itctr. Every bid up to v / tau is
   feasible, click by click; the highest of them is best if itctr rises with the bid.
-- Individual rationality (IR): a bid up to the value never leaves less than nothing.
+
+Individual rationality follows from the rule, a bid up to the value never leaves less than nothing, so that no curve
+could show its failure: `charges.py` looks at what was charged.
 
 The best bid of a MEASURED curve looks better than it is, because the best of several noisy points is taken. So the
 answers of each curve are split in two: one half chooses the bid, the other says what it brings, and the other way
@@ -31,7 +33,6 @@ class FirstPriceRegret:
     `regret`: the gain of bids chosen by one half of the answers, as the other half measures it (on average a lower
     bound). `optimistic`: measured by the same answers that chose (on average an upper bound over the ladder's bids).
     `shading`: chosen bid over value, of the advertisers that would gain something; `shading_n` counts them.
-    `least_utility`: the lowest utility that any bid up to the value left anywhere; IR holds when it is not negative.
     """
 
     regret: Interval
@@ -39,22 +40,19 @@ class FirstPriceRegret:
     shading: Interval
     n: int
     shading_n: int
-    least_utility: float
 
 
 @dataclass(frozen=True, slots=True)
 class ValueMaximiserRegret:
     """What value maximisers with one target ROI could gain over bidding value / target, over `n` queries.
 
-    `regret` and `optimistic` as in `FirstPriceRegret`, in itctr. `least_roi`: the lowest value over payment that the
-    bid value / target left, as a multiple of the target; at least 1 means feasible.
+    `regret` and `optimistic` as in `FirstPriceRegret`, in itctr.
     """
 
     target_roi: float
     regret: Interval
     optimistic: Interval
     n: int
-    least_roi: float
 
 
 def draw_values(curves: Sequence[BidCurve], seed: int) -> np.ndarray:
@@ -76,7 +74,7 @@ def first_price_regret(curves: Sequence[BidCurve], values: np.ndarray, resamples
     Raises:
         ValueError: no curve, a computed curve, or one answer a bid.
     """
-    held_out, optimistic, shading, least = [], [], [], np.inf
+    held_out, optimistic, shading = [], [], []
     for curve, value in zip(curves, values, strict=True):
         margins = value - curve.bids
         held, same, chosen = _best_of_halves(curve, margins[:, None], allowed=margins >= 0)
@@ -84,14 +82,12 @@ def first_price_regret(curves: Sequence[BidCurve], values: np.ndarray, resamples
         optimistic.append(same)
         if same > 0:
             shading.append(float(np.mean(curve.bids[chosen])) / value)
-        least = min(least, *(margins * curve.itctr)[margins >= 0], np.inf)
     return FirstPriceRegret(
         regret=mean_interval(held_out, resamples, seed),
         optimistic=mean_interval(optimistic, resamples, seed),
         shading=mean_interval(shading, resamples, seed),
         n=len(held_out),
         shading_n=len(shading),
-        least_utility=float(least) if np.isfinite(least) else 0.0,
     )
 
 
@@ -107,7 +103,7 @@ def value_maximiser_regret(
     """
     if target_roi < 1:
         raise ValueError(f"a target ROI must be >= 1, got {target_roi}")
-    held_out, optimistic, least_roi = [], [], np.inf
+    held_out, optimistic = [], []
     for curve, value in zip(curves, values, strict=True):
         allowed = curve.bids <= value / target_roi
         if not allowed.any():
@@ -117,14 +113,11 @@ def value_maximiser_regret(
         held, same, _ = _best_of_halves(curve, np.ones((len(curve.bids), 1)), allowed, baseline=own)
         held_out.append(held)
         optimistic.append(same)
-        if curve.bids[top] > 0:
-            least_roi = min(least_roi, value / curve.bids[top] / target_roi)
     return ValueMaximiserRegret(
         target_roi,
         mean_interval(held_out, resamples, seed),
         mean_interval(optimistic, resamples, seed),
         len(held_out),
-        float(least_roi) if np.isfinite(least_roi) else 1.0,
     )
 
 

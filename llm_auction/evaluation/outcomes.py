@@ -39,6 +39,7 @@ OUTCOME_SCHEMA: dict[str, pl.DataType] = {
     "expected_revenue": pl.Float64(),
     "penalty": pl.Float64(),
     "reward": pl.Float64(),
+    "payments": pl.List(pl.Float64()),
     "payment": pl.Float64(),
     "welfare": pl.Float64(),
     "utility": pl.Float64(),
@@ -76,14 +77,15 @@ class Shown:
     """One answer shown to the user of one auction, and what the mechanism charged and computed for it.
 
     `tokens` are those of the shown answer, `generated_tokens` those of all `generations` it took, `seconds` the time of
-    serving it; `payment` in currency units, charged in expectation over clicks. `values` is the auction with what
-    clicks are worth in place of bids, where the profile's reward takes something else.
+    serving it; `payments` by ad id in currency units, charged in expectation over clicks, as a mechanism's `Outcome`
+    has them. `values` is the auction with what clicks are worth in place of bids, where the profile's reward takes
+    something else.
     """
 
     auction: Auction
     sample_index: int
     answer: str
-    payment: float
+    payments: Mapping[str, float]
     tokens: int
     generations: int
     generated_tokens: int
@@ -155,6 +157,7 @@ def outcome_row(
     earned, cost = expected_revenue(auction, probabilities), penalty_of(profile.reward).of(auction, parsed)
     value = earned if shown.values is None else expected_revenue(shown.values, probabilities)
     welfare = advertiser_welfare(auction, probabilities, profile.bidding.target_roi)
+    payment = sum(shown.payments.values())
     return {
         "profile": profile.name,
         "seed": profile.seed,
@@ -173,9 +176,10 @@ def outcome_row(
         "expected_revenue": float(earned),
         "penalty": float(cost),
         "reward": float(value - cost),
-        "payment": float(shown.payment),
+        "payments": [float(shown.payments.get(ad.ad_id, 0.0)) for ad in auction.candidates],
+        "payment": float(payment),
         "welfare": float(welfare),
-        "utility": float(welfare - shown.payment),
+        "utility": float(welfare - payment),
         "format_errors": parsed.format_errors,
         "n_ads": len(parsed.ad_ids),
         "flooded": bool(parsed.ad_ids) and not any(probabilities.values()),

@@ -70,6 +70,14 @@ def _figures(study: Study, seed: int | None, table: pl.DataFrame, properties: Pr
         figure = Interval(row["value"], row["ci_low"], row["ci_high"])
         source = ("mechanism_outcomes", contender.mechanism)
         yield _record(study, seed, contender, (row["metric"], figure, row["n"]), *source)
+    charges = study.worst_charges if seed is None else study.charges[seed]
+    for contender, found in charges.items():
+        source = ("mechanism_outcomes", contender.mechanism)
+        for name, value in (
+            ("least_charged_utility", found.least_utility),
+            ("largest_payment_share", found.largest_share),
+        ):
+            yield _record(study, seed, contender, (name, Interval(value, None, None), found.bills), *source)
     comparison = study.comparison if seed is None else study.comparisons[seed]
     for gap in ablation_gaps(comparison, study.ablation_base):
         name = f"{gap.metric.removesuffix('_per_query')}_gain_over_{study.ablation_base}"

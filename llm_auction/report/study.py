@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.charges import Charges, charges_of
 from llm_auction.evaluation.efficiency import Comparison, efficiency_table
 from llm_auction.evaluation.outcomes import Contender, pool_seeds
+from llm_auction.evaluation.pooling import pooled_by_name
 from llm_auction.market import Ad, Query, UserProfile
 from llm_auction.report.properties import Properties
 
@@ -79,9 +81,10 @@ class SeedRun:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Runs of one profile, pooled: `comparison`, `table` and `pooled` over all seeds, the others by seed.
+    """Runs of one profile, pooled: `comparison`, `table`, `pooled` and `worst_charges` over all seeds, others by seed.
 
-    `ablation_base` is the arm that ablations are compared with.
+    `charges` are the bills of contenders whose users' click probabilities are known. `ablation_base` is the arm that
+    ablations are compared with.
     """
 
     profile: str
@@ -93,6 +96,8 @@ class Study:
     comparisons: Mapping[int, Comparison]
     seed_tables: Mapping[int, pl.DataFrame]
     properties: Mapping[int, Properties]
+    charges: Mapping[int, Mapping[Contender, Charges]]
+    worst_charges: Mapping[Contender, Charges]
     left_out: Sequence[Contender]
     ablation_base: str
 
@@ -111,6 +116,7 @@ class Study:
         comparison = Comparison(pooled, resamples, ordered[0].seed)
         comparisons = {run.seed: Comparison(run.outcomes, resamples, run.seed) for run in ordered}
         properties = {run.seed: Properties.of(run, resamples) for run in ordered}
+        charges = {run.seed: charges_of(run.outcomes) for run in ordered}
         return cls(
             profile=str(pooled["profile"][0]),
             resamples=resamples,
@@ -121,6 +127,8 @@ class Study:
             comparisons=comparisons,
             seed_tables={seed: efficiency_table(one) for seed, one in comparisons.items()},
             properties=properties,
+            charges=charges,
+            worst_charges=pooled_by_name(list(charges.values()), Charges.worst),
             left_out=tuple(left_out),
             ablation_base=ablation_base,
         )

@@ -16,7 +16,7 @@ from llm_auction.report.finding import Finding
 from llm_auction.report.left_out import left_out_notes
 from llm_auction.report.property_verdict import property_findings
 from llm_auction.report.study import Study
-from llm_auction.report.wording import NAMES, PERCENT, number, with_interval
+from llm_auction.report.wording import NAMES, PERCENT, number, share_of_worth, shown_exactly, with_interval
 
 _NO_INTERVAL = "A seed with a single test query gives no interval: nothing is settled."
 
@@ -37,7 +37,21 @@ def findings(study: Study) -> list[Finding]:
         else:
             words, evidence = _above(comparison, claim, judgement, len(claims))
         found.append(Finding(words, judgement.status, f"{evidence}{_in_each_seed(study, claim)}"))
-    return [*found, *property_findings(study.pooled, final)]
+    return [*found, _charged(study, final), *property_findings(study.pooled, final)]
+
+
+def _charged(study: Study, final: Contender) -> Finding:
+    """Individual rationality, on the bills of every answer."""
+    words = "Nobody is charged more than its bid for the clicks on its ad"
+    found = study.worst_charges.get(final)
+    if found is None:
+        return Finding(words, "open", "The users' click probabilities are not known: no bill can be set against them.")
+    return Finding(
+        words,
+        "holds" if found.rational else "fails",
+        f"Over {found.bills:,} bills: at the least {shown_exactly(found.least_utility)} is left of bid x click, at the "
+        f"most {share_of_worth(found.largest_share)} of it is charged.",
+    )
 
 
 def _in_each_seed(study: Study, claim: Claim) -> str:

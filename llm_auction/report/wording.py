@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from llm_auction.evaluation.bootstrap import Interval
+from llm_auction.evaluation.charges import ROUNDING
 from llm_auction.evaluation.outcomes import Contender
 
 NAMES = {
@@ -22,6 +24,7 @@ MINUS = "\N{MINUS SIGN}"
 PERCENT = "\N{NARROW NO-BREAK SPACE}%"
 RANGE = "\N{EN DASH}"
 MISSING = "\N{EN DASH}"
+INFINITE = "\N{INFINITY}"
 _NEGATIVE_ZERO = re.compile(r"^-(?=[0.]*(?![0-9.]))")
 
 
@@ -51,6 +54,16 @@ def number(value: float | None, unit: str = "") -> str:
     else:
         text = f"{value:.2f}"
     return _NEGATIVE_ZERO.sub("", text).replace("-", MINUS)
+
+
+def shown_exactly(value: float) -> str:
+    """A figure of exact arithmetic: what is rounding reads as 0, and a true 0.001 does not."""
+    return "0" if abs(value) < ROUNDING else f"{value:.2g}".replace("-", MINUS)
+
+
+def share_of_worth(value: float) -> str:
+    """What is paid of what it is worth, as percent; unbounded where something is paid for nothing."""
+    return f"{INFINITE}{PERCENT}" if math.isinf(value) else number(value, "%")
 
 
 def precise(value: float | None) -> str:

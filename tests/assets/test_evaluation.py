@@ -13,6 +13,7 @@ from assets.evaluation import mechanism_outcomes, study_report
 from assets.mechanism_runs import MECHANISMS
 from assets.study import load_seed_run, write_report
 from llm_auction.answers import AD_ID_PREFIX
+from llm_auction.evaluation.charges import charges_of
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -53,6 +54,10 @@ def test_all_mechanisms_meet_the_same_market(data_dir: Path) -> None:
     assert (everything["reward"] <= everything["clairvoyant_reward"] + 1e-9).all()
     paid = frames["llm_auction"]
     assert paid["payment"].to_list() == pytest.approx(paid["expected_revenue"].to_list())
+    for row in everything.iter_rows(named=True):
+        assert len(row["payments"]) == len(row["candidate_ad_ids"])
+        assert sum(row["payments"]) == pytest.approx(row["payment"])
+    assert all(found.rational for one, found in charges_of(everything).items() if one.mechanism != "mosaic")
 
 
 def test_baselines_bring_their_variants(data_dir: Path) -> None:

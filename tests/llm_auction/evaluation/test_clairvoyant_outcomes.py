@@ -47,7 +47,7 @@ def test_it_meets_the_same_luck_as_an_answer_that_reaches_it() -> None:
             auction,
             row["sample_index"],
             perfect_answer(tuple(ads[ad_id] for ad_id in row["inserted_ad_ids"])),
-            0,
+            {},
             0,
             1,
             0,
@@ -64,7 +64,7 @@ def test_it_meets_the_same_luck_as_an_answer_that_reaches_it() -> None:
 def test_it_takes_the_place_of_the_derived_row_and_closes_the_table() -> None:
     bounds = {auction.query.query_id: Bound(62.0, 70.0) for auction in AUCTIONS}
     pretrained = synthetic_outcomes(PROFILE, [Contender("pretrained")])
-    shown = [Shown(auction, 0, "", 0.0, 0, 0, 0) for auction in AUCTIONS]
+    shown = [Shown(auction, 0, "", {}, 0, 0, 0) for auction in AUCTIONS]
     bound = score_answers(CLAIRVOYANT, shown, USER, PROFILE, bounds)
     table = pl.concat([bound, pretrained])
     assert contenders(table)[-1] == CLAIRVOYANT

@@ -21,11 +21,13 @@ from tests.synthetic_study import FINAL, StubUser, catalog, synthetic_auctions, 
 
 PROFILE = synthetic_profile(queries=6)
 AUCTION = synthetic_auctions(PROFILE)[0]
+# The last candidate gets something back.
+PAYMENTS = {AUCTION.candidates[0].ad_id: 4.0, AUCTION.candidates[-1].ad_id: -0.5}
 
 
 def score(answer: str, contender: Contender = FINAL, sample: int = 0, bounded: bool = True) -> dict:
     bounds = {AUCTION.query.query_id: Bound(30.0, 36.0)} if bounded else {}
-    shown = Shown(AUCTION, sample, answer, payment=3.5, tokens=12, generations=20, generated_tokens=240)
+    shown = Shown(AUCTION, sample, answer, PAYMENTS, tokens=12, generations=20, generated_tokens=240)
     return score_answers(contender, [shown], StubUser(), PROFILE, bounds).row(0, named=True)
 
 
@@ -50,8 +52,9 @@ def test_welfare_and_utility_follow_the_values_behind_the_bids() -> None:
     truthful = score(answer)
     assert truthful["welfare"] == truthful["expected_revenue"]
     assert truthful["utility"] == pytest.approx(truthful["welfare"] - 3.5)
+    assert truthful["payments"] == [4.0, *[0.0] * (len(AUCTION.candidates) - 2), -0.5] and truthful["payment"] == 3.5
     careful = PROFILE.model_copy(update={"bidding": PROFILE.bidding.model_copy(update={"target_roi": 2.0})})
-    shown = Shown(AUCTION, 0, answer, payment=3.5, tokens=12, generations=1, generated_tokens=12)
+    shown = Shown(AUCTION, 0, answer, PAYMENTS, tokens=12, generations=1, generated_tokens=12)
     row = score_answers(FINAL, [shown], StubUser(), careful, {}).row(0, named=True)
     assert row["welfare"] == pytest.approx(2 * row["expected_revenue"])
     assert row["revenue"] == truthful["revenue"]
@@ -69,7 +72,7 @@ def test_an_answer_floods_when_no_ad_in_it_can_be_clicked() -> None:
     user, ads = ParametricUser(catalog()), AUCTION.candidates
     too_many = " ".join(f"Take {render_insertion(ad)}." for ad in ads[: user.parameters.max_ads + 1])
     answers = ("Nothing.", f"Take {render_insertion(ads[0])}.", too_many)
-    shown = [Shown(AUCTION, 0, answer, 0.0, 5, 1, 5) for answer in answers]
+    shown = [Shown(AUCTION, 0, answer, {}, 5, 1, 5) for answer in answers]
     assert score_answers(FINAL, shown, user, PROFILE, {})["flooded"].to_list() == [False, False, True]
 
 

@@ -15,8 +15,10 @@ from llm_auction.report.finding import Finding
 from llm_auction.report.property_verdict import property_findings
 from llm_auction.report.records import records
 from llm_auction.report.results_table import markdown_table, results_table
+from llm_auction.report.sections.incentives import incentives_section
 from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
+from llm_auction.report.wording import PERCENT
 from tests.synthetic_study import FINAL, synthetic_run
 
 QUERIES = 40
@@ -99,8 +101,10 @@ def test_without_any_reward_the_oracles_margin_is_nothing_and_all_is_open() -> N
 def test_one_query_settles_nothing() -> None:
     alone = Study.of([replace(synthetic_run(0, 1), **BARE)], 300)
     found = findings(alone)
-    assert {one.status for one in found} == {"open"} and len(found) == 6
-    assert all("no interval" in one.evidence for one in found)
+    *compared, bills = found
+    assert {one.status for one in compared} == {"open"} and len(compared) == 6
+    assert bills.claim.startswith("Nobody is charged") and bills.status == "holds", "what was charged is no estimate"
+    assert all("no interval" in one.evidence for one in compared)
     assert "not settled" in headline(alone) or "a query" in headline(alone)
 
 
@@ -157,6 +161,28 @@ def test_properties_are_judged_by_their_own_intervals() -> None:
 
     assert [judged(incentives=gaining(value))[2] for value in (0.0, 0.05)] == ["holds", "fails"]
     assert judged(bid_responses={}, continuity={}, incentives=None) == []
+
+
+def test_an_overcharge_fails_a_claim_and_shows_in_the_section() -> None:
+    claim = "Nobody is charged more than its bid for the clicks on its ad"
+    run = synthetic_run(0, 4)
+    assert statuses(Study.of([run], 50))[claim] == "holds"
+    final = pl.col("mechanism").eq("llm_auction") & pl.col("iteration").eq_missing("03")
+    dearer = pl.when(final).then(pl.col("payments").list.eval(pl.element() * 3)).otherwise(pl.col("payments"))
+    unfair = Study.of([replace(run, outcomes=run.outcomes.with_columns(payments=dearer))], 50)
+    assert statuses(unfair)[claim] == "fails"
+    evidence = next(found.evidence for found in findings(unfair) if found.claim == claim)
+    assert f"150.0{PERCENT} of it is charged" in evidence
+    section = incentives_section(unfair, {})
+    assert section is not None and section.tables[0].label == "Charged"
+    shares = {name: cells[1].text for name, cells in section.tables[0].rows}
+    assert shares["LLM-Auction, iteration 3"] == f"150.0{PERCENT}" and shares["MOSAIC, argmax"] == f"50.0{PERCENT}"
+    unknown = run.outcomes.with_columns(flooded=pl.lit(None, pl.Boolean))
+    assert statuses(Study.of([replace(run, outcomes=unknown)], 50))[claim] == "open"
+    of_final = [one for one in records(unfair) if (one["mechanism"], one["iteration"]) == ("llm_auction", "03")]
+    figures = {one["metric"]: one for one in of_final}
+    assert figures["largest_payment_share"]["value"] == pytest.approx(1.5)
+    assert figures["least_charged_utility"]["value"] < 0
 
 
 def test_headline_and_caveats() -> None:

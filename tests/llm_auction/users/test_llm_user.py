@@ -162,14 +162,14 @@ def test_outcomes_count_sampled_clicks_where_no_probability_is_known(
 ) -> None:
     profile = load_profile("smoke")
     user = LlmUser(model())
-    frame = score_answers(Contender("x"), [Shown(AUCTION, 0, BOTH, 0.0, 9, 1, 9)], user, profile, {})
+    frame = score_answers(Contender("x"), [Shown(AUCTION, 0, BOTH, {}, 9, 1, 9)], user, profile, {})
     row = frame.row(0, named=True)
     assert (row["clicks"], row["revenue"], row["expected_revenue"]) == ([True, False], 57.0, 57.0)
     assert row["reward"] == 57.0 - 2 * profile.reward.ad_weight
     assert clicks_from_user(user)([AUCTION, AUCTION], [BOTH, NONE]) == [{"1": 1.0, "2": 0.0}, {}]
 
     server.answer = lambda body: "no"
-    frame = score_answers(Contender("x"), [Shown(AUCTION, 1, BOTH, 0.0, 9, 1, 9)], user, profile, {})
+    frame = score_answers(Contender("x"), [Shown(AUCTION, 1, BOTH, {}, 9, 1, 9)], user, profile, {})
     assert frame.row(0, named=True)["clicks"] == [None, None]
     assert frame.row(0, named=True)["revenue"] == 0.0
 
