@@ -1,5 +1,7 @@
 """Property check: how well the answers read, from their text, for every mechanism that was evaluated."""
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, MaterializeResult, MetadataValue
 
@@ -13,6 +15,9 @@ from resources.lake import Lake, MissingPartition
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
+if TYPE_CHECKING:
+    from llm_auction.serving.structured import StructuredModel
+
 COLUMN_DESCRIPTIONS = {
     "injection": "1 when the answer carries an ad.",
     "local_flow": "Mean cosine of neighbouring sentences.",
@@ -22,12 +27,12 @@ COLUMN_DESCRIPTIONS = {
     "words": "Words of the answer, without its ads' marks.",
     "repetition": "Share of word triples that stood in the answer before.",
     "disclosure": "1 when the answer says in its own words that it carries an ad; null without an ad.",
-    "accuracy": "The User-LLM's grade, 0 to 90: right, and an answer to the question.",
-    "naturalness": "The User-LLM's grade, 0 to 90: one text, links included.",
-    "personality": "The User-LLM's grade, 0 to 90: helps rather than sells.",
-    "trust": "The User-LLM's grade, 0 to 90: would be believed.",
-    "notice": "The User-LLM's grade, 0 to 90: the links are seen.",
-    "click": "The User-LLM's grade, 0 to 90: the links would be followed.",
+    "accuracy": "The judge's grade, 0 to 90: right, and an answer to the question.",
+    "naturalness": "The judge's grade, 0 to 90: one text, links included.",
+    "personality": "The judge's grade, 0 to 90: helps rather than sells.",
+    "trust": "The judge's grade, 0 to 90: would be believed.",
+    "notice": "The judge's grade, 0 to 90: the links are seen.",
+    "click": "The judge's grade, 0 to 90: the links would be followed.",
     "satisfaction": "Mean of accuracy, naturalness, personality and trust.",
     "engagement": "Mean of notice and click.",
 }
@@ -43,8 +48,8 @@ def answer_quality(
 ) -> MaterializeResult:
     """Quality of every answer in `mechanism_outcomes`: the embedding metrics of GEM-Bench, repetition, disclosure.
 
-    Sentences are embedded by the reward model's text encoder (`pctr.encoder`), offline. Where the profile's user is an
-    LLM, it also grades every answer on GEM-Bench's scales; a null is an answer that it did not judge.
+    Sentences are embedded by the reward model's text encoder (`pctr.encoder`), offline. A judge (section `judge`, or a
+    user that is an LLM) also grades every answer on GEM-Bench's scales; a null is an answer that it did not judge.
     """
     from llm_auction.evaluation.quality import answer_quality as measure
     from llm_auction.evaluation.quality_summary import quality_figures
@@ -60,28 +65,29 @@ def answer_quality(
     if not partitions:
         raise MissingPartition(f"{TABLE} holds no mechanism yet: materialize {TABLE} first (`llm-auction evaluate`)")
     ads, encoder = load_ads(lake), open_encoder(config.pctr.encoder)
+    judge = user_model.judge_llm()
     frames = []
     for partition in partitions:
         outcomes = lake.read(TABLE, partition)
         context.log.info(f"quality of {outcomes.height} answers of {partition['mechanism']}")
         frames.append(measure(outcomes, ads, encoder))
-        if config.user.is_llm:
-            frames[-1] = frames[-1].hstack(_grades(outcomes, config, lake, user_model))
+        if judge is not None:
+            frames[-1] = frames[-1].hstack(_grades(outcomes, config, lake, judge))
     frame = pl.concat(frames)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
     shown = {
         "encoder": encoder.name,
         "summary": MetadataValue.md("\n\n".join(one.markdown() for one in quality_tables(figures))),
     }
-    return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown, config, evaluated.models)
+    return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown, config, evaluated.models, "judge")
 
 
-def _grades(outcomes: pl.DataFrame, config: Profile, lake: Lake, user_model: UserModelResource) -> list[pl.Series]:
-    """The grades of the User-LLM, one row an answer, in the order of the outcomes."""
+def _grades(outcomes: pl.DataFrame, config: Profile, lake: Lake, judge: "StructuredModel") -> list[pl.Series]:
+    """The grades of the judging LLM, one row an answer, in the order of the outcomes."""
     from llm_auction.evaluation.judged_quality import JUDGED_SCHEMA, judged_quality
     from llm_auction.evaluation.quality_judge import QualityJudge
 
     asked = {one.query.query_id: one for one in load_auctions(lake, "test", config.bidding, config.seed, "test")}
     auctions = [asked[query_id] for query_id in outcomes["query_id"]]
-    judge = QualityJudge(user_model.user_llm(), config.user.quality_prompt, config.seed)
-    return judged_quality(outcomes, auctions, judge).select(list(JUDGED_SCHEMA)).get_columns()
+    grades = QualityJudge(judge, config.user.quality_prompt, config.seed)
+    return judged_quality(outcomes, auctions, grades).select(list(JUDGED_SCHEMA)).get_columns()

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from llm_auction.profiles.schema import Profile, UserConfig
+from llm_auction.profiles.schema import Profile, ServerConfig
 
 # "section.field" -> value, as plain values of JSON.
 Settings = Mapping[str, Any]
@@ -21,8 +21,9 @@ _OF_THE_EVALUATION = ("evaluation.test_queries", "evaluation.reserve_price")
 # Where a model is served, when bad input stops a run, how much is computed at a time, and what is only trained on or
 # measured beside.
 _WITHOUT_MEANING = {
-    *(f"user.{field}" for field in UserConfig.transport()),
+    *(f"{section}.{field}" for section in ("user", "judge") for field in ServerConfig.transport()),
     "user.reasks",
+    "judge.reasks",
     "user.max_missing_share",
     "catalog.max_rejected_share",
     "population.max_rejected_share",
@@ -32,10 +33,13 @@ _WITHOUT_MEANING = {
 }
 
 
-def measured_settings(profile: Profile) -> dict[str, Any]:
-    """The part of a profile that decides what the figures of an evaluation mean, by field, the seed included."""
+def measured_settings(profile: Profile, *own: str) -> dict[str, Any]:
+    """The part of a profile that decides what the figures of an evaluation mean, by field, the seed included.
+
+    `own` are sections that matter to this one table.
+    """
     values = profile.model_dump(mode="json")
-    fields = {f"{section}.{field}": value for section in _SECTIONS for field, value in values[section].items()}
+    fields = {f"{section}.{field}": value for section in (*_SECTIONS, *own) for field, value in values[section].items()}
     fields |= {f"evaluation.{field}": value for field, value in values["evaluation"].items()}
     kept = {
         name: value

@@ -46,12 +46,13 @@ def measured(
     shown: Mapping[str, Any],
     profile: Profile,
     models: Mapping[str, str],
+    *own_sections: str,
 ) -> MaterializeResult:
     """Save what a check measured under a profile, with these models (`assets.measured_models`).
 
-    `shown` is its own metadata, beside row count and columns.
+    `shown` is its own metadata, beside row count and columns; `own_sections` as in `measured_settings`.
     """
-    lake.write(table, frame, settings=measured_settings(profile), models=models)
+    lake.write(table, frame, settings=measured_settings(profile, *own_sections), models=models)
     return MaterializeResult(
         data_version=DataVersion(lake.data_version(table)),
         metadata={**table_metadata(frame, descriptions), **shown},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_auction.profiles.schema import DpoConfig, Profile, UserConfig
+from llm_auction.profiles.schema import DpoConfig, JudgeConfig, Profile, UserConfig
 from resources.lake import Lake
 
 MARKET_TABLES = ("ad_catalog", "user_profiles", "user_queries", "ad_candidates")
@@ -15,6 +15,7 @@ NOT_OF_AN_ITERATION = {
     "iterations",
     "arms",
     "evaluation",
+    "judge",
     "properties",
     "ablations",
     "click_log",
@@ -25,9 +26,13 @@ NOT_OF_AN_ITERATION = {
     "launcher",
     "cost",
 }
-# Where a User-LLM is served, and how it is asked, changes none of its judgements; what a training computes at a time,
+# Where an LLM is served, and how it is asked, changes none of its judgements; what a training computes at a time,
 # nothing but rounding.
-WAYS_TO_THE_SAME = {"user": UserConfig.transport(), "dpo": DpoConfig.execution()}
+WAYS_TO_THE_SAME = {
+    "user": UserConfig.transport(),
+    "judge": JudgeConfig.transport(),
+    "dpo": DpoConfig.execution(),
+}
 
 
 def market_versions(lake: Lake) -> dict[str, str]:
@@ -37,4 +42,4 @@ def market_versions(lake: Lake) -> dict[str, str]:
 
 def iteration_settings(profile: Profile) -> dict[str, Any]:
     """The part of a profile that shapes an iteration, as plain values."""
-    return profile.model_dump(mode="json", exclude={**dict.fromkeys(NOT_OF_AN_ITERATION, True), **WAYS_TO_THE_SAME})
+    return profile.model_dump(mode="json", exclude={**WAYS_TO_THE_SAME, **dict.fromkeys(NOT_OF_AN_ITERATION, True)})

@@ -8,7 +8,7 @@ from dagster import ConfigurableResource, InitResourceContext, ResourceDependenc
 from pydantic import Field, PrivateAttr
 
 from llm_auction.market import Ad
-from llm_auction.profiles.schema import UserConfig
+from llm_auction.profiles.schema import ReplyConfig
 from resources.clients import client_of
 from resources.profile import ProfileResource
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class UserModelResource(ConfigurableResource):
-    """The user that the profile's section `user` names: the parametric one, or an LLM behind a server.
+    """The user that the profile's section `user` names, the parametric one or an LLM behind a server, and the judge.
 
-    The replies of an LLM are kept in `user_llm.sqlite` of the data directory, by the content of the request. A server
-    of ours starts when the first reply is not there, and ends with the run.
+    The replies of an LLM are kept in `user_llm.sqlite` or `judge_llm.sqlite` of the data directory, by the content of
+    the request. A server of ours starts when the first reply is not there, and ends with the run.
     """
 
     profile: ResourceDependency[ProfileResource]
-    data_dir: str = Field(description="The data directory of the run: the replies and the server's log lie in it.")
-    _server: "ModelServer | None" = PrivateAttr(default=None)
+    data_dir: str = Field(description="The data directory of the run: the replies and the servers' logs lie in it.")
+    _servers: dict[str, "ModelServer"] = PrivateAttr(default_factory=dict)
 
     def open(self, ads: Sequence[Ad], on_progress: Callable[[int, int], None] | None = None) -> "UserModel":
         """The user model for a catalog (relevance may need all its texts).
@@ -63,40 +63,56 @@ class UserModelResource(ConfigurableResource):
         Raises:
             ValueError: the profile's user is the parametric one.
         """
-        from llm_auction.serving.dialects import Decoding
-        from llm_auction.serving.structured import StructuredModel
-
         config = self.profile.get().user
         if not config.is_llm:
             raise ValueError("the user of this profile is parametric: set user.model and where it is served")
-        return StructuredModel(
-            lambda: self._connect(config),
-            config.model,
-            config.dialect,
-            Decoding(config.temperature, config.top_p, config.top_k, config.max_new_tokens),
-            Path(self.data_dir) / "user_llm.sqlite",
-            config.reasks,
-            on_progress,
-        )
+        return self._replying("user", config, config.model, on_progress)
+
+    def judge_llm(self) -> "StructuredModel | None":
+        """Who grades answers: the LLM of the profile's section `judge`, which clicks nothing, else the User-LLM.
+
+        None where there is neither.
+        """
+        profile = self.profile.get()
+        if profile.judge.model is not None:
+            return self._replying("judge", profile.judge, profile.judge.model, None)
+        return self.user_llm() if profile.user.is_llm else None
 
     def close(self) -> None:
-        """Stop the server of the User-LLM, if one runs."""
-        server, self._server = self._server, None
-        if server is not None:
+        """Stop the servers that run."""
+        servers, self._servers = self._servers, {}
+        for server in servers.values():
             server.stop()
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         self.close()
 
-    def _connect(self, config: UserConfig) -> "ChatClient":
+    def _replying(
+        self, section: str, config: ReplyConfig, model: str, on_progress: Callable[[int, int], None] | None
+    ) -> "StructuredModel":
+        """The LLM of a section of the profile, with a cache and, where it has a command, a server of its own."""
+        from llm_auction.serving.dialects import Decoding
+        from llm_auction.serving.structured import StructuredModel
+
+        return StructuredModel(
+            lambda: self._connect(section, config, model),
+            model,
+            config.dialect,
+            Decoding(config.temperature, config.top_p, config.top_k, config.max_new_tokens),
+            Path(self.data_dir) / f"{section}_llm.sqlite",
+            config.reasks,
+            on_progress,
+        )
+
+    def _connect(self, section: str, config: ReplyConfig, model: str) -> "ChatClient":
         if config.url is not None:
-            return client_of(config, config.url, config.model)
-        if self._server is None:
+            return client_of(config, config.url, model)
+        if section not in self._servers:
             from resources.model_server import ModelServer
 
             log = get_dagster_logger()
-            log.info(f"starting a server for the User-LLM {config.model}: {config.command}")
-            server = ModelServer(config, config.model, Path(self.data_dir) / "logs" / "user-server.log", log.debug)
+            log.info(f"starting a server for the {section}'s LLM {model}: {config.command}")
+            server = ModelServer(config, model, Path(self.data_dir) / "logs" / f"{section}-server.log", log.debug)
             server.start()
-            self._server = server
-        return client_of(config, self._server.url, config.model, self._server)
+            self._servers[section] = server
+        return client_of(config, self._servers[section].url, model, self._servers[section])

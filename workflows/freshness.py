@@ -31,7 +31,9 @@ from workflows.stages import Stage, property_job
 CODE_VERSION_TAG = "dagster/code_version"
 CHECK_OF_JOB = {property_job(name): name for name in PROPERTIES}
 NOT_OF_A_CHECK: tuple[str, ...] = ("iterations", "arms", "ablations", "name", "engine", "launcher", "cost")
-NOT_OF_AN_EVALUATION = (*NOT_OF_A_CHECK, "properties")
+NOT_OF_AN_EVALUATION = (*NOT_OF_A_CHECK, "properties", "judge")
+# The check that a judge takes part in.
+JUDGED = "quality"
 
 
 def stands(
@@ -76,12 +78,13 @@ def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> d
         own: dict[str, Any] = {"columns": list(OUTCOME_SCHEMA)}
     elif stage.job in CHECK_OF_JOB:
         check = CHECK_OF_JOB[stage.job]
-        left_out, models = NOT_OF_A_CHECK, () if check in OF_OUTCOMES else MODELS_OF_CHECKS
+        left_out = NOT_OF_A_CHECK if check == JUDGED else (*NOT_OF_A_CHECK, "judge")
+        models = () if check in OF_OUTCOMES else MODELS_OF_CHECKS
         own = {table: lake.data_versions(table) for table in TABLES_OF.get(check, ())}
     else:
         return {}
     inputs = {
-        "profile": profile.model_dump(mode="json", exclude={**dict.fromkeys(left_out, True), **WAYS_TO_THE_SAME}),
+        "profile": profile.model_dump(mode="json", exclude={**WAYS_TO_THE_SAME, **dict.fromkeys(left_out, True)}),
         "market": market_versions(lake) if all(map(lake.exists, MARKET_TABLES)) else None,
         "models": _models(store, models),
         **own,

@@ -77,7 +77,17 @@ class EngineConfig(ServerConfig):
     )
 
 
-class UserConfig(ServerConfig):
+class ReplyConfig(ServerConfig):
+    """How a served LLM is asked for replies in JSON."""
+
+    temperature: Annotated[float, Field(ge=0.0)] = Field(0.3, description="Of its replies.")
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.8, description="Of its replies.")
+    top_k: Annotated[int, Field(ge=0)] = Field(20, description="0 keeps every token.")
+    max_new_tokens: Positive = Field(1024, description="Of one reply.")
+    reasks: Annotated[int, Field(ge=0)] = Field(2, description="How often a reply of the wrong shape is asked again.")
+
+
+class UserConfig(ReplyConfig):
     """Who clicks: the parametric user, or an LLM behind a server (arXiv 2512.10551, section 5.1)."""
 
     model: str = Field(
@@ -85,12 +95,9 @@ class UserConfig(ServerConfig):
     )
     click_prompt: str = Field("click_judge_v1", description="Prompt template of the click judge.")
     query_prompt: str = Field("query_writer_v1", description="Prompt template of the query writer.")
-    quality_prompt: str = Field("quality_judge_v1", description="Prompt template of the quality judge.")
-    temperature: Annotated[float, Field(ge=0.0)] = Field(0.3, description="Of the User-LLM's replies.")
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.8, description="Of the User-LLM's replies.")
-    top_k: Annotated[int, Field(ge=0)] = Field(20, description="0 keeps every token.")
-    max_new_tokens: Positive = Field(1024, description="Of one reply.")
-    reasks: Annotated[int, Field(ge=0)] = Field(2, description="How often a reply of the wrong shape is asked again.")
+    quality_prompt: str = Field(
+        "quality_judge_v1", description="Prompt template of the quality judge, whoever it is (section `judge`)."
+    )
     max_missing_share: Share = Field(0.02, description="An iteration stops when more of its ads stay unjudged.")
 
     @model_validator(mode="after")
@@ -105,3 +112,19 @@ class UserConfig(ServerConfig):
     def is_llm(self) -> bool:
         """Whether an LLM judges, rather than the formula."""
         return self.model != "parametric"
+
+
+class JudgeConfig(ReplyConfig):
+    """Who grades the quality of answers, whoever clicks: an LLM of its own, or the User-LLM where there is one."""
+
+    model: str | None = Field(
+        None, description="Name or directory of the judge, as its server knows it; none takes the User-LLM."
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> JudgeConfig:
+        if self.model is not None and not self.served:
+            raise ValueError(f"model is {self.model!r}, so command or url must say where it is served")
+        if self.served and self.model is None:
+            raise ValueError("command or url is set, so model must name the judge that is served there")
+        return self

@@ -22,7 +22,15 @@ from llm_auction.profiles.irpo import (
     RewardConfig,
 )
 from llm_auction.profiles.market import CandidatesConfig, CatalogConfig, PopulationConfig
-from llm_auction.profiles.models import AdLlmConfig, EngineConfig, SamplingConfig, ServerConfig, UserConfig
+from llm_auction.profiles.models import (
+    AdLlmConfig,
+    EngineConfig,
+    JudgeConfig,
+    ReplyConfig,
+    SamplingConfig,
+    ServerConfig,
+    UserConfig,
+)
 from llm_auction.profiles.planning import CostConfig
 from llm_auction.profiles.production import (
     ClickLogConfig,
@@ -46,6 +54,7 @@ __all__ = [
     "EngineConfig",
     "EvaluationConfig",
     "FeedbackConfig",
+    "JudgeConfig",
     "LauncherConfig",
     "NightlyConfig",
     "OffPolicyConfig",
@@ -54,6 +63,7 @@ __all__ = [
     "PreferenceConfig",
     "Profile",
     "PropertiesConfig",
+    "ReplyConfig",
     "RewardConfig",
     "SamplingConfig",
     "ScheduleConfig",
@@ -82,6 +92,7 @@ class Profile(Section):
     sampling: SamplingConfig = SamplingConfig()
     engine: EngineConfig = EngineConfig()
     user: UserConfig = UserConfig()
+    judge: JudgeConfig = JudgeConfig()
     bidding: BiddingConfig = BiddingConfig()
     feedback: FeedbackConfig = FeedbackConfig()
     pctr: PctrConfig = PctrConfig()

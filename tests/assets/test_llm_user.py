@@ -53,8 +53,11 @@ def server() -> Iterator[FaultyServer]:
         yield server
 
 
-def run(data_dir: Path, server: FaultyServer, asset: object, partition: str | None = None) -> ExecuteInProcessResult:
-    profile = ProfileResource(profile="smoke", overrides=OVERRIDES | {"user.model": "judge", "user.url": server.url})
+def run(
+    data_dir: Path, server: FaultyServer, asset: object, partition: str | None = None, section: str = "user"
+) -> ExecuteInProcessResult:
+    served = {f"{section}.model": "judge", f"{section}.url": server.url}
+    profile = ProfileResource(profile="smoke", overrides=OVERRIDES | served)
     with DagsterInstance.ephemeral() as instance:
         return materialize(
             [asset],  # type: ignore[list-item]
@@ -107,3 +110,21 @@ def test_outcomes_and_grades_of_an_llm(tmp_path: Path, monkeypatch: pytest.Monke
     grades = Lake(data_dir=str(tmp_path)).read("answer_quality")
     assert set(grades["satisfaction"]) == {75.0}
     assert set(grades["engagement"]) == {15.0}
+
+
+def test_a_judge_beside_parametric_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FaultyServer) -> None:
+    """It grades, and clicks nothing: outcomes are those of the parametric user, to the last figure."""
+    build_market(tmp_path, monkeypatch)
+    lake = Lake(data_dir=str(tmp_path))
+    run(tmp_path, server, mechanism_outcomes, "pretrained", section="judge")
+    assert server.requests == []
+    outcomes = lake.read("mechanism_outcomes", {"mechanism": "pretrained"})
+    assert outcomes["clairvoyant_reward"].null_count() == 0
+    run(tmp_path, server, answer_quality, section="judge")
+    grades = lake.read("answer_quality")
+    assert set(grades["satisfaction"]) == {75.0} and server.requests
+    assert (tmp_path / "judge_llm.sqlite").exists() and not (tmp_path / "user_llm.sqlite").exists()
+    # Another judge would be another scale, of this table alone.
+    settings = lake.settings("answer_quality")
+    assert settings is not None and settings["judge.model"] == "judge" and "judge.url" not in settings
+    assert "judge.model" not in (lake.settings("mechanism_outcomes", {"mechanism": "pretrained"}) or {})

@@ -1,6 +1,8 @@
-"""What a run keeps although another version of the code made it is named."""
+"""What stands for a run to go on from, and what is named because another version of the code made it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from dagster import (
     AssetMaterialization,
@@ -12,10 +14,14 @@ from dagster import (
     define_asset_job,
 )
 
+from assets.provenance import iteration_settings
+from llm_auction.profiles import load_profile
+from resources.lake import Lake
+from resources.model_store import ModelStore
 from workflows.execution import execute_stage
-from workflows.freshness import made_by_other_code
+from workflows.freshness import made_by_other_code, run_tags
 from workflows.progress import progress_logger
-from workflows.stages import Stage
+from workflows.stages import Stage, evaluation_stage, property_stage
 
 PARTITIONS = StaticPartitionsDefinition(["oracle|01", "oracle|02"])
 STAGE = Stage("oracle 01", "irpo_iteration", "oracle|01")
@@ -58,3 +64,23 @@ def test_an_announcement_without_a_code_version_says_nothing() -> None:
         announced = AssetMaterialization("deployed_ad_llm", partition=STAGE.partition)
         instance.report_runless_asset_event(announced)
         assert made_by_other_code(STAGE, definitions(deployed_ad_llm="2"), instance) == []
+
+
+def test_a_judge_matters_to_the_quality_of_answers_alone(tmp_path: Path) -> None:
+    lake, store = Lake(data_dir=str(tmp_path)), ModelStore(data_dir=str(tmp_path))
+    here, there, none = (
+        load_profile("smoke", fields)
+        for fields in (
+            {"judge.model": "grader", "judge.url": "http://one"},
+            {"judge.model": "grader", "judge.url": "http://two", "judge.concurrency": "2"},
+            {},
+        )
+    )
+    assert iteration_settings(here) == iteration_settings(none)
+    for stage, matters in (
+        (property_stage("quality"), True),
+        (property_stage("continuity"), False),
+        (evaluation_stage("pretrained"), False),
+    ):
+        tags = [run_tags(stage, profile, lake, store) for profile in (here, there, none)]
+        assert tags[0] == tags[1] and (tags[0] != tags[2]) is matters

@@ -135,7 +135,7 @@ def problems_of(profile: Profile, size: ModelSize, longest: float) -> Iterator[s
             f"the context of {size.context} tokens is {needed - size.context:.0f} too short for the longest prompt "
             f"({longest:.0f}) and sampling.max_new_tokens ({profile.sampling.max_new_tokens})"
         )
-    for name, server in (("engine", profile.engine), ("user", profile.user)):
+    for name, server in (("engine", profile.engine), ("user", profile.user), ("judge", profile.judge)):
         yield from _program_problems(name, server.command)
         yield from _key_problems(name, server)
     yield from _program_problems("launcher", profile.launcher.command)

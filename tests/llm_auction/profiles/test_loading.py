@@ -84,6 +84,8 @@ def test_values_are_converted(field: str, text: object, value: object) -> None:
         ({"arms": "oracle,prophet"}, ["arms.1", "choose among llm_auction, oracle, no_answer_features", "'prophet'"]),
         ({"bidding.low": "200"}, ["bidding.low (200)", "bidding.high (100)", "the overrides"]),
         ({"seed": "x", "dpo.beta": "y"}, ["seed", "dpo.beta"]),
+        ({"judge.model": "grader"}, ["judge", "command or url must say where it is served"]),
+        ({"judge.url": "http://h"}, ["judge", "model must name the judge"]),
     ],
 )
 def test_a_mistake_names_the_field_and_what_is_allowed(overrides: dict[str, str], parts: list[str]) -> None:
