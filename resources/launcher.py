@@ -6,16 +6,24 @@ rank 0 reports.
 """
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetExecutionContext, ConfigurableResource, PipesSubprocessClient, ResourceDependency
-from dagster._core.errors import DagsterPipesExecutionError
+from dagster import (
+    AssetExecutionContext,
+    ConfigurableResource,
+    PipesTempFileContextInjector,
+    PipesTempFileMessageReader,
+    ResourceDependency,
+    open_pipes_session,
+)
 
 from llm_auction.profiles.schema import DpoConfig, LauncherConfig
+from resources.guarded import end_guarded, start_guarded
 from resources.profile import ProfileResource
 
 if TYPE_CHECKING:
@@ -85,17 +93,36 @@ class TrainingLauncher(ConfigurableResource):
         job.write_text(json.dumps(fields), encoding="utf-8")
         complaint = error_file(job)
         complaint.unlink(missing_ok=True)
-        try:
-            done = PipesSubprocessClient().run(context=context, command=training_command(how, job))
-        except DagsterPipesExecutionError as error:
-            said = complaint.read_text(encoding="utf-8") if complaint.exists() else f"{error}; see the step's output"
-            raise TrainingFailed(f"the training process failed: {said}") from error
+        status, messages = run_through_pipes(context, training_command(how, job))
+        if status:
+            told = complaint.exists()
+            said = complaint.read_text(encoding="utf-8") if told else f"exit status {status}; see the step's output"
+            raise TrainingFailed(f"the training process failed: {said}")
         metrics: dict[str, Any] = {}
-        for message in done.get_custom_messages():
+        for message in messages:
             if "step" in message:
                 on_log(message["step"])
             metrics = message.get("metrics", metrics)
         return metrics
+
+
+def run_through_pipes(context: AssetExecutionContext, command: Sequence[str]) -> tuple[int, Sequence[Any]]:
+    """Run a command that reports through Dagster Pipes; its exit status and its custom messages.
+
+    Unlike Dagster's own client, which leaves its process behind when the step is killed: the second training of a
+    re-run would share the GPU and the folders with it.
+    """
+    with open_pipes_session(
+        context=context,
+        context_injector=PipesTempFileContextInjector(),
+        message_reader=PipesTempFileMessageReader(),
+    ) as session:
+        process = start_guarded(command, {**os.environ, **session.get_bootstrap_env_vars()})
+        try:
+            status = process.wait()
+        finally:
+            end_guarded(process)
+    return status, session.get_custom_messages()
 
 
 def step_line(step: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -25,15 +24,15 @@ import httpx2
 
 from llm_auction.profiles.schema import ServerConfig
 from llm_auction.serving import ServerError
+from resources.guarded import end_guarded, start_guarded
 
 HOST = "127.0.0.1"
-GUARD = Path(__file__).with_name("server_guard.py")
 _PLACE = re.compile(r"\{(model|host|port)\}")
 _LONGEST_LINE = 65536
 _POLL_SECONDS = 0.2
 _HEALTH_SECONDS = 5.0
 _TAIL = 20  # last lines of the log in an error
-_STOP_SECONDS = 30.0
+_LOG_SECONDS = 30.0  # for the last lines of a log
 
 
 class ModelServer:
@@ -81,14 +80,7 @@ class ModelServer:
         # Split first, then filled in: a path with a space or a quote stays one argument.
         command = [_fill(part, fields) for part in shlex.split(str(self._config.command))]
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", str(GUARD), *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=_environment(self._config),
-            start_new_session=True,  # Ctrl-C is for us; the guard ends the server when we do
-        )
+        self._process = start_guarded(command, _environment(self._config), output=subprocess.PIPE)
         atexit.register(self.stop)
         self._reader = threading.Thread(target=self._follow_log, args=[self._process], daemon=True)
         self._reader.start()
@@ -104,15 +96,9 @@ class ModelServer:
         if process is None:
             return
         atexit.unregister(self.stop)
-        assert process.stdin is not None
-        process.stdin.close()  # the guard's sign
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait(_STOP_SECONDS)
+        end_guarded(process)
         if self._reader is not None:
-            self._reader.join(_STOP_SECONDS)
+            self._reader.join(_LOG_SECONDS)
 
     def explain(self, error: ServerError) -> ServerError:
         """An error of a request, together with what became of the server, where it has ended."""
@@ -127,7 +113,7 @@ class ModelServer:
                 status = self._process.poll()
                 if status is not None:
                     if self._reader is not None:
-                        self._reader.join(_STOP_SECONDS)
+                        self._reader.join(_LOG_SECONDS)
                     raise ServerError(
                         f"the model server ended with status {status} before it was ready"
                         + self._last_words(f"command: {self._config.command}")

@@ -13,10 +13,13 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
 from llm_auction.generation.memory import out_of_memory_says
@@ -25,6 +28,8 @@ from llm_auction.profiles.schema import DpoConfig
 
 OnLog = Callable[[dict[str, float]], None]
 _JOB = "fingerprint.txt"  # whose checkpoints these are
+_LOCK = "training.lock"
+_ENDING_SECONDS = 20.0  # a training whose step was killed has a moment to end (resources/process_guard.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,8 @@ def train_dpo(
 
     Raises:
         ValueError: no set has a loser, the output exists, the reference that `config` asks for is not given, the
-            number of processes doesn't divide `prompts_per_step`, the launcher asks for DeepSpeed or FSDP's first
-            version, or the training diverged.
+            number of processes doesn't divide `prompts_per_step`, another process trains in `checkpoint_dir`, the
+            launcher asks for DeepSpeed or FSDP's first version, or the training diverged.
         MemoryError: the device ran out of memory; says what to lower.
         ModelDirectoryError: `start_dir` or `reference_dir` is not a usable model directory.
     """
@@ -84,33 +89,64 @@ def train_dpo(
             f"dpo.prompts_per_step is {config.prompts_per_step}, which {processes} processes can't share equally: make "
             f"it a multiple of {processes}, or start another number of processes"
         )
-    model = load_model(start_dir)
-    tokenizer = load_tokenizer(start_dir)
-    uses_cache = model.config.use_cache
-    rows = _rows(usable, delta_th, tokenizer)
-    with out_of_memory_says(
-        f"training {sum(one.numel() for one in model.parameters()):,} parameters; lower dpo.micro_batch_tokens (it is "
-        f"{config.micro_batch_tokens}), set dpo.activation_checkpointing, or train adapters (dpo.lora_rank)"
-    ):
-        trainer = _trainer(model, reference_dir, tokenizer, rows, config, seed, checkpoint_dir, on_log)
-        sharded = trainer.is_fsdp_enabled  # whose checkpoints look different
-        with trainer.accelerator.main_process_first():
-            checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed, sharded))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with _only_training(checkpoint_dir):
+        model = load_model(start_dir)
+        tokenizer = load_tokenizer(start_dir)
+        uses_cache = model.config.use_cache
+        rows = _rows(usable, delta_th, tokenizer)
+        with out_of_memory_says(
+            f"training {sum(one.numel() for one in model.parameters()):,} parameters; lower dpo.micro_batch_tokens (it "
+            f"is {config.micro_batch_tokens}), set dpo.activation_checkpointing, or train adapters (dpo.lora_rank)"
+        ):
+            trainer = _trainer(model, reference_dir, tokenizer, rows, config, seed, checkpoint_dir, on_log)
+            sharded = trainer.is_fsdp_enabled  # whose checkpoints look different
+            with trainer.accelerator.main_process_first():
+                checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed, sharded))
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
-    tuned = whole_model(trainer.accelerator, trainer.model, lambda: _with_adapters(load_model(start_dir), config))
-    if tuned is not None:  # in the main process
-        partial = output_dir.with_name(output_dir.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        if config.lora_rank:
-            tuned = tuned.merge_and_unload()  # a directory like any other: sampled, served and tuned further as such
-        tuned.config.use_cache = uses_cache  # the trainer switches it off for itself
-        tuned.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        partial.replace(output_dir)
-    trainer.accelerator.wait_for_everyone()
-    metrics = _metrics(trainer.state, len(usable), len(sets) - len(usable), time.perf_counter() - started)
-    return DpoResult(output_dir, metrics)
+        tuned = whole_model(trainer.accelerator, trainer.model, lambda: _with_adapters(load_model(start_dir), config))
+        if tuned is not None:  # in the main process
+            if config.lora_rank:
+                tuned = tuned.merge_and_unload()
+            tuned.config.use_cache = uses_cache  # the trainer switches it off for itself
+            _write(tuned, tokenizer, output_dir)
+        trainer.accelerator.wait_for_everyone()
+        metrics = _metrics(trainer.state, len(usable), len(sets) - len(usable), time.perf_counter() - started)
+        return DpoResult(output_dir, metrics)
+
+
+@contextmanager
+def _only_training(checkpoint_dir: Path) -> Iterator[None]:
+    """Hold `checkpoint_dir` for the training inside, in the first of its processes.
+
+    Raises:
+        ValueError: another process trains there, and still does after the time that one takes which is being ended.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(checkpoint_dir / _LOCK)
+    try:
+        lock.acquire(timeout=_ENDING_SECONDS)
+    except Timeout:
+        raise ValueError(
+            f"another process is training with the checkpoints in {checkpoint_dir}: wait for its end, or end it, and "
+            "start this training again"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(model: Any, tokenizer: Any, output_dir: Path) -> None:
+    """A directory like any other, of adapters too: sampled, served and tuned further as such; whole or not there."""
+    partial = output_dir.with_name(output_dir.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    partial.replace(output_dir)
 
 
 def _processes() -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,13 @@ import pytest
 from dagster import AssetExecutionContext, DagsterInstance, MaterializeResult, asset, materialize
 
 from llm_auction.profiles.schema import DpoConfig, LauncherConfig
+from resources.guarded import end_guarded, start_guarded
 from resources.launcher import TrainingFailed, TrainingLauncher, error_file, training_command
 from resources.profile import ProfileResource
 from resources.training_process import run
+from tests.processes import is_alive, wait_until
 
+ROOT = Path(__file__).resolve().parents[2]
 CONFIG = DpoConfig(epochs=1, prompts_per_step=2, learning_rate=1e-3)
 
 
@@ -96,6 +102,61 @@ def test_the_process_that_failed_first_says_why(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ValueError, match="Expecting"):
         run(job)
     assert error_file(job).read_text() == said
+
+
+# Stands for torchrun: its worker has a session of its own, and neither ends by itself.
+TRAINING = """
+import os, subprocess, sys, time
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+with open(sys.argv[1] + ".new", "w") as file:
+    file.write(f"{os.getpid()} {worker.pid}")
+os.replace(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(600)
+"""
+STEP = """
+import sys
+from dagster import AssetExecutionContext, asset, materialize
+from resources.launcher import run_through_pipes
+
+@asset
+def training(context: AssetExecutionContext) -> None:
+    run_through_pipes(context, [sys.executable, *sys.argv[1:]])
+
+materialize([training])
+"""
+
+
+def the_training(tmp_path: Path) -> tuple[list[str], Path]:
+    """The stand-in's command, and where it writes the process ids of itself and its worker."""
+    (tmp_path / "training.py").write_text(TRAINING)
+    return [sys.executable, str(tmp_path / "training.py"), str(tmp_path / "pids")], tmp_path / "pids"
+
+
+def test_no_process_of_a_training_outlives_a_step_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(STEP)
+    command, pids = the_training(tmp_path)
+    step = subprocess.Popen(
+        [sys.executable, str(tmp_path / "step.py"), *command[1:]],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    wait_until(pids.exists, 60)
+    processes = [int(pid) for pid in pids.read_text().split()]
+    assert len(processes) == 2 and all(map(is_alive, processes))
+    step.send_signal(signal.SIGKILL)
+    step.wait()
+    wait_until(lambda: not any(map(is_alive, processes)))
+
+
+def test_no_worker_outlives_a_training_that_was_killed(tmp_path: Path) -> None:
+    command, pids = the_training(tmp_path)
+    guard = start_guarded(command, os.environ)
+    wait_until(pids.exists)
+    training, worker = map(int, pids.read_text().split())
+    os.kill(training, signal.SIGKILL)
+    assert guard.wait(20) == 128 + signal.SIGKILL
+    wait_until(lambda: not is_alive(worker))
+    end_guarded(guard)
 
 
 def test_several_processes_are_started_by_torchrun() -> None:

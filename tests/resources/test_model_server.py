@@ -7,17 +7,15 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
-import psutil
 import pytest
 
 from llm_auction.profiles.schema import ServerConfig
 from llm_auction.serving import ServerError
 from resources.model_server import ModelServer
+from tests.processes import is_alive, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 # A server with a child of its own, which a careless stop would leave behind.
@@ -45,20 +43,6 @@ def config(tmp_path: Path, script: str = SCRIPT, seconds: float = 20.0) -> Serve
 def pids_in(log: Path) -> list[int]:
     words = log.read_text().split("pids ")[1].split()
     return [int(words[0]), int(words[1])]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_it_serves_and_ends_with_its_children(tmp_path: Path) -> None:

@@ -122,6 +122,20 @@ def test_output_is_never_overwritten(model_dir: Path, tmp_path: Path) -> None:
         _train(model_dir, tmp_path)
 
 
+def test_two_trainings_never_share_their_checkpoints(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_auction.irpo.training._ENDING_SECONDS", 0.0)
+
+    def again(figures: dict[str, float]) -> None:
+        with pytest.raises(ValueError, match=f"another process is training with the checkpoints in {tmp_path}"):
+            _train(model_dir, tmp_path, sets=4)
+
+    config = CONFIG.model_copy(update={"epochs": 1})
+    train_dpo(model_dir, random_sets(4), config, 10.0, tmp_path / "out", 0, tmp_path / "checkpoints", again)
+    assert (tmp_path / "out").is_dir()
+
+
 def test_divergence_is_an_error(model_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"diverged at step \d+.*learning_rate"):
         _train(model_dir, tmp_path, CONFIG.model_copy(update={"learning_rate": 1e30}))
