@@ -6,6 +6,8 @@ informs the reader; nothing is selected by it.
 
 import warnings
 from collections.abc import Iterable, Sequence
+from math import isnan
+from statistics import fmean
 
 from dagster import (
     AssetCheckExecutionContext,
@@ -90,8 +92,8 @@ def ad_llm_tuning_checks(
 
 
 def _mean(groups: Sequence[Sequence[float]]) -> float:
-    values = [value for group in groups for value in group]
-    return sum(values) / len(values)
+    """Mean over the answers whose reward is known: an LLM may not have judged all."""
+    return fmean(value for group in groups for value in group if not isnan(value))
 
 
 def _distinct_share(groups: Sequence[Sequence[str]]) -> float:

@@ -102,9 +102,9 @@ def _bid_free(auction: Auction, proposal: CandidateSet) -> BidFreeAnswers:
 
 
 def _clicks_on(ad_id: str, auction: Auction, texts: Sequence[str], bench: Bench) -> np.ndarray:
-    """The user's click probability of one ad in each answer, 0 where it is not shown."""
+    """The user's click probability of one ad in each answer, 0 where it is not shown or an LLM did not judge it."""
     found = clicks_from_user(bench.user)([auction] * len(texts), texts)
-    return np.array([clicks.get(ad_id, 0.0) for clicks in found])
+    return np.nan_to_num(np.array([clicks.get(ad_id, 0.0) for clicks in found]))
 
 
 def _alone(auction: Auction, ad_id: str) -> Auction:

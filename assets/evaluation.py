@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 COLUMN_DESCRIPTIONS = {
     "click_probabilities": "The user model's own probabilities of the inserted ads.",
     "clicks": "Whether the user clicked each of them; null where an LLM came to no verdict.",
-    "revenue": "Sum of bid x sampled click.",
+    "revenue": "Sum of bid x sampled click; as all that hangs on clicks, null where an LLM came to no verdict.",
     "expected_revenue": "Sum of bid x click probability.",
     "penalty": "What Eq. 5 takes off for ads and format errors, currency units.",
     "reward": "Eq. 5 with the true click probabilities: expected_revenue - penalty.",
@@ -86,6 +86,7 @@ def mechanism_outcomes(
 
     All mechanisms share queries, candidates, bids and user randomness. An arm evaluates every iteration of its last
     run; `mosaic` draws its candidate answers once and auctions them at every tau, `best_of_n` draws once for every N.
+    Of answers that an LLM did not judge the figures are null; too many (`user.max_missing_share`) are an error.
     """
     from llm_auction.evaluation.efficiency import Comparison
     from llm_auction.evaluation.summary import summary_markdown
@@ -104,6 +105,8 @@ def mechanism_outcomes(
         metadata={
             **table_metadata(frame, COLUMN_DESCRIPTIONS),
             "test_queries": comparison.queries,
+            "unjudged_answers": frame["revenue"].null_count(),
+            "unjudged_queries": comparison.unjudged_queries,
             **numbers_metadata(
                 {name: comparison.interval(last, name).value for name in ("revenue_per_query", "reward_per_query")}
             ),

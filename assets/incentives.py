@@ -113,9 +113,9 @@ def _sampler(bench: Bench, mechanism: LlmAuction) -> SampleClicks:
 
 
 def _clicks(bench: Bench, auction: Auction, texts: Sequence[str]) -> np.ndarray:
-    """(answers, candidates) click probabilities, 0 where an ad is not shown."""
+    """(answers, candidates) click probabilities, 0 where an ad is not shown or an LLM did not judge it."""
     found = clicks_from_user(bench.user)([auction] * len(texts), texts)
-    return np.array([[clicks.get(ad.ad_id, 0.0) for ad in auction.candidates] for clicks in found])
+    return np.nan_to_num(np.array([[clicks.get(ad.ad_id, 0.0) for ad in auction.candidates] for clicks in found]))
 
 
 def _truthful(

@@ -15,6 +15,7 @@ from dagster import StaticPartitionsDefinition
 from assets.bench import Bench, load_reward_model, one_answer_mechanism, predicted_click_values
 from assets.lineage import evaluated_iterations
 from assets.partitions import ARMS
+from assets.unjudged import refuse_unjudged
 from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.generation.protocol import GenerationEngine, Messages
@@ -53,10 +54,14 @@ def outcomes_of(mechanism: str, bench: Bench, model_store: ModelStore, engine: E
 
     Raises:
         ValueError: there is no such mechanism, or a model it needs is missing; says what to do.
+        Failure: a User-LLM left too many ads unjudged.
     """
     if mechanism not in RUNS:
         raise ValueError(f"unknown mechanism {mechanism!r}: choose among {', '.join(RUNS)}")
-    return pl.concat(list(RUNS[mechanism](bench, model_store, engine)))
+    outcomes = pl.concat(list(RUNS[mechanism](bench, model_store, engine)))
+    unjudged = outcomes.filter(pl.col("revenue").is_null())
+    refuse_unjudged(bench.profile, int(unjudged["n_ads"].sum()), int(outcomes["n_ads"].sum()))
+    return outcomes
 
 
 def _pretrained(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:

@@ -23,7 +23,7 @@ from resources.user_model import UserModelResource
 
 COLUMN_DESCRIPTIONS = {
     "conversions": "Expected conversions: click probability x the chance of a conversion after a click, summed; null "
-    "where users are not parametric.",
+    "where users are not parametric. Objectives are null where an LLM did not judge the answer.",
     "infidelity": "Share of what the text says of an ad that is not the ad's own, mean over the answer's ads.",
     "unfaithful_ads": "Share of the answer's ads of which most of that is not the ad's own.",
     "words": "Words of the answer, ads by their titles.",
@@ -47,6 +47,7 @@ COLUMN_DESCRIPTIONS = {
         AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
         AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping()),
     ),
+    code_version="2",
 )
 def objective_terms(
     context: AssetExecutionContext,

@@ -1,7 +1,8 @@
 """Phase 2's start: M answers to every training query under fresh bids, with their rewards, winner and losers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,6 +24,8 @@ from assets.frames import load_ads
 from assets.metadata import mean_of, numbers_metadata, plot_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from assets.refused_feedback import require_accepted_feedback
+from assets.unjudged import refuse_unjudged
+from llm_auction.answers import parse_answer
 from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.irpo.scoring import rewards_of
@@ -68,7 +71,7 @@ PAIR_COLUMNS = Columns(
     deps=["deployed_ad_llm", "pctr_model", "ad_catalog", "user_profiles", "user_queries", "ad_candidates"],
     kinds={"python", "pytorch", "parquet"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
     pool="gpu",
     check_specs=[
         AssetCheckSpec(
@@ -92,6 +95,7 @@ def preference_pairs(
 
     Bids are drawn anew for this phase. Rewards use the iteration's own pCTR model, or the user model's own click
     probabilities (`preferences.rewards_from`), and pCVR besides where bids are for conversions (`reward.bids_on`).
+    Answers that an LLM did not judge are left out; too many of them (`user.max_missing_share`) stop the iteration.
     """
     require_accepted_feedback(context.instance, context.partition_key)
     partition = partition_of(context.partition_key)
@@ -112,9 +116,15 @@ def preference_pairs(
     sampled = time.perf_counter()
     texts = [[answer.text for answer in group] for group in answers]
     rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
+    drawn: Iterable[tuple[Auction, Sequence[GeneratedAnswer], Sequence[float]]]
+    drawn, unjudged = zip(auctions, answers, rewards, strict=True), 0
+    if config.user.is_llm and config.preferences.rewards_from == "user":
+        unjudged = sum(isnan(reward) for of_group in rewards for reward in of_group)
+        refuse_unjudged(config, *inserted_ads(auctions, texts, rewards))
+        drawn = judged_answers(auctions, answers, rewards)
     rows = [
         pair_row(auction, group, of_group, config.preferences.delta_th, arm, iteration)
-        for auction, group, of_group in zip(auctions, answers, rewards, strict=True)
+        for auction, group, of_group in drawn
     ]
     frame = pl.DataFrame(rows, schema=PAIR_COLUMNS.schema)
     lake.write("preference_pairs", frame, partition)
@@ -127,6 +137,7 @@ def preference_pairs(
             **numbers_metadata(figures),
             "delta_th": config.preferences.delta_th,
             "model_version": model.version,
+            "unjudged_answers": unjudged,
             "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
             "sampling_seconds": rounded(sampled - started),
             "scoring_seconds": rounded(time.perf_counter() - sampled),
@@ -154,6 +165,29 @@ def reward_values(
     if config.preferences.rewards_from == "user":
         return true_click_values(config, list(load_ads(lake).values()), user_model)
     return predicted_click_values(config, model_store.resolve("pctr", f"{arm}/{iteration}").path)
+
+
+def judged_answers(
+    auctions: Sequence[Auction], answers: Sequence[Sequence[GeneratedAnswer]], rewards: Sequence[Sequence[float]]
+) -> Iterator[tuple[Auction, list[GeneratedAnswer], list[float]]]:
+    """Each auction with the answers whose reward is known; one without any is left out."""
+    for auction, group, of_group in zip(auctions, answers, rewards, strict=True):
+        known = [place for place, reward in enumerate(of_group) if not isnan(reward)]
+        if known:
+            yield auction, [group[place] for place in known], [of_group[place] for place in known]
+
+
+def inserted_ads(
+    auctions: Sequence[Auction], texts: Sequence[Sequence[str]], rewards: Sequence[Sequence[float]]
+) -> tuple[int, int]:
+    """How many ads the answers hold whose reward is not known, and all answers."""
+    unjudged = ads = 0
+    for auction, group, of_group in zip(auctions, texts, rewards, strict=True):
+        for text, reward in zip(group, of_group, strict=True):
+            inserted = len(parse_answer(text, auction.candidates).ad_ids)
+            ads += inserted
+            unjudged += inserted if isnan(reward) else 0
+    return unjudged, ads
 
 
 def exploration(config: Profile) -> SamplingConfig:

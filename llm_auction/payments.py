@@ -8,6 +8,7 @@ pays more than the bid for what was delivered: individual rationality (IR) holds
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isnan, nan
 
 from llm_auction.market import Auction
 
@@ -27,6 +28,13 @@ def first_price(auction: Auction, click_probabilities: Mapping[str, float]) -> d
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f"click probability of ad {ad_id} must be in [0, 1], got {probability}")
     return {ad_id: auction.bid_of(ad_id) * probability for ad_id, probability in click_probabilities.items()}
+
+
+def expected_bill(auction: Auction, click_probabilities: Mapping[str, float]) -> dict[str, float]:
+    """`first_price` of an answer whose clicks may be unknown: a user that is an LLM came to no verdict, all is NaN."""
+    if any(map(isnan, click_probabilities.values())):
+        return dict.fromkeys(click_probabilities, nan)
+    return first_price(auction, click_probabilities)
 
 
 def charge_clicks(auction: Auction, clicked_ad_ids: Iterable[str]) -> dict[str, float]:

@@ -96,7 +96,8 @@ def slot_probe(
     """The candidate whose slot threshold lies nearest to the middle of its ladder, ties to the earlier one.
 
     A rule that looks at no model's answers, and puts the slot auction's step where it can be seen. Click probabilities
-    are those of each ad alone, in no text; an ad that nobody would ever click is not chosen unless all are such.
+    are those of each ad alone, in no text, 0 where an LLM did not judge it; an ad that nobody would ever click is not
+    chosen unless all are such.
 
     Raises:
         ValueError: no candidate can climb the ladder `bids`; see `ladders`.
@@ -104,7 +105,8 @@ def slot_probe(
     climbing = ladders(auction, bids, bidding)
     alone = [render_insertion(ad) for ad in auction.candidates]
     clicks = clicks_from_user(user)([auction] * len(alone), alone)
-    quality = [chances.get(ad.ad_id, 0.0) for ad, chances in zip(auction.candidates, clicks, strict=True)]
+    known = [chances.get(ad.ad_id, 0.0) for ad, chances in zip(auction.candidates, clicks, strict=True)]
+    quality = np.nan_to_num(known).tolist()
     scores = [bid * clicks if bid >= reserve else 0.0 for bid, clicks in zip(auction.bids, quality, strict=True)]
     probes = []
     for index, ad in enumerate(auction.candidates):

@@ -12,7 +12,7 @@ import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval, ResampledMeans, resample_means
 from llm_auction.evaluation.clairvoyant_outcomes import CLAIRVOYANT
-from llm_auction.evaluation.metrics import COLUMNS, METRICS, metric, per_query
+from llm_auction.evaluation.metrics import COLUMNS, METRICS, metric, per_query, unjudged_queries
 from llm_auction.evaluation.outcomes import Contender, check_paired, contenders
 
 EFFICIENCY_SCHEMA = {
@@ -37,13 +37,17 @@ _COMPARED = {"revenue": "revenue_per_query", "reward": "reward_per_query"}
 class Comparison:
     """The outcomes of several contenders on the same queries, resampled together.
 
+    Queries of which some contender has no judged answer (a user that is an LLM may fail) are left out for all, and
+    counted in `unjudged_queries`.
+
     Args:
         outcomes: rows as in `OUTCOME_SCHEMA`, with a column `seed` when several runs are pooled.
         resamples: bootstrap resamples.
         seed: of the resampling.
 
     Raises:
-        ValueError: the table is empty, or contenders were not measured on the same queries, candidates and bids.
+        ValueError: the table is empty, contenders were not measured on the same queries, candidates and bids, or no
+            query is judged for all.
     """
 
     def __init__(self, outcomes: pl.DataFrame, resamples: int, seed: int) -> None:
@@ -52,6 +56,11 @@ class Comparison:
         check_paired(outcomes)
         self.contenders: Sequence[Contender] = contenders(outcomes)
         queries = per_query(outcomes)
+        unjudged = unjudged_queries(queries)
+        self.unjudged_queries = unjudged.height
+        queries = queries.join(unjudged, on=["seed", "query_id"], how="anti")
+        if queries.is_empty():
+            raise ValueError("no query has a judged answer of every contender: the User-LLM judged too little")
         parts = {one: _of(queries, one) for one in self.contenders}
         first = parts[self.contenders[0]]
         for one, part in parts.items():

@@ -34,7 +34,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("ads_per_answer", "Ads per answer", "n_ads"),
     Metric("no_ad_share", "Answers without an ad", "has_no_ad", unit="%"),
     Metric("flooding_rate", "Answers that flood the user", "flooded", unit="%", better="lower"),
-    Metric("ctr", "Click-through rate", "clicks", "n_ads", unit="%"),
+    Metric("ctr", "Click-through rate", "clicks", "judged_ads", unit="%"),
     Metric("format_error_rate", "Answers with a format error", "has_format_error", unit="%", better="lower"),
     Metric("answer_tokens", "Answer length", "tokens", unit="tokens"),
     Metric("answer_characters", "Answer length", "characters", unit="characters"),
@@ -59,12 +59,15 @@ def metric(name: str) -> Metric:
 def per_query(outcomes: pl.DataFrame) -> pl.DataFrame:
     """Average the answers of one query: a row for each seed, contender and query, columns as in `COLUMNS`.
 
-    `distinct_share` is the number of distinct answers to the query over the number of answers drawn.
+    `distinct_share` is the number of distinct answers to the query over the number of answers drawn. Answers that the
+    user did not judge are left out of the means of what hangs on clicks; a query without any other has null there.
     """
+    unjudged = pl.col("revenue").is_null()
     given = [column for column in COLUMNS if column in outcomes.columns]
     return (
         outcomes.with_columns(
-            clicks=pl.col("clicks").list.sum().cast(pl.Float64),
+            clicks=pl.when(~unjudged).then(pl.col("clicks").list.sum()).cast(pl.Float64),
+            judged_ads=pl.when(~unjudged).then("n_ads").cast(pl.Float64),
             has_format_error=(pl.col("format_errors") > 0).cast(pl.Float64),
             has_no_ad=(pl.col("n_ads") == 0).cast(pl.Float64),
         )
@@ -72,10 +75,18 @@ def per_query(outcomes: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col([column for column in given if column != "clicks"]).cast(pl.Float64).mean(),
             pl.col("clicks").mean(),
-            pl.col("has_format_error", "has_no_ad").mean(),
+            pl.col("has_format_error", "has_no_ad", "judged_ads").mean(),
             distinct_share=pl.col("answer").n_unique() / pl.len(),
             answers=pl.len(),
             one=pl.lit(1.0),
         )
         .sort("seed", "query_id")
     )
+
+
+def unjudged_queries(queries: pl.DataFrame) -> pl.DataFrame:
+    """Seed and id of the queries of `per_query` of which some contender has no judged answer, each once.
+
+    Comparisons are paired, so that these queries are left out for all.
+    """
+    return queries.filter(pl.col("revenue").is_null()).select("seed", "query_id").unique()

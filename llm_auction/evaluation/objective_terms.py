@@ -46,8 +46,8 @@ OBJECTIVE_SCHEMA: dict[str, pl.DataType] = {
 def objective_terms(
     outcomes: pl.DataFrame, auctions: Mapping[str, Auction], profile: Profile, buyer: ParametricBuyer | None
 ) -> pl.DataFrame:
-    """Every term of every answer, columns as in `OBJECTIVE_SCHEMA`; null where conversions are not known, for the
-    fidelity of an answer without ads, and for `drift`, which takes the models (`with_drift`).
+    """Every term of every answer, columns as in `OBJECTIVE_SCHEMA`; null where clicks or conversions are not known, for
+    the fidelity of an answer without ads, and for `drift`, which takes the models (`with_drift`).
 
     Args:
         outcomes: rows as in `OUTCOME_SCHEMA`.
@@ -71,6 +71,7 @@ def objective_terms(
             rates[row["query_id"]] = {ad.ad_id: buyer.probability(whole, ad) for ad in whole.candidates}
         of_query = rates.get(row["query_id"], {})
         clicks = dict(zip(row["inserted_ad_ids"], row["click_probabilities"], strict=True))
+        judged = None not in clicks.values()
         parsed = parse_answer(row["answer"], auction.candidates)
         unfaithful = infidelity(auction, parsed)
         terms: dict[str, float | None] = {
@@ -79,9 +80,9 @@ def objective_terms(
             "words": float(excess_words(row["answer"], 0)),
             "repetition": repeated_share(readable(row["answer"])),
         }
-        if buyer:
+        if buyer and judged:
             terms["conversions"] = sum(chance * of_query[ad_id] for ad_id, chance in clicks.items())
-        for arm, config in objectives.items():
+        for arm, config in objectives.items() if judged else ():
             valued = auction
             if config.bids_on == "conversions":
                 valued = per_click(auction, of_query, config.conversion_worth)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -55,6 +56,8 @@ OUTCOME_SCHEMA: dict[str, pl.DataType] = {
     "clairvoyant_revenue": pl.Float64(),
 }
 CONTENDER_COLUMNS = ("mechanism", "iteration", "variant")
+# What nobody knows of an answer that the user did not judge, beside the clicks themselves.
+OF_CLICKS = ("revenue", "expected_revenue", "reward", "payment", "welfare", "utility")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ class Shown:
 
     `tokens` are those of the shown answer, `generated_tokens` those of all `generations` it took, `seconds` the time of
     serving it; `payments` by ad id in currency units, charged in expectation over clicks, as a mechanism's `Outcome`
-    has them. `values` is the auction with what clicks are worth in place of bids, where the profile's reward takes
-    something else.
+    has them (NaN where nobody knows these). `values` is the auction with what clicks are worth in place of bids, where
+    the profile's reward takes something else.
     """
 
     auction: Auction
@@ -117,8 +120,8 @@ def score_answers(
     are the clairvoyant bounds by query id; a query without one (a user model that isn't parametric) keeps nulls.
 
     Where the user model knows no probabilities (an LLM), the sampled clicks stand in their place, as the paper counts
-    them: the figures are right on average and noisier, and whether an answer floods is not known (null). An ad that it
-    did not judge earns nothing, and its entry in `clicks` is null.
+    them: the figures are right on average and noisier, and whether an answer floods is not known (null). Of an answer
+    that it did not judge, when it was shown or when its bill was made, what hangs on clicks is null (`OF_CLICKS`).
     """
     showings = list(shown)
     judgements = user.judge_all(
@@ -137,8 +140,11 @@ def score_answers(
         row = outcome_row(contender, one, parsed, chances, clicked, profile, bounds.get(one.auction.query.query_id))
         if probabilities is None:
             row["flooded"] = None
-        if any(verdict.clicked is None for verdict in judged):
-            row["clicks"] = [verdict.clicked for verdict in judged]
+        unjudged = any(verdict.clicked is None for verdict in judged) or any(map(isnan, one.payments.values()))
+        if probabilities is None and unjudged:
+            unknown = [None] * len(judged)
+            row |= {**dict.fromkeys(OF_CLICKS), "click_probabilities": unknown, "clicks": unknown}
+            row["payments"] = [None] * len(one.auction.candidates)
         rows.append(row)
     return pl.DataFrame(rows, schema=OUTCOME_SCHEMA)
 

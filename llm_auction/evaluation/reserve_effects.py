@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import resample_means
-from llm_auction.evaluation.metrics import metric, per_query
+from llm_auction.evaluation.metrics import metric, per_query, unjudged_queries
 from llm_auction.evaluation.outcomes import CONTENDER_COLUMNS
 
 MEASURED = (
@@ -43,7 +43,8 @@ def reserve_effects(outcomes: Mapping[float, pl.DataFrame], resamples: int, seed
         seed: of the resampling.
 
     Returns:
-        One row a contender, reserve and metric, columns as in `RESERVE_SCHEMA`; `n` counts queries.
+        One row a contender, reserve and metric, columns as in `RESERVE_SCHEMA`; `n` counts queries, without those of
+        which somewhere no answer was judged.
 
     Raises:
         ValueError: there are no outcomes without a reserve, or a reserve lacks queries or contenders.
@@ -51,8 +52,13 @@ def reserve_effects(outcomes: Mapping[float, pl.DataFrame], resamples: int, seed
     if 0.0 not in outcomes:
         raise ValueError("the effect of a reserve price is measured against none: outcomes at reserve 0 are missing")
     columns = [metric(name).numerator for name in MEASURED]
+    found = {reserve: per_query(frame) for reserve, frame in outcomes.items()}
+    unjudged = pl.concat([unjudged_queries(frame) for frame in found.values()]).unique()
     by = {
-        reserve: per_query(frame).partition_by(CONTENDER_COLUMNS, as_dict=True) for reserve, frame in outcomes.items()
+        reserve: frame.join(unjudged, on=["seed", "query_id"], how="anti")
+        .sort("seed", "query_id")
+        .partition_by(CONTENDER_COLUMNS, as_dict=True)
+        for reserve, frame in found.items()
     }
     queries = {len(part) for parts in by.values() for part in parts.values()}
     if len(queries) != 1 or any(parts.keys() != by[0.0].keys() for parts in by.values()):

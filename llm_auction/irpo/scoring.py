@@ -18,6 +18,8 @@ def rewards_of(
 ) -> list[list[float]]:
     """R of every answer to every auction, in currency units; all clicks are estimated in one call.
 
+    NaN where the estimator knows no click probability of an inserted ad.
+
     Args:
         auctions: one for each group of answers; supply candidates and bids.
         answers: the texts as the model wrote them.

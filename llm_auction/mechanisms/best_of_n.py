@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, isnan
 
 from llm_auction.answers import parse_answer
 from llm_auction.click_values import ClickValues, bids_for_clicks
@@ -16,7 +17,7 @@ from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, P
 from llm_auction.market import Auction
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
 from llm_auction.objective import Penalty, reward
-from llm_auction.payments import first_price
+from llm_auction.payments import expected_bill
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -24,7 +25,10 @@ from llm_auction.seeds import derive_seed
 
 @dataclass(frozen=True, slots=True)
 class ScoredAnswers:
-    """Answers to one auction with their click probabilities and true rewards; `seconds` to draw and score one."""
+    """Answers to one auction with their click probabilities and true rewards; `seconds` to draw and score one.
+
+    Those are NaN where the user came to no verdict.
+    """
 
     auction: Auction
     answers: tuple[GeneratedAnswer, ...]
@@ -125,12 +129,17 @@ class BestOfN:
 
     def _best(self, proposal: ScoredAnswers, first: int, answers: int) -> Outcome:
         block = range(first, first + answers)
-        best = max(block, key=lambda place: proposal.rewards[place])  # ties go to the earlier answer
+        best = max(block, key=lambda place: _rank(proposal.rewards[place]))  # ties go to the earlier answer
         return Outcome(
             answer=proposal.answers[best].text,
-            payments=first_price(proposal.auction, proposal.clicks[best]),
+            payments=expected_bill(proposal.auction, proposal.clicks[best]),
             generations=answers,
             tokens=sum(len(proposal.answers[place].token_ids) for place in block),
             answer_tokens=len(proposal.answers[best].token_ids),
             seconds=proposal.seconds * answers,
         )
+
+
+def _rank(reward: float) -> float:
+    """An answer that the user did not judge is shown only where there is no other."""
+    return -inf if isnan(reward) else reward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from typing import Protocol
 
 import numpy as np
@@ -36,7 +37,7 @@ def clicks_from_user(user: UserModel) -> ClickEstimator:
     """The user model's own probabilities: what a perfect reward model would say.
 
     Of a user model that knows none (an LLM), its click in one showing, 1 or 0: right on average, and what the paper's
-    Oracle is trained on. A click that it did not judge counts 0. Equal answers to a query get the same showing.
+    Oracle is trained on. A click that it did not judge is NaN. Equal answers to a query get the same showing.
     """
 
     def estimate(auctions: Sequence[Auction], answers: Sequence[str]) -> list[dict[str, float]]:
@@ -48,7 +49,7 @@ def clicks_from_user(user: UserModel) -> ClickEstimator:
             [generator(0, "estimate", auctions[index].query.query_id, answers[index]) for index in unknown],
         )
         clicks = {
-            index: {judged.ad_id: float(judged.clicked or False) for judged in of_answer}
+            index: {judged.ad_id: nan if judged.clicked is None else float(judged.clicked) for judged in of_answer}
             for index, of_answer in zip(unknown, shown, strict=True)
         }
         return [clicks[index] if of_answer is None else of_answer for index, of_answer in enumerate(known)]

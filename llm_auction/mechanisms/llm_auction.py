@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from llm_auction.generation.protocol import GenerationEngine, Progress
 from llm_auction.market import Auction
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
-from llm_auction.payments import first_price
+from llm_auction.payments import expected_bill
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -72,7 +72,7 @@ class LlmAuction:
             [
                 Outcome(
                     answer=answer.text,
-                    payments=first_price(auction, next(clicks)),
+                    payments=expected_bill(auction, next(clicks)),
                     generations=1,
                     tokens=len(answer.token_ids),
                     answer_tokens=len(answer.token_ids),

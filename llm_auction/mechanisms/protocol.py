@@ -16,7 +16,7 @@ class Outcome:
     Attributes:
         answer: the shown text.
         payments: by ad id, what the mechanism charges for showing this answer, in expectation over clicks; ads that
-            pay nothing may be left out. Negative entries (MOSAIC, ads that are not shown) are refunds.
+            pay nothing may be left out. Negative entries (MOSAIC, ads that are not shown) are refunds, NaN isn't known.
         generations: answers that were generated to show this one.
         tokens: tokens of ALL those answers.
         answer_tokens: tokens of the shown answer.
@@ -56,5 +56,8 @@ class ClickEstimator(Protocol):
     """What a mechanism believes about clicks: pCTR in production (`llm_auction.mechanisms.click_estimates`)."""
 
     def __call__(self, auctions: Sequence[Auction], answers: Sequence[str]) -> list[dict[str, float]]:
-        """Click probabilities by ad id for exactly the inserted ads of `answers[k]` in `auctions[k]`."""
+        """Click probabilities by ad id for exactly the inserted ads of `answers[k]` in `auctions[k]`.
+
+        NaN where nobody knows: a user that is an LLM came to no verdict. So are then the answer's payments and reward.
+        """
         ...

@@ -98,7 +98,7 @@ class UserConfig(ReplyConfig):
     quality_prompt: str = Field(
         "quality_judge_v1", description="Prompt template of the quality judge, whoever it is (section `judge`)."
     )
-    max_missing_share: Share = Field(0.02, description="An iteration stops when more of its ads stay unjudged.")
+    max_missing_share: Share = Field(0.02, description="Iterations and evaluations stop when more ads stay unjudged.")
 
     @model_validator(mode="after")
     def _reachable(self) -> UserConfig:

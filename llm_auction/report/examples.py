@@ -52,13 +52,16 @@ class Example:
 
 
 def examples(study: Study) -> list[Example]:
-    """Examples of the first seed's run; none when pretrained or trained answers are missing."""
+    """Examples of the first seed's run; none when pretrained or trained answers are missing or unjudged."""
     run = study.runs[0]
     final = study.comparison.last("llm_auction")
     if final is None or PRETRAINED not in study.comparison:
         return []
     before, after = _first_answers(run.outcomes, PRETRAINED), _first_answers(run.outcomes, final)
-    gains = sorted((after[query_id]["reward"] - before[query_id]["reward"], query_id) for query_id in before)
+    judged = [one for one in before if before[one]["reward"] is not None and after[one]["reward"] is not None]
+    gains = sorted((after[query_id]["reward"] - before[query_id]["reward"], query_id) for query_id in judged)
+    if not gains:
+        return []
     chosen = {gains[round(quantile * (len(gains) - 1))][1]: title for quantile, title in QUANTILES.items()}
     return [
         _example(title, before[query_id], after[query_id], run)

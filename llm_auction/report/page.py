@@ -116,9 +116,14 @@ def _facts(study: Study, facts: Mapping[str, str]) -> list[tuple[str, str]]:
     return [
         ("Profile", study.profile),
         ("Seeds" if len(study.seeds) > 1 else "Seed", seeds),
-        ("Test queries", f"{study.comparison.queries}, of users unseen in training"),
+        ("Test queries", f"{study.comparison.queries}, of users unseen in training{_unjudged(study)}"),
         ("Answers", f"{study.comparison.answers[first]} of the pretrained model, as many of every iteration"),
         ("Intervals", "95 %, percentile bootstrap over test queries, paired across mechanisms"),
         *([("Pooling", POOLING)] if len(study.seeds) > 1 else []),
         *facts.items(),
     ]
+
+
+def _unjudged(study: Study) -> str:
+    left_out = study.comparison.unjudged_queries
+    return f"; {left_out} more left out, of which the User-LLM judged no answer of some mechanism" if left_out else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dagster import DagsterInstance, ExecuteInProcessResult, materialize
+from dagster import DagsterInstance, ExecuteInProcessResult, Failure, materialize
 
 from assets.answer_quality import answer_quality
 from assets.evaluation import mechanism_outcomes
@@ -54,10 +54,15 @@ def server() -> Iterator[FaultyServer]:
 
 
 def run(
-    data_dir: Path, server: FaultyServer, asset: object, partition: str | None = None, section: str = "user"
+    data_dir: Path,
+    server: FaultyServer,
+    asset: object,
+    partition: str | None = None,
+    section: str = "user",
+    **overrides: str,
 ) -> ExecuteInProcessResult:
     served = {f"{section}.model": "judge", f"{section}.url": server.url}
-    profile = ProfileResource(profile="smoke", overrides=OVERRIDES | served)
+    profile = ProfileResource(profile="smoke", overrides=OVERRIDES | served | overrides)
     with DagsterInstance.ephemeral() as instance:
         return materialize(
             [asset],  # type: ignore[list-item]
@@ -128,3 +133,23 @@ def test_a_judge_beside_parametric_users(tmp_path: Path, monkeypatch: pytest.Mon
     settings = lake.settings("answer_quality")
     assert settings is not None and settings["judge.model"] == "judge" and "judge.url" not in settings
     assert "judge.model" not in (lake.settings("mechanism_outcomes", {"mechanism": "pretrained"}) or {})
+
+
+def test_outcomes_that_an_llm_did_not_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FaultyServer
+) -> None:
+    build_market(tmp_path, monkeypatch)
+    lake, partition = Lake(data_dir=str(tmp_path)), {"mechanism": "pretrained"}
+    odd = lake.read("user_queries").row(0, named=True)
+    server.answer = lambda body: "I can't." if odd["text"] in json.dumps(body["messages"]) else reply(body)
+    with pytest.raises(Failure, match=r"no usable verdict on \d+ of \d+ inserted ads.*user\.max_missing_share"):
+        run(tmp_path, server, mechanism_outcomes, "pretrained")
+    assert not lake.exists("mechanism_outcomes", partition)
+    result = run(tmp_path, server, mechanism_outcomes, "pretrained", **{"user.max_missing_share": "0.5"})
+    outcomes = lake.read("mechanism_outcomes", partition)
+    unjudged = outcomes.filter(pl.col("revenue").is_null())
+    assert 0 < unjudged.height < outcomes.height
+    assert unjudged["reward"].null_count() == unjudged["payment"].null_count() == unjudged.height
+    metadata = result.asset_materializations_for_node("mechanism_outcomes")[0].metadata
+    assert metadata["unjudged_answers"].value == unjudged.height
+    assert metadata["test_queries"].value == 10 - metadata["unjudged_queries"].value

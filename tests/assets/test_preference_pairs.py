@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from dagster import AssetCheckSeverity, DagsterInstance, ExecuteInProcessResult, materialize
+from dagster import AssetCheckSeverity, DagsterInstance, ExecuteInProcessResult, Failure, materialize
 
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.partitions import irpo_key
@@ -17,6 +19,7 @@ from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.generation.protocol import GeneratedAnswer, Messages
 from llm_auction.market import Ad, Auction
 from llm_auction.objective import Penalty, reward
+from llm_auction.profiles import load_profile
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.users import ParametricUser
 from llm_auction.users.conversions import ParametricBuyer
@@ -25,6 +28,7 @@ from resources.lake import Lake
 from resources.model_store import ModelStore, ModelStoreError
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
+from tests.faulty_server import faulty_server
 from tests.feedback_lake import small_lake
 
 ADS = [Ad("a0", "Trail Boots", "hiking boots"), Ad("a1", "Quiet Tent", "tents"), Ad("a2", "Sourdough Kit", "baking")]
@@ -80,16 +84,17 @@ def model_store(lake: Lake) -> ModelStore:
 def run(
     lake: Lake, arm: str, raise_on_error: bool = True, overrides: Mapping[str, str] | None = None
 ) -> ExecuteInProcessResult:
+    profile = ProfileResource(profile="smoke", overrides={"preferences.delta_th": "5", **(overrides or {})})
     return materialize(
         [preference_pairs],
         instance=DagsterInstance.ephemeral(),
         partition_key=irpo_key(arm, "01"),
         resources={
-            "profile": ProfileResource(profile="smoke", overrides={"preferences.delta_th": "5", **(overrides or {})}),
+            "profile": profile,
             "lake": lake,
             "model_store": model_store(lake),
             "engine": ScriptedEngine(data_dir=lake.data_dir),
-            "user_model": UserModelResource(profile=ProfileResource(profile="smoke"), data_dir=lake.data_dir),
+            "user_model": UserModelResource(profile=profile, data_dir=lake.data_dir),
         },
         raise_on_error=raise_on_error,
     )
@@ -98,6 +103,33 @@ def run(
 def auctions_of(lake: Lake, frame: pl.DataFrame) -> list[Auction]:
     rows = list(frame.iter_rows(named=True))
     return auctions_from_rows(rows, load_ads(lake), load_profiles(lake), load_queries(lake))
+
+
+def test_answers_that_the_user_llm_did_not_judge_take_no_side(lake: Lake) -> None:
+    """Two ads in one answer are too much for this judge."""
+
+    def judge(body: dict[str, Any]) -> str:
+        ids = re.findall(r'"ad_id": "(\w+)"', body["messages"][1]["content"])
+        if len(ids) > 1:
+            return "Hm."
+        return json.dumps({"judgements": [{"ad_id": one, "clicked": True, "reason": ""} for one in ids]})
+
+    with faulty_server(judge) as server:
+        overrides = {"user.model": "judge", "user.url": server.url, "user.reasks": "0"}
+        with pytest.raises(Failure, match=r"no usable verdict on \d+ of \d+ inserted ads.*user\.max_missing_share"):
+            run(lake, "oracle", overrides=overrides)
+        assert not lake.exists("preference_pairs", PARTITION)
+        result = run(lake, "oracle", overrides=overrides | {"user.max_missing_share": "1"})
+    frame = lake.read("preference_pairs", PARTITION)
+    answers = [answer for group in frame["answers"].to_list() for answer in group]
+    drawn = load_profile("smoke").preferences.answers_per_query * frame.height
+    metadata = result.asset_materializations_for_node("preference_pairs")[0].metadata
+    assert frame.height == 2
+    assert 0 < metadata["unjudged_answers"].value == drawn - len(answers)
+    assert all(answer.count("[Ad-") < 2 for answer in answers)
+    for row in frame.iter_rows(named=True):
+        assert len(row["answers"]) == len(row["rewards"]) == len(row["token_ids"]) == len(row["logprobs"])
+        assert row["rewards"][row["winner"]] == max(row["rewards"])
 
 
 def test_oracle_scores_with_the_users_own_probabilities(lake: Lake) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from llm_auction.market import Ad, Auction, Query, UserProfile
-from llm_auction.payments import advertiser_utilities, charge_clicks, first_price, value_maximiser_bid
+from llm_auction.payments import advertiser_utilities, charge_clicks, expected_bill, first_price, value_maximiser_bid
 
 AUCTION = Auction(
     Query("q", "u", "boots?"), UserProfile("u", "someone"), (Ad("1", "Boots", "b"), Ad("2", "Tent", "t")), (40, 10)
@@ -55,3 +57,9 @@ def test_wrong_targets_are_named() -> None:
         value_maximiser_bid(-1.0, 1.0)
     with pytest.raises(KeyError):
         charge_clicks(AUCTION, ["9"])
+
+
+def test_the_bill_of_an_answer_that_was_not_judged_is_unknown() -> None:
+    assert expected_bill(AUCTION, {"1": 0.5}) == first_price(AUCTION, {"1": 0.5})
+    assert all(map(math.isnan, expected_bill(AUCTION, {"1": math.nan, "2": math.nan}).values()))
+    assert expected_bill(AUCTION, {}) == {}

@@ -7,7 +7,7 @@ import pytest
 
 from llm_auction.evaluation.efficiency import PRETRAINED, Comparison, efficiency_table
 from llm_auction.evaluation.metrics import METRICS
-from llm_auction.evaluation.outcomes import Contender, pool_seeds
+from llm_auction.evaluation.outcomes import OF_CLICKS, Contender, pool_seeds
 from llm_auction.evaluation.summary import summary_markdown
 from tests.synthetic_study import FINAL, SYNTHETIC_CHARGE, synthetic_outcomes, synthetic_profile
 
@@ -54,6 +54,25 @@ def test_what_a_user_model_does_not_know_is_undefined(outcomes: pl.DataFrame) ->
     unknown = Comparison(outcomes.with_columns(flooded=pl.lit(None, pl.Boolean)), 20, seed=0)
     assert unknown.interval(FINAL, "flooding_rate").value is None
     assert unknown.interval(FINAL, "no_ad_share").value is not None
+
+
+def test_answers_without_a_verdict_are_left_out_of_the_means(outcomes: pl.DataFrame, comparison: Comparison) -> None:
+    mine = (pl.col("mechanism") == "llm_auction") & (pl.col("iteration") == "03")
+    first, second = outcomes["query_id"].unique().sort()[:2]
+    unjudged = mine & ((pl.col("query_id") == first) & (pl.col("sample_index") == 0) | (pl.col("query_id") == second))
+    gaps = {name: pl.when(~unjudged).then(pl.col(name)).alias(name) for name in OF_CLICKS}
+    partly = Comparison(outcomes.with_columns(*gaps.values()), 50, seed=0)
+    assert (partly.unjudged_queries, partly.queries) == (1, comparison.queries - 1)
+    rows = final_rows(outcomes).filter(pl.col("query_id") != second)
+    judged = rows.filter((pl.col("query_id") != first) | (pl.col("sample_index") != 0))
+    by_query = judged.group_by("query_id").agg(
+        pl.col("revenue").mean(), pl.col("clicks").list.sum().mean(), pl.col("n_ads").mean()
+    )
+    assert partly.interval(FINAL, "revenue_per_query").value == pytest.approx(by_query["revenue"].mean())
+    assert partly.interval(FINAL, "ctr").value == pytest.approx(by_query["clicks"].sum() / by_query["n_ads"].sum())
+    assert partly.interval(FINAL, "ads_per_answer").value == pytest.approx(rows["n_ads"].mean())
+    with pytest.raises(ValueError, match="no query has a judged answer"):
+        Comparison(outcomes.with_columns(revenue=pl.lit(None, pl.Float64)), 50, seed=0)
 
 
 def test_distinct_answers_are_counted_within_a_query(comparison: Comparison) -> None:

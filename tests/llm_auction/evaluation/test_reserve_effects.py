@@ -36,6 +36,13 @@ def test_changes_are_paired(effects: pl.DataFrame) -> None:
     assert effects.filter(reserve=0.0)["change"].to_list() == [0.0] * (len(CONTENDERS) * len(MEASURED))
 
 
+def test_a_query_without_a_verdict_is_left_out_at_every_price(outcomes: pl.DataFrame) -> None:
+    unjudged = outcomes.with_columns(revenue=pl.when(pl.col("query_id") != "q003").then("revenue"))
+    effects = reserve_effects({0.0: outcomes, 40.0: unjudged}, 50, seed=0)
+    assert set(effects["n"]) == {19}
+    assert set(effects.filter(metric="revenue_per_query")["change"]) == {0.0}
+
+
 def test_it_is_told_in_words_and_drawn(effects: pl.DataFrame) -> None:
     text = reserve_markdown(effects)
     assert text.count("\n") == 1 + 2 * len(CONTENDERS)

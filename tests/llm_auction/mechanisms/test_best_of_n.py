@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isnan, nan
+
 import numpy as np
 import pytest
 
@@ -58,6 +61,20 @@ def test_costs_and_bill() -> None:
     for auction, outcome in zip(market, outcomes, strict=True):
         clicks = USER.click_probabilities(auction, outcome.answer)
         assert outcome.payment == pytest.approx(sum(auction.bid_of(ad_id) * clicks[ad_id] for ad_id in clicks))
+
+
+def test_an_answer_that_was_not_judged_is_shown_only_where_there_is_no_other() -> None:
+    def some(auctions: Sequence[Auction], answers: Sequence[str]) -> list[dict[str, float]]:
+        found = clicks_from_user(USER)(auctions, answers)
+        return [dict.fromkeys(clicks, nan) if len(clicks) == 1 else clicks for clicks in found]
+
+    mechanism = BestOfN(ScriptedEngine(), some, SAMPLING, PENALTY, answers=20)
+    for proposal, (outcome,) in zip(
+        proposals := mechanism.propose(auctions(4), 20, seed=2), mechanism.settle(proposals, 20, 1), strict=True
+    ):
+        known = [reward for reward in proposal.rewards if not isnan(reward)]
+        assert 0 < len(known) < 20
+        assert reward_of(proposal.auction, outcome) == pytest.approx(max(known))
 
 
 def test_bad_settings_are_named() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from llm_auction.answers import render_insertion
-from llm_auction.evaluation.outcomes import Contender, Shown, score_answers
+from llm_auction.evaluation.outcomes import OF_CLICKS, Contender, Shown, score_answers
 from llm_auction.evaluation.quality_judge import QualityJudge
 from llm_auction.market import Ad, Auction, Query, UserProfile
 from llm_auction.mechanisms import clicks_from_user
@@ -170,8 +172,17 @@ def test_outcomes_count_sampled_clicks_where_no_probability_is_known(
 
     server.answer = lambda body: "no"
     frame = score_answers(Contender("x"), [Shown(AUCTION, 1, BOTH, {}, 9, 1, 9)], user, profile, {})
-    assert frame.row(0, named=True)["clicks"] == [None, None]
-    assert frame.row(0, named=True)["revenue"] == 0.0
+    row = frame.row(0, named=True)
+    assert row["clicks"] == row["click_probabilities"] == [None, None]
+    assert [row[name] for name in OF_CLICKS] == [None] * len(OF_CLICKS)
+    assert (row["n_ads"], row["penalty"]) == (2, 2 * profile.reward.ad_weight)
+    other = replace(AUCTION, query=replace(AUCTION.query, query_id="another"))
+    (unjudged,) = clicks_from_user(user)([other], [BOTH])
+    assert unjudged.keys() == {"1", "2"} and all(map(isnan, unjudged.values()))
+    # The bill was made in a showing that the user did not judge.
+    server.answer = lambda body: GOOD
+    frame = score_answers(Contender("x"), [Shown(AUCTION, 2, BOTH, {"1": nan}, 9, 1, 9)], user, profile, {})
+    assert frame.select("payment", "revenue", "reward").row(0) == (None, None, None)
 
 
 def test_agreement() -> None:

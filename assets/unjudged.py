@@ -1,0 +1,22 @@
+"""Answers that a User-LLM did not judge: how many may stay so before a step stops."""
+
+from __future__ import annotations
+
+from dagster import Failure
+
+from llm_auction.profiles.schema import Profile
+
+
+def refuse_unjudged(config: Profile, unjudged_ads: int, ads: int) -> None:
+    """Stop the step when too many of the inserted ads have no usable verdict of the User-LLM.
+
+    Raises:
+        Failure: more of them than `user.max_missing_share`; a parametric user judges all.
+    """
+    if unjudged_ads > config.user.max_missing_share * ads:
+        raise Failure(
+            f"the User-LLM {config.user.model} gave no usable verdict on {unjudged_ads} of {ads} inserted ads, more "
+            f"than user.max_missing_share ({config.user.max_missing_share:g}) allows: raise user.reasks, so that it is "
+            "asked again, give it more user.max_new_tokens, or choose another model",
+            allow_retries=False,
+        )
