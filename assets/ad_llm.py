@@ -31,7 +31,7 @@ from resources.profile import ProfileResource
 if TYPE_CHECKING:
     from llm_auction.irpo.preference_pairs import PreferenceSet
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 # Where Dagster looks for the data version of an event that a step logs on behalf of another asset.
 DATA_VERSION_TAG = "dagster/data_version"
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ COMPLETE = "COMPLETE"  # written last into a checkpoint: without it, the process
 class Row:
     """One prompt: `answers[0]` is the winner, the others distinct losers; `counts` says how many each stands for.
 
-    `ref_logps` are log ref of the answers' tokens, answer behind answer; empty before they are computed.
+    `ref_logps` are log ref of the answers' tokens, answer behind answer; empty before they are computed. A row that
+    only fills a batch has counts of 0, and adds nothing to loss and figures.
     """
 
     prompt_ids: list[int]
@@ -201,14 +202,39 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         self._watch([parts])
         return parts.loss / parts.prompts
 
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """Gradients of one batch, micro-batch by micro-batch; the mean is over its prompts, however it splits.
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, tuple[Row, ...]]], int]:
+        """The batches of one step, and how many prompts they hold in all processes.
 
-        Of batches whose gradients are accumulated, each counts by its share of the step, as in Transformers.
+        An epoch's last batches are filled with rows that were there before, so that all processes have as many
+        (Accelerate's `BatchSamplerShard`): those are made to count for nothing.
+        """
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self.accelerator.gradient_state.end_of_dataloader and not self.args.dataloader_drop_last:
+            batches[-1] = {"rows": self._without_fillers(batches[-1]["rows"])}
+        prompts = sum(any(row.counts) for batch in batches for row in batch["rows"])
+        return batches, int(self.accelerator.reduce(torch.tensor(prompts, device=device), "sum"))
+
+    def _without_fillers(self, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """The rows of this process in an epoch's last batches, which are dealt to the processes one after another."""
+        size = self._train_batch_size
+        last = len(self.train_dataset) % (size * self.accelerator.num_processes)
+        if not last:
+            return tuple(rows)
+        real = max(0, last - self.accelerator.process_index * size)
+        return (*rows[:real], *(replace(row, counts=[0] * len(row.counts)) for row in rows[real:]))
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: int | None = None) -> torch.Tensor:
+        """Gradients of one batch, micro-batch by micro-batch.
+
+        The mean is over the `num_items_in_batch` prompts of the step, in all processes and accumulated batches, however
+        they are divided; without that number, over as many in each process as here.
         """
         model.train()
         rows = inputs["rows"]
-        share = 1 / (len(rows) * self.current_gradient_accumulation_steps)
+        processes = self.accelerator.num_processes  # whose gradients are averaged
+        share = processes / (num_items_in_batch or processes * len(rows))
         parts = []
         total = torch.zeros((), device=self.accelerator.device)
         batches = self._micro_batches(rows)

@@ -51,7 +51,8 @@ def preference_loss(
         logprobs_N: log pi of every answer token, nats.
         reference_N: log ref of the same tokens.
         answer_of_N: the number of the answer that each token belongs to, through all prompts.
-        counts: for every prompt, how many sampled answers each of its distinct answers stands for.
+        counts: for every prompt, how many sampled answers each of its distinct answers stands for; 0 for all of a
+            prompt that is to count for nothing.
         beta: strength of the pull towards the reference.
         sft_weight: weight of the winner's negative log-likelihood per token.
     """
@@ -61,6 +62,7 @@ def preference_loss(
     counts_A = torch.tensor([count for row in counts for count in row], device=device)
     is_loser_A = torch.ones(len(counts_A), dtype=torch.bool, device=device)
     is_loser_A[winner_P] = False
+    counts_P = (counts_A[winner_P] > 0).float()
 
     def by_answer(values_N: Tensor) -> Tensor:
         return values_N.new_zeros(len(counts_A)).index_add(0, answer_of_N, values_N)
@@ -72,18 +74,18 @@ def preference_loss(
     winner_nll_P = -by_answer(logprobs_N)[winner_P] / torch.bincount(answer_of_N)[winner_P]
     loss = -(logsigmoid(margins) * loser_counts).sum()
     if sft_weight:
-        loss = loss + sft_weight * winner_nll_P.sum()
+        loss = loss + sft_weight * (winner_nll_P * counts_P).sum()
 
     ratio_N, ratio_A, margins = ratio_N.detach(), ratio_A.detach(), margins.detach()
     return PreferenceLoss(
         loss=loss,
-        prompts=len(counts),
+        prompts=int(counts_P.sum()),
         pairs=int(loser_counts.sum()),
         pairs_in_order=int((loser_counts * (margins > 0)).sum()),
         answers=int(counts_A.sum()),
         margin=float((margins * loser_counts).sum()),
-        winner_change=float(ratio_A[winner_P].sum()),
+        winner_change=float((ratio_A[winner_P] * counts_P).sum()),
         loser_change=float((ratio_A[is_loser_A] * loser_counts).sum()),
         kl=float((by_answer(ratio_N.expm1() - ratio_N) * counts_A).sum()),
-        winner_nll=float(winner_nll_P.detach().sum()),
+        winner_nll=float((winner_nll_P.detach() * counts_P).sum()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,6 @@ def _gradients(model: Any) -> list[torch.Tensor]:
 
 
 def _step(trainer: PrefixSharedDPOTrainer) -> tuple[float, list[torch.Tensor]]:
-    trainer.current_gradient_accumulation_steps = 1  # set by `train`, which is not called
     trainer.model.zero_grad()
     loss = trainer.training_step(trainer.model, next(iter(trainer.get_train_dataloader())))
     return loss.item(), _gradients(trainer.model)
@@ -171,6 +171,20 @@ def test_recomputed_activations_change_nothing(model_dir: Path, tmp_path: Path, 
     assert again == pytest.approx(loss, rel=1e-6)
     for ours, other in zip(recomputed, gradients, strict=True):
         assert (ours - other).norm() <= 1e-5 * other.norm()
+
+
+def test_a_row_that_only_fills_a_batch_changes_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    trainer = _ours(model_dir, tmp_path, rows, sft_weight=0.7)
+    first, second, third = next(iter(trainer.get_train_dataloader()))["rows"]
+    figures = []
+    for batch in ((first, second), (first, second, replace(third, counts=[0] * len(third.counts)))):
+        trainer.model.zero_grad()
+        trainer._metrics["train"].clear()
+        loss = trainer.training_step(trainer.model, {"rows": batch}, num_items_in_batch=2)
+        logged = [values[0] for values in trainer._metrics["train"].values()]
+        figures.append([loss, *_gradients(trainer.model), *map(torch.tensor, logged)])
+    for alone, filled in zip(*figures, strict=True):
+        torch.testing.assert_close(filled, alone, rtol=1e-4, atol=1e-6 * alone.norm().item())
 
 
 def test_order_and_merging_of_losers_change_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
