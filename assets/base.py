@@ -1,7 +1,6 @@
 """The base model pi_0: the pretrained Ad-LLM that every arm starts from."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue, asset
 
 from assets.metadata import rounded
-from llm_auction.generation.checkpoint import ModelDirectoryError, check_model_dir
+from llm_auction.generation.checkpoint import ModelDirectoryError, check_model_dir, empty_model
 from llm_auction.generation.prompting import encode_prompts
 from llm_auction.profiles.schema import AdLlmConfig
 from resources.model_store import ModelStore
@@ -18,6 +17,7 @@ from resources.profile import ProfileResource
 # What a causal LM's directory may hold that sampling and training need; other formats of the weights are left out.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 WANTED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.md", "LICENSE*")
+PATH_BEGINNINGS = (".", "/", "~")  # which no name on the hub has
 
 
 @asset(
@@ -77,7 +77,9 @@ def base_model_dir(config: AdLlmConfig) -> Path:
     local = Path(config.base).expanduser()
     if local.is_dir():
         return local
-    if config.base.startswith((".", "/", "~")) or config.base.count("/") != 1:
+    if config.base.startswith(PATH_BEGINNINGS):
+        raise ValueError(f"ad_llm.base: there is no such directory: {config.base}")
+    if config.base.count("/") != 1:
         raise ValueError(
             f'ad_llm.base: {config.base!r} is neither "embedded", nor an existing directory, nor a model name '
             "such as Qwen/Qwen3-4B-Instruct-2507"
@@ -98,10 +100,11 @@ def _snapshot(config: AdLlmConfig) -> Path:
 
 
 def _what_to_do(error: Exception) -> str:
+    from huggingface_hub.constants import HF_HUB_OFFLINE
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        return " (HF_HUB_OFFLINE=1 allows cached models only)"
+    if HF_HUB_OFFLINE:
+        return " (HF_HUB_OFFLINE allows cached models only)"
     if isinstance(error, GatedRepoError):
         return " (it is gated: accept its terms on its page, then log in with `hf auth login` or set HF_TOKEN)"
     if isinstance(error, RepositoryNotFoundError):
@@ -115,8 +118,8 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
     """Facts about a causal LM's directory: its architecture, context length and vocabulary size.
 
     Raises:
-        ValueError: a part is missing: config, safetensors weights, tokenizer, or chat template; or the template can't
-            render our prompts.
+        ValueError: a part is missing: config, safetensors weights, tokenizer, or chat template; the template can't
+            render our prompts; or the model can't be trained.
     """
     if not folder.is_dir():
         raise ValueError(f"ad_llm.base: {folder} is not a directory")
@@ -151,11 +154,25 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
     if tokenizer.eos_token_id is None:
         raise ValueError(f"ad_llm.base: the tokenizer of {folder} has no end-of-sequence token")
     _render_trial(tokenizer, folder)
+    refuse_untrainable(folder)
     return {
         "architecture": str((config.get("architectures") or ["unknown"])[0]),
         "context_tokens": int(config.get("text_config", config).get("max_position_embeddings", 0)),
         "vocabulary": len(tokenizer),
     }
+
+
+def refuse_untrainable(folder: Path) -> None:
+    """Raise ValueError where preference optimisation can't compute the model: its configuration says so.
+
+    Else `ad_llm` would be the first to notice, after all sampling of an iteration.
+    """
+    from llm_auction.generation.shared_prefix import require_shared_prefix
+
+    try:
+        require_shared_prefix(empty_model(folder))
+    except ValueError as error:
+        raise ValueError(f"ad_llm.base: {error}") from None
 
 
 def _render_trial(tokenizer: Any, folder: Path) -> None:

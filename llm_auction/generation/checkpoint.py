@@ -107,6 +107,22 @@ def load_model(model: str | Path, dtype: str = "float32", device: str = "cpu") -
     return loaded.to(device).eval()
 
 
+def empty_model(model_dir: Path) -> Any:
+    """The causal language model of a directory without its weights: what can be told of its architecture alone.
+
+    Raises:
+        ModelDirectoryError: Transformers knows no such causal language model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(str(model_dir)))
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelDirectoryError(f"{model_dir} is no causal language model that can be opened: {error}") from None
+
+
 def eos_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """Every token that ends an answer: those of the generation config and the tokenizer's own."""
     return _end_tokens(model.generation_config.eos_token_id, tokenizer, model.name_or_path)

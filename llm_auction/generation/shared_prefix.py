@@ -61,6 +61,15 @@ def supports_shared_prefix(model: Any) -> bool:
     )
 
 
+def require_shared_prefix(model: Any) -> None:
+    """Raise ValueError that names the model where `supports_shared_prefix` does not hold: it can't be trained."""
+    if not supports_shared_prefix(model):
+        raise ValueError(
+            f"{type(model).__name__} has attention other than plain causal attention (sliding windows, recurrent "
+            "layers or soft-capped scores), which prefix-shared DPO can't compute: choose another base model"
+        )
+
+
 def use_shared_prefix(model: Any) -> None:
     """Make the model call `attend`; from here on every forward needs the keyword `shared_prefix`."""
     from transformers import AttentionInterface

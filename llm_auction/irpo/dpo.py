@@ -25,7 +25,7 @@ from trl import DPOConfig, DPOTrainer
 
 from llm_auction.generation.answer_scores import output_layer, token_log_probabilities
 from llm_auction.generation.packed import PackedBatch, TreeAttentionName, micro_batches, pack, split_further
-from llm_auction.generation.shared_prefix import supports_shared_prefix, use_shared_prefix
+from llm_auction.generation.shared_prefix import require_shared_prefix, use_shared_prefix
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
 from llm_auction.irpo.refusals import refuse_unusable_rows, refuse_unused_options
 from llm_auction.irpo.sharding import keep_float32, refuse_untried, will_shard
@@ -106,11 +106,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
     ) -> None:
         refuse_unused_options(args)
         refuse_unusable_rows(train_dataset)
-        if not supports_shared_prefix(model):
-            raise ValueError(
-                f"{type(model).__name__} has attention other than plain causal attention (sliding windows, recurrent "
-                "layers or soft-capped scores), which prefix-shared DPO can't compute: choose another base model"
-            )
+        require_shared_prefix(model)
         use_shared_prefix(model)
         shards = will_shard(args)
         if reference is not None:

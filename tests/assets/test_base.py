@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
 from assets.base import base_model_dir, inspect_model_dir
 from llm_auction.profiles.schema import AdLlmConfig
@@ -23,17 +24,23 @@ def test_local_directory_is_taken(tiny_model_dir: Path) -> None:
     assert int(facts["context_tokens"]) > 0
 
 
-@pytest.mark.parametrize("base", ["./nowhere", "/nowhere/model", "no-slash", "a/b/c"])
-def test_what_is_neither_directory_nor_name_is_refused(base: str) -> None:
-    with pytest.raises(ValueError, match="neither"):
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        *((path, f"ad_llm.base: there is no such directory: {path}") for path in ("./nowhere", "/nomodel", "~/a/b")),
+        ("no-slash", "neither"),
+        ("a/b/c", "neither"),
+    ],
+)
+def test_what_is_neither_directory_nor_name_is_refused(base: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         base_model_dir(AdLlmConfig(base=base))
 
 
 def test_hub_model_that_is_not_cached_says_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ValueError, match=r"can't get 'nobody/nothing' at revision abc .*HF_HUB_OFFLINE=1"):
+    with pytest.raises(ValueError, match=r"can't get 'nobody/nothing' at revision abc .*HF_HUB_OFFLINE allows"):
         base_model_dir(AdLlmConfig(base="nobody/nothing", revision="abc"))
 
 
@@ -51,7 +58,7 @@ def test_an_unreachable_hub_model_says_what_to_do(
     def refuse(*_: object, **__: object) -> str:
         raise error
 
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
     with pytest.raises(ValueError, match=f"can't get 'nobody/nothing' from the Hugging Face hub .*{advice}"):
         base_model_dir(AdLlmConfig(base="nobody/nothing"))
@@ -100,4 +107,27 @@ def test_a_template_that_refuses_the_system_role(copy: Path) -> None:
     refusing = "{%- if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{%- endif %}"
     (copy / "chat_template.jinja").write_text(refusing)
     with pytest.raises(ValueError, match=r"the chat template .* system message.*System role not supported"):
+        inspect_model_dir(copy)
+
+
+def test_a_model_that_can_not_be_trained(copy: Path) -> None:
+    """Sliding windows: it could be sampled, and only the training after two samplings would refuse it."""
+    model = Gemma3ForCausalLM(
+        Gemma3TextConfig(
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            vocab_size=320,
+            sliding_window=8,
+            layer_types=["sliding_attention", "full_attention"],
+        )
+    )
+    model.save_pretrained(copy)
+    with pytest.raises(ValueError, match=r"ad_llm\.base: Gemma3ForCausalLM has attention other than plain causal"):
+        inspect_model_dir(copy)
+    (copy / "config.json").write_text('{"model_type": "nobody-knows"}')
+    with pytest.raises(ValueError, match=r"ad_llm\.base: .*(no causal language model|no tokenizer or config)"):
         inspect_model_dir(copy)

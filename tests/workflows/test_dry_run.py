@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from workflows.cli.app import app
 
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-untyped-def]
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
@@ -42,7 +43,7 @@ def test_the_plan_of_the_embedded_model(plan) -> None:  # type: ignore[no-untype
 def test_the_paper_without_its_model_is_counted_in_characters(  # type: ignore[no-untyped-def]
     plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     _, output = plan("paper")
     assert "12,000 training and 3,000 test" in output
     assert "at 4 characters a token" in output
@@ -53,7 +54,25 @@ def test_the_paper_without_its_model_is_counted_in_characters(  # type: ignore[n
 def test_what_can_not_be_downloaded_is_a_problem(plan) -> None:  # type: ignore[no-untyped-def]
     code, output = plan("smoke", "ad_llm.base=org/model-1B")
     assert code == 1
-    assert "problem: org/model-1B is not on this machine, and HF_HUB_OFFLINE=1 forbids to download it" in output
+    assert "problem: org/model-1B is not on this machine, and HF_HUB_OFFLINE forbids to download it" in output
+
+
+def test_a_base_that_is_not_there_is_named(plan) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=r"ad_llm\.base: there is no such directory: /nomodel"):
+        plan("smoke", "ad_llm.base=/nomodel")
+
+
+def test_a_cached_model_that_can_not_be_trained_is_named(  # type: ignore[no-untyped-def]
+    plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"model_type": "gemma3_text", "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2}
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    (snapshot / "config.json").write_text(json.dumps(config))
+    (snapshot / "model.safetensors").touch()
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+    with pytest.raises(ValueError, match="Gemma3ForCausalLM has attention other than plain causal attention"):
+        plan("smoke", "ad_llm.base=org/gemma-1B")
 
 
 def test_problems_are_named_and_end_with_an_error(plan) -> None:  # type: ignore[no-untyped-def]

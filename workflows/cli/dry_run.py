@@ -27,6 +27,8 @@ def dry_run(console: Console, profile: Profile) -> int:
     Raises:
         ValueError: the catalog, the queries or a template can't be read, or the size of the model is not known.
     """
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
     from llm_auction.planning import plan_run
     from llm_auction.planning.size import size_of
 
@@ -37,8 +39,8 @@ def dry_run(console: Console, profile: Profile) -> int:
     _print_plan(console, profile, plan, counted)
     problems = [*problems_of(profile, size, longest), *memory_problems(profile, plan)]
     absent = list(_absent_models(profile, folder))
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        problems += [f"{model} is not on this machine, and HF_HUB_OFFLINE=1 forbids to download it" for model in absent]
+    if HF_HUB_OFFLINE:
+        problems += [f"{model} is not on this machine, and HF_HUB_OFFLINE forbids to download it" for model in absent]
         absent = []
     # Names and paths are the user's own, and may hold what Rich would take for markup.
     for problem in problems:
@@ -53,16 +55,21 @@ def local_base(profile: Profile) -> Path | None:
     """The directory of the base model where it is on this machine; nothing is downloaded.
 
     Raises:
-        ValueError: a directory of the user's own that is no complete model.
+        ValueError: a directory of the user's own that is not there or no complete model, or a model that can't be
+            trained.
     """
-    from assets.base import base_model_dir, inspect_model_dir
+    from assets.base import PATH_BEGINNINGS, base_model_dir, inspect_model_dir, refuse_untrainable
 
     name = profile.ad_llm.base
-    if name == "embedded" or Path(name).expanduser().is_dir() or name.count("/") != 1 or name.startswith("."):
+    local = name == "embedded" or Path(name).expanduser().is_dir()
+    if local or name.count("/") != 1 or name.startswith(PATH_BEGINNINGS):
         folder = base_model_dir(profile.ad_llm)
         inspect_model_dir(folder)
         return folder
-    return _cached(name, profile.ad_llm.revision)
+    cached = _cached(name, profile.ad_llm.revision)
+    if cached is not None:
+        refuse_untrainable(cached)
+    return cached
 
 
 def _cached(name: str, revision: str | None = None) -> Path | None:
