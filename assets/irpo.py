@@ -103,21 +103,22 @@ def ad_responses(
     auctions = load_auctions(lake, "train", config.bidding, config.seed, *labels, limit=limit)
     asked = config.ad_llm
     prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
-    answers = engine.open(model.path).sample(
-        prompts,
-        config.feedback.answers_per_query,
-        config.sampling,
-        derive_seed(config.seed, "feedback", arm, iteration),
-        on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
-    )
-    rows = response_rows(auctions, answers, config.sampling, model.version, arm, iteration)
-    frame = pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema)
-    own = {
-        "model_version": model.version,
-        "tokens_per_answer": rounded(mean_of(frame["tokens"])),
-        "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
-    }
-    return _responses_result(lake, frame, partition, own)
+    with engine.answers_kept():
+        answers = engine.open(model.path).sample(
+            prompts,
+            config.feedback.answers_per_query,
+            config.sampling,
+            derive_seed(config.seed, "feedback", arm, iteration),
+            on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
+        )
+        rows = response_rows(auctions, answers, config.sampling, model.version, arm, iteration)
+        frame = pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema)
+        own = {
+            "model_version": model.version,
+            "tokens_per_answer": rounded(mean_of(frame["tokens"])),
+            "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
+        }
+        return _responses_result(lake, frame, partition, own)
 
 
 def _responses_result(

@@ -106,28 +106,29 @@ def preference_pairs(
     values = reward_values(config, arm, iteration, lake, model_store, user_model)
     auctions = preference_auctions(lake, config, arm, iteration)
     started = time.perf_counter()
-    answers = engine.open(model.path).sample(
-        [render_messages(auction, config.ad_llm.prompt, show_bids=config.ad_llm.show_bids) for auction in auctions],
-        config.preferences.answers_per_query,
-        exploration(config),
-        derive_seed(config.seed, "preferences", arm, iteration),
-        on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
-    )
-    sampled = time.perf_counter()
-    texts = [[answer.text for answer in group] for group in answers]
-    rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
-    drawn: Iterable[tuple[Auction, Sequence[GeneratedAnswer], Sequence[float]]]
-    drawn, unjudged = zip(auctions, answers, rewards, strict=True), 0
-    if config.user.is_llm and config.preferences.rewards_from == "user":
-        unjudged = sum(isnan(reward) for of_group in rewards for reward in of_group)
-        refuse_unjudged(config, *inserted_ads(auctions, texts, rewards))
-        drawn = judged_answers(auctions, answers, rewards)
-    rows = [
-        pair_row(auction, group, of_group, config.preferences.delta_th, arm, iteration)
-        for auction, group, of_group in drawn
-    ]
-    frame = pl.DataFrame(rows, schema=PAIR_COLUMNS.schema)
-    lake.write("preference_pairs", frame, partition)
+    with engine.answers_kept():
+        answers = engine.open(model.path).sample(
+            [render_messages(auction, config.ad_llm.prompt, show_bids=config.ad_llm.show_bids) for auction in auctions],
+            config.preferences.answers_per_query,
+            exploration(config),
+            derive_seed(config.seed, "preferences", arm, iteration),
+            on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
+        )
+        sampled = time.perf_counter()
+        texts = [[answer.text for answer in group] for group in answers]
+        rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
+        drawn: Iterable[tuple[Auction, Sequence[GeneratedAnswer], Sequence[float]]]
+        drawn, unjudged = zip(auctions, answers, rewards, strict=True), 0
+        if config.user.is_llm and config.preferences.rewards_from == "user":
+            unjudged = sum(isnan(reward) for of_group in rewards for reward in of_group)
+            refuse_unjudged(config, *inserted_ads(auctions, texts, rewards))
+            drawn = judged_answers(auctions, answers, rewards)
+        rows = [
+            pair_row(auction, group, of_group, config.preferences.delta_th, arm, iteration)
+            for auction, group, of_group in drawn
+        ]
+        frame = pl.DataFrame(rows, schema=PAIR_COLUMNS.schema)
+        lake.write("preference_pairs", frame, partition)
     figures = pair_figures(frame)
     return MaterializeResult(
         data_version=DataVersion(lake.data_version("preference_pairs", partition)),

@@ -1,6 +1,7 @@
 """Generation engines as a resource: what samples answers from a model directory, here or on a server."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from resources.clients import api_key_of, client_of
 from resources.profile import ProfileResource
 
 if TYPE_CHECKING:
+    from llm_auction.generation.journal import Journal
     from llm_auction.generation.protocol import GenerationEngine, Messages
     from llm_auction.generation.transformers_engine import TransformersEngine
     from llm_auction.serving import ChatClient
@@ -29,6 +31,7 @@ class EngineResource(ConfigurableResource):
     profile: ResourceDependency[ProfileResource]
     data_dir: str = Field(description="The data directory of the run: journals and the servers' logs lie in it.")
     _server: "ModelServer | None" = PrivateAttr(default=None)
+    _kept: "list[Journal] | None" = PrivateAttr(default=None)
 
     def open(self, model_dir: Path | str, *, log_probabilities: bool = True) -> "GenerationEngine":
         """An engine that samples from the checkpoint of `model_dir`.
@@ -56,6 +59,7 @@ class EngineResource(ConfigurableResource):
             folder,
             score=score if log_probabilities else None,
             journals=journals,
+            on_finished=self._finished,
             on_note=log.info,
         )
 
@@ -71,7 +75,27 @@ class EngineResource(ConfigurableResource):
         from llm_auction.generation.transformers_engine import TransformersEngine
 
         device, dtype = placement(self.profile.get().engine)
-        return TransformersEngine(model_dir, device=device, dtype=dtype, journals=journals)
+        return TransformersEngine(model_dir, device=device, dtype=dtype, journals=journals, on_finished=self._finished)
+
+    @contextmanager
+    def answers_kept(self) -> Iterator[None]:
+        """What is drawn in the block stays in its journals until the block has ended well: write the table in it.
+
+        Elsewhere a journal is removed with the last answer, since a re-run is to measure how long drawing takes.
+        """
+        self._kept = []
+        try:
+            yield
+            for journal in self._kept:
+                journal.discard()
+        finally:
+            self._kept = None
+
+    def _finished(self, journal: "Journal") -> None:
+        if self._kept is None:
+            journal.discard()
+        else:
+            self._kept.append(journal)
 
     def close(self) -> None:
         """Stop the server of the model that was opened last, if one runs."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -72,6 +72,9 @@ class Journal:
                 continue
             prompt, answer, text, token_ids, logprob, finished = json.loads(content)
             self.answers[prompt, answer] = GeneratedAnswer(text, tuple(token_ids), logprob, finished)
+
+
+FinishedJournal = Callable[[Journal], None]
 
 
 def journal_path(

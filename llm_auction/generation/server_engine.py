@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llm_auction.generation.checkpoint import checkpoint_eos, load_tokenizer
-from llm_auction.generation.journal import Journal, Key, journal_path
+from llm_auction.generation.journal import FinishedJournal, Journal, Key, journal_path
 from llm_auction.generation.prompting import check_context, encode_prompts
 from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
 from llm_auction.profiles.schema import SamplingConfig
@@ -37,6 +37,7 @@ class ServerEngine:
         model_dir: the checkpoint's own directory: tokenizer, end-of-sequence tokens, context length.
         score: computes log-probabilities after the last answer; None leaves them out.
         journals: folder for the journals of unfinished samplings; None keeps none.
+        on_finished: given the journal of a sampling that is complete.
         on_note: told what a run's log should say: what was resumed, what the tokens came to.
 
     Raises:
@@ -50,6 +51,7 @@ class ServerEngine:
         *,
         score: Scorer | None = None,
         journals: Path | None = None,
+        on_finished: FinishedJournal = Journal.discard,
         on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
         from transformers import AutoConfig
@@ -62,6 +64,7 @@ class ServerEngine:
         self._model_dir = model_dir
         self._score = score
         self._journals = journals
+        self._finished = on_finished
         self._note = on_note
 
     def sample(
@@ -95,7 +98,7 @@ class ServerEngine:
                 )
             self._draw(prompts, keys, sampling, seed, journal.answers, lambda k, a: journal.add(*k, a), on_progress)
             answers = self._scored(prompts, answers_per_prompt, journal.answers)
-            journal.discard()
+            self._finished(journal)
         return answers
 
     def _draw(

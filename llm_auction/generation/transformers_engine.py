@@ -16,7 +16,7 @@ from llm_auction.generation.answer_scores import output_layer
 from llm_auction.generation.checkpoint import eos_token_ids, load_model, load_tokenizer
 from llm_auction.generation.choice import choose_tokens
 from llm_auction.generation.decoders import CacheDecoder, Decoder, SharedPrefixDecoder
-from llm_auction.generation.journal import Journal, journal_path
+from llm_auction.generation.journal import FinishedJournal, Journal, journal_path
 from llm_auction.generation.memory import out_of_memory_says
 from llm_auction.generation.noise import answer_uniforms
 from llm_auction.generation.prompting import check_context, encode_prompts
@@ -38,6 +38,7 @@ class TransformersEngine:
         dtype: "float32" or "bfloat16".
         share_prefix: False decodes with the model's own cache, as is done anyway for models that need it.
         journals: folder for the journals of unfinished samplings; None keeps none.
+        on_finished: given the journal of a sampling that is complete.
 
     Raises:
         ModelDirectoryError: see `llm_auction.generation.checkpoint`.
@@ -51,6 +52,7 @@ class TransformersEngine:
         *,
         share_prefix: bool = True,
         journals: Path | None = None,
+        on_finished: FinishedJournal = Journal.discard,
     ) -> None:
         self.model = load_model(model_dir, dtype, device)
         self.tokenizer = load_tokenizer(model_dir)
@@ -61,6 +63,7 @@ class TransformersEngine:
             self._head = output_layer(self.model)
         self._model_dir = Path(model_dir)
         self._journals = journals
+        self._finished = on_finished
 
     def encode(self, prompts: Sequence[Messages]) -> list[list[int]]:
         """Token ids of the chat prompts and what their answers begin with, ready for the answer's next token."""
@@ -114,7 +117,7 @@ class TransformersEngine:
         with Journal(path) as journal:
             known = dict(journal.answers)
             answers = self._sample(encoded, answers_per_prompt, sampling, seed, known, journal, on_progress)
-            journal.discard()
+            self._finished(journal)
         return answers
 
     def _sample(

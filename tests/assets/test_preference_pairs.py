@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def model_store(lake: Lake) -> ModelStore:
 
 
 def run(
-    lake: Lake, arm: str, raise_on_error: bool = True, overrides: Mapping[str, str] | None = None
+    lake: Lake, arm: str, raise_on_error: bool = True, overrides: Mapping[str, str] | None = None, scripted: bool = True
 ) -> ExecuteInProcessResult:
     profile = ProfileResource(profile="smoke", overrides={"preferences.delta_th": "5", **(overrides or {})})
     return materialize(
@@ -93,11 +94,34 @@ def run(
             "profile": profile,
             "lake": lake,
             "model_store": model_store(lake),
-            "engine": ScriptedEngine(data_dir=lake.data_dir),
+            "engine": (ScriptedEngine if scripted else EngineResource)(profile=profile, data_dir=lake.data_dir),
             "user_model": UserModelResource(profile=profile, data_dir=lake.data_dir),
         },
         raise_on_error=raise_on_error,
     )
+
+
+def test_answers_are_paid_once_though_the_step_died_before_its_write(
+    lake: Lake, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = model_store(lake)
+    store.publish("ad_llm", "base", lambda folder: shutil.copytree(tiny_model_dir, folder, dirs_exist_ok=True), {})
+    texts = ("Try @Trail Boots@[Ad-a0].", "Try @Trail Boot@[Ad-a0].")  # the second has a format error: a loser
+    with faulty_server(lambda body: texts[body["seed"] % 2], (store.resolve("ad_llm", "base").version,)) as server:
+        served = {"engine.url": server.url, "sampling.max_new_tokens": "8"}
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
+            patch.setattr(Lake, "write", no_room)
+            run(lake, "oracle", overrides=served, scripted=False)
+        asked = len(server.requests)
+        assert asked == 2 * load_profile("smoke").preferences.answers_per_query
+        run(lake, "oracle", overrides=served, scripted=False)
+        assert len(server.requests) == asked
+    assert lake.read("preference_pairs", PARTITION).height == 2
+    assert list((Path(lake.data_dir) / "sampling").iterdir()) == []
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise OSError("no room")
 
 
 def auctions_of(lake: Lake, frame: pl.DataFrame) -> list[Auction]:
