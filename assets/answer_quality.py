@@ -8,6 +8,7 @@ from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, Materi
 from assets.frames import load_ads, load_auctions
 from assets.measured_models import evaluated_run
 from assets.mechanism_runs import TABLE
+from assets.pools import pool_of_encoder, pool_of_judge
 from assets.property_check import measured, property_check
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.profiles.schema import Profile
@@ -41,7 +42,7 @@ COLUMN_DESCRIPTIONS = {
 @property_check(
     deps=("ad_catalog", AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping())),
     kinds=frozenset({"python", "parquet"}),
-    pool=None,
+    pool=pool_of_judge() or pool_of_encoder(),
 )
 def answer_quality(
     context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
@@ -73,6 +74,7 @@ def answer_quality(
         frames.append(measure(outcomes, ads, encoder))
         if judge is not None:
             frames[-1] = frames[-1].hstack(_grades(outcomes, config, lake, judge))
+    user_model.close()
     frame = pl.concat(frames)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
     shown = {

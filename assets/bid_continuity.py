@@ -63,6 +63,8 @@ def bid_continuity(
         MANY_QUERIES: (many, config.properties.continuity_query_answers),
     }
     frame = pl.concat(_points(scopes, bench, model_store, engine))
+    engine.close()
+    user_model.close()
     resamples = config.evaluation.bootstrap_resamples
     figures = continuity_figures(frame, resamples, config.seed)
     shown = {

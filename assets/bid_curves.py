@@ -51,6 +51,8 @@ def bid_monotonicity(
     )
     computed = (curves(bench, probes, model_store, engine) for curves in (rag_curves, mosaic_curves))
     frame = pl.concat([*sampled, *chain.from_iterable(computed)])
+    engine.close()
+    user_model.close()
     resampling = (config.evaluation.bootstrap_resamples, config.seed)
     responses = bid_responses(frame, *resampling)
     shown = {

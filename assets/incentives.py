@@ -82,6 +82,8 @@ def incentive_report(
             *(truth_rows(one, found) for one, found in _truthful(bench, few, model_store, engine)),
         ]
     )
+    engine.close()
+    user_model.close()
     shown = {"summary": MetadataValue.md(incentive_markdown(frame))}
     return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown, config, models)
 

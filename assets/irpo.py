@@ -25,6 +25,7 @@ from assets.gate import refuse_out_of_order
 from assets.logged_feedback import answered_days, logged_clicks, logged_responses
 from assets.metadata import mean_of, numbers_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
+from assets.pools import pool_of_user_llm
 from assets.refused_days import refused_days
 from llm_auction.market import Ad, Auction
 from llm_auction.prompts import render_messages
@@ -111,6 +112,7 @@ def ad_responses(
             derive_seed(config.seed, "feedback", arm, iteration),
             on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
         )
+        engine.close()
         rows = response_rows(auctions, answers, config.sampling, model.version, arm, iteration)
         frame = pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema)
         own = {
@@ -144,6 +146,7 @@ def _responses_result(
     kinds={"python", "parquet"},
     owners=["team:ads-science"],
     code_version="1",
+    pool=pool_of_user_llm(),
 )
 def click_feedback(
     context: AssetExecutionContext,
@@ -170,6 +173,7 @@ def click_feedback(
     auctions = auctions_from_rows(rows, ads, load_profiles(lake), load_queries(lake))
     frame = pl.DataFrame(click_rows(rows, auctions, user, config.seed), schema=CLICK_COLUMNS.schema)
     own = _agreement(user, ads, rows, auctions, config.seed) if config.user.is_llm else {}
+    user_model.close()
     return _clicks_result(lake, frame, partition, own)
 
 

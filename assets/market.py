@@ -12,6 +12,7 @@ from dagster import AssetExecutionContext, AssetSpec, DataVersion, MaterializeRe
 from assets.frames import ads_from_frame, ads_to_frame, load_queries
 from assets.known_ads import remember_ads
 from assets.metadata import rounded, table_metadata
+from assets.pools import pool_of_user_llm
 from assets.preview import preview
 from llm_auction.candidates import Candidates, find_candidates
 from llm_auction.catalog import RejectedRow, read_catalog
@@ -101,7 +102,8 @@ def ad_catalog(context: AssetExecutionContext, profile: ProfileResource, lake: L
                 "What the users ask, split into train and test by user; from the generator or from files.",
             ),
         )
-    ]
+    ],
+    pool=pool_of_user_llm(),
 )
 def users_and_queries(
     context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
@@ -112,6 +114,7 @@ def users_and_queries(
     no usable questions.
     """
     population = _population(profile.get(), ads_from_frame(lake.read("ad_catalog")), lake, user_model)
+    user_model.close()
     profiles, queries = profiles_frame(population), queries_frame(population)
     rejected = rejected_frame(population.rejected, "query_id")
     lake.write("rejected_queries", rejected)

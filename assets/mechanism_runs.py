@@ -110,6 +110,7 @@ def _rag_auction(bench: Bench, model_store: ModelStore, engine: EngineResource) 
             template=profile.ad_llm.prompt,
         )
     for variant, mechanism in variants.items():
+        _warm(bench, opened)  # judging the variant before may have ended the server
         contender = Contender("rag_auction", None, variant)
         bench.log(f"{contender.label}: {bench.samples} auctions of each of {len(bench.auctions)} test queries")
         yield bench.score(contender, mechanism.repeat(bench.auctions, bench.samples, bench.answer_seed))

@@ -22,6 +22,7 @@ from assets.frames import load_ads
 from assets.impression_rows import impressions_from_rows
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import ITERATIONS, irpo_partitions, partition_of, previous_iteration
+from assets.pools import pool_of_encoder
 from assets.refused_feedback import require_accepted_feedback
 from llm_auction.market import Ad
 from llm_auction.pctr.impressions import Impression
@@ -96,6 +97,7 @@ class Feedback:
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
     code_version="2",
+    pool=pool_of_encoder(),
     check_specs=[
         AssetCheckSpec(
             "better_than_before",

@@ -114,9 +114,11 @@ def preference_pairs(
             derive_seed(config.seed, "preferences", arm, iteration),
             on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
         )
+        engine.close()
         sampled = time.perf_counter()
         texts = [[answer.text for answer in group] for group in answers]
         rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
+        user_model.close()
         drawn: Iterable[tuple[Auction, Sequence[GeneratedAnswer], Sequence[float]]]
         drawn, unjudged = zip(auctions, answers, rewards, strict=True), 0
         if config.user.is_llm and config.preferences.rewards_from == "user":

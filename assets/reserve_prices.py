@@ -51,6 +51,8 @@ def reserve_prices(
         context.log.info(f"reserve price {reserve:g}")
         priced = bench.with_reserve(reserve)
         outcomes[reserve] = pl.concat([outcomes_of(name, priced, model_store, engine) for name in COMPARED])
+    engine.close()
+    user_model.close()
     frame = reserve_effects(outcomes, config.evaluation.bootstrap_resamples, config.seed)
     shown = {
         "summary": MetadataValue.md(reserve_markdown(frame)),

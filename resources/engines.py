@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class EngineResource(ConfigurableResource):
     """Opens an engine on a model of the store, as the profile's section `engine` says.
 
-    With `engine.command` the checkpoint is served by a process of its own, one at a time: it ends when
-    log-probabilities are computed here (server and scorer never hold the GPU together), when another model is sampled,
-    and with the run.
+    With `engine.command` the checkpoint is served by a process of its own, one at a time: it ends with the sampling of
+    a step (`close`), when log-probabilities are computed here (server and scorer never hold the GPU together), when
+    another model is sampled, when the User-LLM's server starts on the same GPU, and with the run.
     """
 
     profile: ResourceDependency[ProfileResource]
@@ -109,7 +109,7 @@ class EngineResource(ConfigurableResource):
     def _connect(self, config: EngineConfig, model_dir: Path) -> "ChatClient":
         if config.url is not None:
             return client_of(config, config.url, _listed_name(config, config.url, model_dir))
-        if self._server is not None and self._server.model != str(model_dir):
+        if self._server is not None and not (self._server.running and self._server.model == str(model_dir)):
             self.close()
         if self._server is None:
             from resources.model_server import ModelServer

@@ -2,7 +2,7 @@
 
 vLLM and SGLang pin other versions of torch than we do, so they live in environments of their own (docs/scale.md) and
 are reached over HTTP, on the loopback address only. The server ends with the `with` block, with this process, and,
-through its guard, even when this process is killed.
+through its guard, even when this process is killed; and when another of ours starts that sees the same GPUs.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _POLL_SECONDS = 0.2
 _HEALTH_SECONDS = 5.0
 _TAIL = 20  # last lines of the log in an error
 _LOG_SECONDS = 30.0  # for the last lines of a log
+_RUNNING: list[ModelServer] = []  # of this process: two on one GPU would each find too little memory
 
 
 class ModelServer:
@@ -59,6 +60,11 @@ class ModelServer:
         self._tail: deque[str] = deque(maxlen=_TAIL)
         self.url = ""
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and not stopped since; it may have died by itself."""
+        return self._process is not None
+
     def __enter__(self) -> ModelServer:
         self.start()
         return self
@@ -69,11 +75,13 @@ class ModelServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and wait until it is healthy.
+        """Start the server and wait until it is healthy. One of ours that sees the same GPUs is stopped first.
 
         Raises:
             ServerError: it ended, or was not ready in time; with the last lines of its log.
         """
+        for other in [one for one in _RUNNING if _see_the_same(one._config, self._config)]:
+            other.stop()
         port = _free_port()
         self.url = f"http://{HOST}:{port}"
         fields = {"model": self.model, "host": HOST, "port": str(port)}
@@ -81,6 +89,7 @@ class ModelServer:
         command = [_fill(part, fields) for part in shlex.split(str(self._config.command))]
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._process = start_guarded(command, _environment(self._config), output=subprocess.PIPE)
+        _RUNNING.append(self)
         atexit.register(self.stop)
         self._reader = threading.Thread(target=self._follow_log, args=[self._process], daemon=True)
         self._reader.start()
@@ -95,6 +104,7 @@ class ModelServer:
         process, self._process = self._process, None
         if process is None:
             return
+        _RUNNING.remove(self)
         atexit.unregister(self.stop)
         end_guarded(process)
         if self._reader is not None:
@@ -149,6 +159,13 @@ def _environment(config: ServerConfig) -> dict[str, str]:
     """This process's variables and the configured ones, without the path of our modules: the server has its own."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return inherited | config.environment
+
+
+def _see_the_same(one: ServerConfig, other: ServerConfig) -> bool:
+    """Whether two servers may use the same GPUs: by CUDA_VISIBLE_DEVICES, without which a server sees them all."""
+    seen = [_environment(config).get("CUDA_VISIBLE_DEVICES") for config in (one, other)]
+    first, second = [None if names is None else set(names.split(",")) for names in seen]
+    return first is None or second is None or bool(first & second)
 
 
 def _healthy(http: httpx2.Client, url: str, seconds: float) -> bool:

@@ -24,7 +24,8 @@ class UserModelResource(ConfigurableResource):
     """The user that the profile's section `user` names, the parametric one or an LLM behind a server, and the judge.
 
     The replies of an LLM are kept in `user_llm.sqlite` or `judge_llm.sqlite` of the data directory, by the content of
-    the request. A server of ours starts when the first reply is not there, and ends with the run.
+    the request. A server of ours starts when the first reply is not there, and ends with the judging of a step
+    (`close`), when the engine's starts on the same GPU, and with the run.
     """
 
     profile: ResourceDependency[ProfileResource]
@@ -107,7 +108,7 @@ class UserModelResource(ConfigurableResource):
     def _connect(self, section: str, config: ReplyConfig, model: str) -> "ChatClient":
         if config.url is not None:
             return client_of(config, config.url, model)
-        if section not in self._servers:
+        if section not in self._servers or not self._servers[section].running:
             from resources.model_server import ModelServer
 
             log = get_dagster_logger()

@@ -79,6 +79,24 @@ def run(
         )
 
 
+def record_closing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """When the User-LLM's server was given back, among the tables that were written."""
+    events: list[str] = []
+    write, close = Lake.write, UserModelResource.close
+
+    def writing(self: Lake, table: str, *args: Any, **kwargs: Any) -> Any:
+        events.append(f"{table} written")
+        return write(self, table, *args, **kwargs)
+
+    def closing(self: UserModelResource) -> None:
+        events.append("server closed")
+        close(self)
+
+    monkeypatch.setattr(Lake, "write", writing)
+    monkeypatch.setattr(UserModelResource, "close", closing)
+    return events
+
+
 def test_feedback_of_an_llm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FaultyServer) -> None:
     build_market(tmp_path, monkeypatch)
     lake = Lake(data_dir=str(tmp_path))
@@ -90,7 +108,9 @@ def test_feedback_of_an_llm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ser
     partition = {"arm": "oracle", "iteration": "01"}
     lake.write("ad_responses", pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema), partition)
 
+    events = record_closing(monkeypatch)
     result = run(tmp_path, server, click_feedback, irpo_key("oracle", "01"))
+    assert events[:2] == ["server closed", "click_feedback written"]
     feedback = lake.read("click_feedback", partition)
     assert feedback["clicked"].to_list() == [None, *(len(one.candidates[0].title) % 2 == 0 for one in auctions[1:])]
     assert feedback["click_probability"].null_count() == 6

@@ -33,11 +33,11 @@ server.serve_forever()
 """
 
 
-def config(tmp_path: Path, script: str = SCRIPT, seconds: float = 20.0) -> ServerConfig:
+def config(tmp_path: Path, script: str = SCRIPT, seconds: float = 20.0, **environment: str) -> ServerConfig:
     path = tmp_path / "a server.py"
     path.write_text(script)
     command = f"{shlex.join([sys.executable, str(path)])} {{model}} {{host}} {{port}}"
-    return ServerConfig(command=command, environment={"FLAVOUR": "plain"}, start_seconds=seconds)
+    return ServerConfig(command=command, environment={"FLAVOUR": "plain", **environment}, start_seconds=seconds)
 
 
 def pids_in(log: Path) -> list[int]:
@@ -84,6 +84,20 @@ time.sleep(600)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     wait_until(lambda: not any(map(is_alive, pids)))
+
+
+def test_servers_take_turns_on_a_gpu(tmp_path: Path) -> None:
+    def server(name: str, gpus: str) -> ModelServer:
+        return ModelServer(config(tmp_path, CUDA_VISIBLE_DEVICES=gpus), name, tmp_path / f"{name}.log")
+
+    with server("engine", "0,1") as engine, server("elsewhere", "2") as elsewhere:
+        assert engine.running and elsewhere.running
+        pids = pids_in(tmp_path / "engine.log")
+        with server("user", "1") as user:
+            assert user.running and elsewhere.running and not engine.running
+            wait_until(lambda: not any(map(is_alive, pids)))
+        engine.start()
+        assert engine.running
 
 
 def test_a_server_that_ends_at_once_says_why(tmp_path: Path) -> None:
