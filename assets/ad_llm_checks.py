@@ -21,7 +21,7 @@ from dagster import (
 from assets.frames import load_auctions
 from assets.metadata import numbers_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
-from assets.preference_pairs import reward_clicks, reward_values
+from assets.preference_pairs import reward_clicks, reward_user, reward_values
 from llm_auction.irpo.scoring import rewards_of
 from llm_auction.objective import penalty_of
 from llm_auction.prompts import render_messages
@@ -72,7 +72,7 @@ def ad_llm_tuning_checks(
     engine.close()
     penalty = penalty_of(config.reward)
     values = reward_values(config, arm, iteration, lake, model_store, user_model)(auctions)
-    estimator = reward_clicks(config, arm, iteration, lake, model_store, user_model)
+    estimator = reward_clicks(arm, iteration, model_store, reward_user(config, lake, user_model))
     means = {name: _mean(rewards_of(values, groups, estimator, penalty)) for name, groups in answers.items()}
     user_model.close()
     gain = means["tuned"] - means["start"]

@@ -27,6 +27,8 @@ from assets.metadata import mean_of, numbers_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from assets.pools import pool_of_user_llm
 from assets.refused_days import refused_days
+from assets.sampling import sample_answers
+from assets.usage import user_llm_usage
 from llm_auction.market import Ad, Auction
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
@@ -105,20 +107,22 @@ def ad_responses(
     asked = config.ad_llm
     prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
     with engine.answers_kept():
-        answers = engine.open(model.path).sample(
+        answers, usage = sample_answers(
+            engine,
+            model.path,
             prompts,
             config.feedback.answers_per_query,
             config.sampling,
             derive_seed(config.seed, "feedback", arm, iteration),
-            on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
+            context.log.info,
         )
-        engine.close()
         rows = response_rows(auctions, answers, config.sampling, model.version, arm, iteration)
         frame = pl.DataFrame(rows, schema=RESPONSE_COLUMNS.schema)
         own = {
             "model_version": model.version,
             "tokens_per_answer": rounded(mean_of(frame["tokens"])),
             "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
+            **usage,
         }
         return _responses_result(lake, frame, partition, own)
 
@@ -173,6 +177,7 @@ def click_feedback(
     auctions = auctions_from_rows(rows, ads, load_profiles(lake), load_queries(lake))
     frame = pl.DataFrame(click_rows(rows, auctions, user, config.seed), schema=CLICK_COLUMNS.schema)
     own = _agreement(user, ads, rows, auctions, config.seed) if config.user.is_llm else {}
+    own |= user_llm_usage(user)
     user_model.close()
     return _clicks_result(lake, frame, partition, own)
 

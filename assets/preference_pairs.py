@@ -24,7 +24,9 @@ from assets.frames import load_ads
 from assets.metadata import mean_of, numbers_metadata, plot_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
 from assets.refused_feedback import require_accepted_feedback
+from assets.sampling import sample_answers
 from assets.unjudged import refuse_unjudged
+from assets.usage import user_llm_usage
 from llm_auction.answers import parse_answer
 from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.irpo.preference_pairs import PreferenceSet
@@ -43,6 +45,7 @@ from resources.user_model import UserModelResource
 if TYPE_CHECKING:
     from llm_auction.click_values import ClickValues
     from llm_auction.mechanisms.protocol import ClickEstimator
+    from llm_auction.users import UserModel
 
 # Below the first, training would learn from a handful of prompts; below the second, most answers are alike.
 LEAST_USABLE_SHARE = 0.05
@@ -102,19 +105,21 @@ def preference_pairs(
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
-    estimator = reward_clicks(config, arm, iteration, lake, model_store, user_model)
+    user = reward_user(config, lake, user_model)
+    estimator = reward_clicks(arm, iteration, model_store, user)
     values = reward_values(config, arm, iteration, lake, model_store, user_model)
     auctions = preference_auctions(lake, config, arm, iteration)
     started = time.perf_counter()
     with engine.answers_kept():
-        answers = engine.open(model.path).sample(
+        answers, usage = sample_answers(
+            engine,
+            model.path,
             [render_messages(auction, config.ad_llm.prompt, show_bids=config.ad_llm.show_bids) for auction in auctions],
             config.preferences.answers_per_query,
             exploration(config),
             derive_seed(config.seed, "preferences", arm, iteration),
-            on_progress=lambda done, total: context.log.info(f"answers sampled: {done} of {total}"),
+            context.log.info,
         )
-        engine.close()
         sampled = time.perf_counter()
         texts = [[answer.text for answer in group] for group in answers]
         rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
@@ -144,20 +149,25 @@ def preference_pairs(
             "unfinished_answers": sum(not answer.finished for group in answers for answer in group),
             "sampling_seconds": rounded(sampled - started),
             "scoring_seconds": rounded(time.perf_counter() - sampled),
+            **usage,
+            **user_llm_usage(user),
         },
         check_results=[enough_usable_pairs(figures["usable_share"], frame.height, config.preferences.delta_th)],
     )
 
 
-def reward_clicks(
-    config: Profile, arm: str, iteration: str, lake: Lake, model_store: ModelStore, user_model: UserModelResource
-) -> "ClickEstimator":
-    """The click probabilities behind an arm's rewards: its own pCTR model's, or what a perfect one would say."""
+def reward_user(config: Profile, lake: Lake, user_model: UserModelResource) -> "UserModel | None":
+    """The user whose own clicks reward an arm's answers; None where the arm's pCTR model does."""
+    return user_model.open(list(load_ads(lake).values())) if config.preferences.rewards_from == "user" else None
+
+
+def reward_clicks(arm: str, iteration: str, model_store: ModelStore, user: "UserModel | None") -> "ClickEstimator":
+    """The click probabilities behind an arm's rewards: those of `reward_user`, or its own pCTR model's."""
     from llm_auction.mechanisms.click_estimates import clicks_from_pctr, clicks_from_user
     from llm_auction.pctr.model import PctrModel
 
-    if config.preferences.rewards_from == "user":
-        return clicks_from_user(user_model.open(list(load_ads(lake).values())))
+    if user is not None:
+        return clicks_from_user(user)
     return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
 
 

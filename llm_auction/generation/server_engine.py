@@ -21,6 +21,7 @@ from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.seeds import derive_seed
 from llm_auction.serving import ChatClient, Completion
+from llm_auction.serving.client import Usage
 from llm_auction.serving.dialects import ChatRequest, Decoding
 
 # log pi(answer | prompt) of the answers (token ids) to every prompt, as `TransformersEngine.log_probabilities`.
@@ -39,6 +40,8 @@ class ServerEngine:
         journals: folder for the journals of unfinished samplings; None keeps none.
         on_finished: given the journal of a sampling that is complete.
         on_note: told what a run's log should say: what was resumed, what the tokens came to.
+
+    `usage` counts what all answers so far took.
 
     Raises:
         ModelDirectoryError: the directory has no usable tokenizer.
@@ -66,6 +69,7 @@ class ServerEngine:
         self._journals = journals
         self._finished = on_finished
         self._note = on_note
+        self.usage = Usage()
 
     def sample(
         self,
@@ -133,6 +137,7 @@ class ServerEngine:
 
         client = self._connect()
         client.complete_all(requests, receive)
+        self.usage.add(client.usage)
         self._note(f"{client.url}: {client.usage}")
 
     def _answer(self, completion: Completion) -> GeneratedAnswer:

@@ -43,6 +43,13 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    def add(self, other: Usage) -> None:
+        """Count what another client took as well."""
+        self.requests += other.requests
+        self.retries += other.retries
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+
     def __str__(self) -> str:
         return (
             f"{self.requests} requests ({self.retries} retries), {self.prompt_tokens} prompt tokens, "

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm_auction.prompts import Messages
 from llm_auction.seeds import derive_seed
-from llm_auction.serving.client import ChatClient
+from llm_auction.serving.client import ChatClient, Usage
 from llm_auction.serving.dialects import ChatRequest, Decoding, Dialect, request_body
 from llm_auction.serving.replies import Completion
 from llm_auction.serving.reply_cache import ReplyCache
@@ -75,6 +75,8 @@ class StructuredModel:
         cache_path: file of the cache.
         reasks: how often a reply of the wrong shape is asked for again.
         on_progress: told (answered, asked in all), cached replies included.
+
+    `tally` and `usage` count what all questions so far took.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class StructuredModel:
         self._reasks = reasks
         self._on_progress = on_progress
         self.tally = Tally()
+        self.usage = Usage()
 
     def ask_all(self, questions: Sequence[Question[Form, Read]]) -> list[Read | Missing]:
         """The answer to every question, in their order.
@@ -160,7 +163,11 @@ class StructuredModel:
                 self._on_progress(done + len(replies), len(questions))
 
         if unknown:
-            self._connect().complete_all([requests[index] for index in unknown], receive)
+            client = self._connect()
+            try:
+                client.complete_all([requests[index] for index in unknown], receive)
+            finally:
+                self.usage.add(client.usage)
             self.tally.asked += len(unknown)
         return replies
 

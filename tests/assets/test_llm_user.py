@@ -16,6 +16,7 @@ from assets.answer_quality import answer_quality
 from assets.evaluation import mechanism_outcomes
 from assets.feedback_events import RESPONSE_COLUMNS, response_rows
 from assets.irpo import click_feedback
+from assets.objective_terms import objective_terms
 from assets.partitions import irpo_key
 from llm_auction.generation.protocol import GeneratedAnswer
 from llm_auction.profiles.schema import SamplingConfig
@@ -119,6 +120,10 @@ def test_feedback_of_an_llm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ser
     assert metadata["unjudged_ads"].value == 1
     assert metadata["retest_agreement"].value == 1.0
     assert metadata["agreement_ads"].value == 5
+    asked = metadata["user_llm_requests"].value
+    assert metadata["user_llm_asked"].value == asked == len(server.requests)
+    assert metadata["user_llm_prompt_tokens"].value == 7 * asked  # what the server says of every reply
+    assert metadata["user_llm_missing"].value == 4  # in the feedback, and in three showings that test agreement
 
     asked = len(server.requests)
     run(tmp_path, server, click_feedback, irpo_key("oracle", "01"))
@@ -173,3 +178,7 @@ def test_outcomes_that_an_llm_did_not_judge(
     metadata = result.asset_materializations_for_node("mechanism_outcomes")[0].metadata
     assert metadata["unjudged_answers"].value == unjudged.height
     assert metadata["test_queries"].value == 10 - metadata["unjudged_queries"].value
+    run(tmp_path, server, objective_terms)
+    terms = lake.read("objective_terms")
+    assert terms["objective_fidelity"].is_null().to_list() == outcomes["revenue"].is_null().to_list()
+    assert terms["words"].null_count() == 0

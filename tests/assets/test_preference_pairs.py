@@ -114,8 +114,10 @@ def test_answers_are_paid_once_though_the_step_died_before_its_write(
             run(lake, "oracle", overrides=served, scripted=False)
         asked = len(server.requests)
         assert asked == 2 * load_profile("smoke").preferences.answers_per_query
-        run(lake, "oracle", overrides=served, scripted=False)
+        result = run(lake, "oracle", overrides=served, scripted=False)
         assert len(server.requests) == asked
+    metadata = result.asset_materializations_for_node("preference_pairs")[0].metadata
+    assert metadata["engine_requests"].value == 0 and "user_llm_requests" not in metadata
     assert lake.read("preference_pairs", PARTITION).height == 2
     assert list((Path(lake.data_dir) / "sampling").iterdir()) == []
 

@@ -87,6 +87,14 @@ def test_another_call_starts_afresh(server: FaultyServer, model_dir: Path, tmp_p
     assert len(server.requests) == 20
 
 
+def test_what_the_requests_took_is_counted(server: FaultyServer, model_dir: Path) -> None:
+    engine = engine_of(server, model_dir)
+    server.faults = ["500"]
+    texts(engine)
+    texts(engine, seed=2)
+    assert (engine.usage.requests, engine.usage.retries, engine.usage.completion_tokens) == (40, 1, 120)
+
+
 def test_log_probabilities_are_ours(server: FaultyServer, model_dir: Path) -> None:
     scorer = TransformersEngine(model_dir)
     asked: list[int] = []
