@@ -123,12 +123,21 @@ class EngineResource(ConfigurableResource):
 
 
 def placement(config: EngineConfig) -> tuple[str, str]:
-    """The torch device and dtype that `auto` stands for on this machine."""
+    """The torch device and dtype to use on this machine, which may have been left to it (`auto`).
+
+    Raises:
+        ValueError: a CUDA device was asked for, and there is none.
+    """
     import torch
 
     device, dtype = config.device, str(config.dtype)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"engine.device is {device}, but PyTorch {torch.__version__} sees no CUDA GPU here: set engine.device to "
+            "auto or cpu, or install a PyTorch with CUDA and check that nvidia-smi lists the GPU"
+        )
     if dtype == "auto":
         dtype = "bfloat16" if device.startswith("cuda") else "float32"
     return device, dtype

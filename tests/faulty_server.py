@@ -1,7 +1,7 @@
 """A small OpenAI-compatible server that misbehaves on demand: drops, delays, truncates, refuses, talks nonsense.
 
 Its answers depend on the request alone: the question's last word and the request's seed. `faults` say what the next
-requests get in place of an answer; each fault is used up by one request.
+requests get in place of an answer; each fault is used up by one request. "429;7" is a status with its Retry-After.
 """
 
 from __future__ import annotations
@@ -84,9 +84,13 @@ class FaultyServer:
         self._http.server_close()
 
 
-def send(handler: BaseHTTPRequestHandler, status: int, content: bytes, kind: str = "application/json") -> None:
+def send(
+    handler: BaseHTTPRequestHandler, status: int, content: bytes, kind: str = "application/json", **headers: str
+) -> None:
     handler.send_response(status)
     handler.send_header("Content-Type", kind)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
     handler.send_header("Content-Length", str(len(content)))
     handler.end_headers()
     handler.wfile.write(content)
@@ -138,8 +142,10 @@ def misbehave(handler: BaseHTTPRequestHandler, fault: str | None, answer: Callab
         handler.send_header("Content-Length", "4")
         handler.end_headers()
         handler.wfile.write(b"text")
-    elif fault.isdecimal():
-        send(handler, int(fault), json.dumps({"error": {"message": f"said {fault}"}}).encode())
+    elif fault[:3].isdecimal():
+        status, _, retry_after = fault.partition(";")
+        said = json.dumps({"error": {"message": f"said {status}"}}).encode()
+        send(handler, int(status), said, **({"Retry_After": retry_after} if retry_after else {}))
     else:
         send(handler, 200, NONSENSE[fault])
 

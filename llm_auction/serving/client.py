@@ -11,6 +11,8 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, get_args
 
 import httpx2
@@ -30,6 +32,7 @@ RETRIED_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 # Of the configuration, not of one request: every other request would be answered alike.
 FATAL_STATUSES = frozenset({401, 403, 404, 405, 407})
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds
+LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait
 
 OnResult = Callable[[int, "Completion | Exception"], None]
 
@@ -69,7 +72,8 @@ class ChatClient:
         attempts: tries of a request.
         api_key: sent as a bearer token.
         explain: adds to an error what became of the server, where we started it.
-        pause: seconds before the second try; doubles with every further one, up to half a minute, with jitter.
+        pause: seconds before the second try; doubles with every further one, up to half a minute, with jitter. A server
+            that asks for a pause (`Retry-After`) gets that one first.
     """
 
     def __init__(
@@ -103,7 +107,7 @@ class ChatClient:
         `BadReply` in place of a completion. An exception that `on_result` raises ends everything at once.
 
         Raises:
-            ServerError: the server is down, too busy, or denies access.
+            ServerError: the server is down, too busy, or denies access, or asks to come back in more than ten minutes.
         """
         if not requests:
             return
@@ -141,6 +145,11 @@ class ChatClient:
                 completion = await self._once(http, body)
             except (_Busy, httpx2.RequestError, BadReply, TimeoutError) as error:
                 self.usage.retries += 1
+                if isinstance(error, _Busy) and error.retry_after > LONGEST_ASKED:
+                    raise ServerError(
+                        f"{self.url} asks to come back in {error.retry_after:.0f} s, longer than we wait "
+                        f"({LONGEST_ASKED:.0f} s): {error}"
+                    ) from None
                 if attempt == self._attempts:
                     if isinstance(error, BadReply):
                         raise BadReply(f"{self.url}: {error} ({attempt} tries)") from None
@@ -171,7 +180,7 @@ class ChatClient:
     def _wait(self, attempt: int, error: Exception) -> float:
         pause = min(self._pause * 2 ** (attempt - 1), LONGEST_PAUSE)
         asked = error.retry_after if isinstance(error, _Busy) else 0.0
-        return max(pause, asked) * random.uniform(0.5, 1.5)
+        return asked + pause * random.uniform(0.5, 1.5)
 
 
 def is_local(url: str) -> bool:
@@ -184,8 +193,18 @@ class _Busy(Exception):
 
     def __init__(self, said: str, retry_after: str | None) -> None:
         super().__init__(said)
-        seconds = (retry_after or "").strip()
-        self.retry_after = min(float(seconds), LONGEST_PAUSE) if seconds.isdecimal() else 0.0
+        self.retry_after = _seconds_of((retry_after or "").strip())
+
+
+def _seconds_of(retry_after: str) -> float:
+    """From now, of a header `Retry-After`: seconds or an HTTP date (RFC 9110); 0 where it is neither."""
+    if retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return 0.0
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 async def _read(response: httpx2.Response) -> bytes:

@@ -34,6 +34,14 @@ def test_without_a_server_answers_are_drawn_here(tiny_model_dir: Path, tmp_path:
     assert str(engine.model.device) == "cpu"
 
 
+def test_a_gpu_that_is_not_there_is_named(
+    tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"engine\.device is cuda:1, but PyTorch .* sees no CUDA GPU here: set"):
+        resource(tmp_path, device="cuda:1").open(tiny_model_dir)
+
+
 def test_a_running_server_must_have_the_very_checkpoint(tiny_model_dir: Path, tmp_path: Path) -> None:
     with faulty_server(models=("some/other-model",)) as server:
         engine = resource(tmp_path, url=server.url).open(tiny_model_dir, log_probabilities=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -63,6 +66,28 @@ def test_a_busy_server_ends_everything_after_the_last_try(server: FaultyServer) 
     with pytest.raises(ServerError, match=r"no answer in 3 tries; last: status 429: said 429"):
         results(client_of(server, concurrency=2), 10)
     assert len(server.requests) <= 6
+
+
+def test_the_pause_that_a_busy_server_asks_for_is_never_cut(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def no_time(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", no_time)
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    server.faults = ["429;45", f"503;{date}"]
+    assert isinstance(results(client_of(server), 1)[0], Completion)
+    assert 45 < waits[0] < 46 and 80 < waits[1] < 91
+    waits.clear()
+    server.faults = ["429;soon", "429;Wed, 21 Oct 2015 07:28:00 GMT"]
+    results(client_of(server), 1)
+    assert min(waits) > 0 and max(waits) < 1
+    server.faults = ["429;86400"]
+    with pytest.raises(ServerError, match=r"asks to come back in 86400 s.*status 429"):
+        results(client_of(server), 1)
 
 
 def test_a_silent_server_times_out(server: FaultyServer) -> None:
