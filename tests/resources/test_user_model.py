@@ -27,10 +27,10 @@ def test_it_is_started_again_when_another_took_the_gpu(tmp_path: Path) -> None:
     command = f"{shlex.join([sys.executable, str(tmp_path / 'server.py')])} {{model}} {{host}} {{port}}"
     profile = ProfileResource(profile="smoke", overrides={"user.model": "judge", "user.command": command})
     resource, config = UserModelResource(profile=profile, data_dir=str(tmp_path)), profile.get().user
-    first = resource._connect(config).url
-    assert resource._connect(config).url == first
+    first = resource._connect("user", config, "judge").url
+    assert resource._connect("user", config, "judge").url == first
     with ModelServer(ServerConfig(command=command), "engine", tmp_path / "engine.log"):
-        second = resource._connect(config).url
+        second = resource._connect("user", config, "judge").url
         assert second != first
     resource.close()
-    assert resource._server is None
+    assert not resource._servers
