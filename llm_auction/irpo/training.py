@@ -13,23 +13,18 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
 from llm_auction.generation.memory import out_of_memory_says
+from llm_auction.irpo.checkpoints import claim, only_training
 from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.profiles.schema import DpoConfig
 
 OnLog = Callable[[dict[str, float]], None]
-_JOB = "fingerprint.txt"  # whose checkpoints these are
-_LOCK = "training.lock"
-_ENDING_SECONDS = 20.0  # a training whose step was killed has a moment to end (resources/process_guard.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ def train_dpo(
             f"dpo.prompts_per_step is {config.prompts_per_step}, which {processes} processes can't share equally: make "
             f"it a multiple of {processes}, or start another number of processes"
         )
-    with _only_training(checkpoint_dir):
+    with only_training(checkpoint_dir):
         model = load_model(start_dir)
         tokenizer = load_tokenizer(start_dir)
         uses_cache = model.config.use_cache
@@ -101,7 +96,7 @@ def train_dpo(
             trainer = _trainer(model, reference_dir, tokenizer, rows, config, seed, checkpoint_dir, on_log)
             sharded = trainer.is_fsdp_enabled  # whose checkpoints look different
             with trainer.accelerator.main_process_first():
-                checkpoint = _claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed, sharded))
+                checkpoint = claim(checkpoint_dir, _fingerprint(start_dir, reference_dir, rows, config, seed, sharded))
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
         tuned = whole_model(trainer.accelerator, trainer.model, lambda: _with_adapters(load_model(start_dir), config))
@@ -113,31 +108,6 @@ def train_dpo(
         trainer.accelerator.wait_for_everyone()
         metrics = _metrics(trainer.state, len(usable), len(sets) - len(usable), time.perf_counter() - started)
         return DpoResult(output_dir, metrics)
-
-
-@contextmanager
-def _only_training(checkpoint_dir: Path) -> Iterator[None]:
-    """Hold `checkpoint_dir` for the training inside, in the first of its processes.
-
-    Raises:
-        ValueError: another process trains there, and still does after the time that one takes which is being ended.
-    """
-    if os.environ.get("RANK", "0") != "0":
-        yield
-        return
-    checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(checkpoint_dir / _LOCK)
-    try:
-        lock.acquire(timeout=_ENDING_SECONDS)
-    except Timeout:
-        raise ValueError(
-            f"another process is training with the checkpoints in {checkpoint_dir}: wait for its end, or end it, and "
-            "start this training again"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _write(model: Any, tokenizer: Any, output_dir: Path) -> None:
@@ -268,26 +238,6 @@ def _fingerprint(
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     digest.update(json.dumps([rows, config.model_dump(), seed, sharded]).encode())
     return digest.hexdigest()
-
-
-def _claim(checkpoint_dir: Path, job: str) -> Path | None:
-    """The newest complete checkpoint of this very job, if any; what another job or a dying write left is removed."""
-    from llm_auction.irpo.dpo import COMPLETE
-
-    note = checkpoint_dir / _JOB
-    if not note.is_file() or note.read_text(encoding="utf-8") != job:
-        for path in checkpoint_dir.glob("checkpoint-*"):
-            shutil.rmtree(path)
-        checkpoint_dir.mkdir(parents=True, exist_ok=True)
-        note.write_text(job, encoding="utf-8")
-        return None
-    complete = []
-    for path in checkpoint_dir.glob("checkpoint-*"):
-        if (path / COMPLETE).is_file():
-            complete.append(path)
-        else:
-            shutil.rmtree(path)
-    return max(complete, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 def _metrics(state: Any, used: int, unused: int, seconds: float) -> dict[str, float]:

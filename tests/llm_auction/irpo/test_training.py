@@ -125,7 +125,7 @@ def test_output_is_never_overwritten(model_dir: Path, tmp_path: Path) -> None:
 def test_two_trainings_never_share_their_checkpoints(
     model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_auction.irpo.training._ENDING_SECONDS", 0.0)
+    monkeypatch.setattr("llm_auction.irpo.checkpoints.ENDING_SECONDS", 0.0)
 
     def again(figures: dict[str, float]) -> None:
         with pytest.raises(ValueError, match=f"another process is training with the checkpoints in {tmp_path}"):
