@@ -39,8 +39,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("answer_tokens", "Answer length", "tokens", unit="tokens"),
     Metric("answer_characters", "Answer length", "characters", unit="characters"),
     Metric("distinct_answer_share", "Distinct answers to a query", "distinct_share", unit="%"),
-    Metric("generations_per_query", "Generations per query", "generations", better="lower"),
-    Metric("tokens_per_query", "Tokens generated per query", "generated_tokens", better="lower"),
+    Metric("generations_per_query", "Generations per query", "generations", unit="answers", better="lower"),
+    Metric("tokens_per_query", "Tokens generated per query", "generated_tokens", unit="tokens", better="lower"),
     Metric("seconds_per_query", "Serving time per query", "seconds", unit="s", better="lower"),
     Metric("clairvoyant_reward_share", "Share of clairvoyant reward", "reward", "clairvoyant_reward", "%", "higher"),
 )

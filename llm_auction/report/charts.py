@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Drawn about as wide as a phone shows it, so that its text stays readable there.
 WIDTH, HEIGHT = 330, 230
+_LABEL_SHARE = 0.08  # of the axis: what the label of a reference takes
 _ITERATION_METRICS = (
     "revenue_per_query",
     "reward_per_query",
@@ -243,11 +244,15 @@ def _seed_layers(thin: pl.DataFrame) -> list[alt.Chart]:
 
 
 def _rule_layers(rules: pl.DataFrame) -> list[alt.Chart]:
-    """Dashed references; labels at the left, where lines have not risen yet; the pretrained model's at the right."""
+    """Dashed references; labels at the left, where lines have not risen yet; the pretrained model's at the right.
+
+    A label stands above its rule, and below it where the label of a rule right above leaves no room.
+    """
     import altair as alt
 
     layers = []
-    for row in rules.iter_rows(named=True):
+    labelled: float | None = None  # the rule at the left that has a label above it
+    for row in rules.sort("value", descending=True).iter_rows(named=True):
         colour = PALETTE[row["name"]]
         one = alt.Chart(pl.DataFrame([row]))
         layers.append(
@@ -256,11 +261,13 @@ def _rule_layers(rules: pl.DataFrame) -> list[alt.Chart]:
             ).encode(y="value:Q")
         )
         at_right = row["name"] == "pretrained"
+        crowded = not at_right and labelled is not None and labelled - row["value"] < _LABEL_SHARE * labelled
+        labelled = labelled if at_right or crowded else row["value"]
         layers.append(
             one.mark_text(
                 align="right" if at_right else "left",
-                baseline="bottom",
-                dy=-3,
+                baseline="top" if crowded else "bottom",
+                dy=3 if crowded else -3,
                 fontSize=11,
                 color=colour,
                 fontWeight=600,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.efficiency import PRETRAINED
@@ -47,6 +47,7 @@ def render_page(
     environment.filters["number"] = number
     environment.filters["interval"] = interval
     environment.filters["unbroken"] = unbroken
+    environment.filters["with_code"] = with_code
     style = (files("llm_auction.report") / "templates" / "report.css").read_text(encoding="utf-8")
     drawn = {plot.name: inline_svg(plot.drawing, plot.name) for plot in plots}
     final = study.comparison.last("llm_auction")
@@ -77,9 +78,15 @@ def render_page(
 
 
 def unbroken(text: str) -> str:
-    """Keep intervals such as `1.20–1.35` on one line, with the "95 % CI" before them."""
+    """Keep on one line: intervals such as `1.20–1.35` with the "95 % CI" before them, `iteration 3`, `τ = 10`."""
     joined = re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", text)
-    return joined.replace("% CI ", "%\u00a0CI\u00a0").replace(" to −", "\u00a0to\u00a0−")
+    joined = joined.replace("% CI ", "%\u00a0CI\u00a0").replace(" to −", "\u00a0to\u00a0−")
+    return re.sub(r"(?<=\biteration) (?=\d)|(?<=τ) (?==)|(?<=τ =) |(?<=^×) ", "\u00a0", joined)
+
+
+def with_code(text: str) -> Markup:
+    """What stands between backticks, such as a command, as code; all of it escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _tiles(study: Study) -> list[tuple[str, str, str]]:

@@ -53,8 +53,8 @@ def _monotonicity(found: BidResponse) -> Finding:
 def _continuity(found: ContinuityFigures) -> Finding:
     share = found.jump.share
     return Finding(
-        f"Clicks have no step over the bid of {number(LARGEST_STEP, '%')} or more of their range, where a slot auction "
-        "has one of all of it",
+        f"Clicks do not jump: no step of the bid changes them by {number(LARGEST_STEP, '%')} or more of their range (a "
+        "slot auction's one step: by all of it)",
         _below(LARGEST_STEP, share, share),
         f"Largest change between neighbouring bids {with_interval(share, '%')} of the range, looked at closely in one "
         f"query a seed, with {found.answers} answers a bid.",
@@ -81,11 +81,11 @@ def _incentives(table: pl.DataFrame, final: Contender) -> Iterator[Finding]:
     ]
     status: Status = "fails" if "fails" in statuses else "open" if "open" in statuses else "holds"
     gains = "; ".join(
-        f"{str(one).replace('target_roi=', 'target ROI ')}: {with_interval(figures['value_regret', one], 'points')}, "
+        f"at {str(one).replace('target_roi=', 'target ROI ')} {with_interval(figures['value_regret', one], 'points')}, "
         f"at most {with_interval(figures['value_regret_optimistic', one], 'points')}"
         for one in targets
     )
-    evidence = f"Clicks to gain, held out and at most. {gains}."
+    evidence = f"Gained by the best other bid, held out and at most: {gains}."
     if ("utility_regret", None) in figures:
         evidence += (
             f" For utility maximisers first price is not truthful: {with_interval(figures['utility_regret', None])} a "

@@ -25,7 +25,7 @@ _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
     ("ctr", "CTR", "%", ""),
     ("format_error_rate", "Format errors", "%", "lower"),
     ("answer_tokens", "Tokens", "tokens", ""),
-    ("generations_per_query", "Generations", "", ""),
+    ("generations_per_query", "Generations", "answers", ""),
 )
 _NONE = Interval(None, None, None)
 _WITH_INTERVAL = {

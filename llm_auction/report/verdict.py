@@ -49,7 +49,7 @@ def _charged(study: Study, final: Contender) -> Finding:
     return Finding(
         words,
         "holds" if found.rational else "fails",
-        f"Over {found.bills:,} bills: at the least {shown_exactly(found.least_utility)} is left of bid x click, at the "
+        f"Over {found.bills:,} bills: at the least {shown_exactly(found.least_utility)} is left of bid × click, at the "
         f"most {share_of_worth(found.largest_share)} of it is charged.",
     )
 

@@ -19,6 +19,11 @@ NAMES = {
     "oracle": "Oracle",
     "clairvoyant": "Clairvoyant bound",
     "slot_auction": "Slot auction",
+    "kl_budget": "KL budget",
+    "delta_th_0": "Threshold 0",
+    "delta_th_20": "Threshold 20",
+    "answers_3": "3 answers a query",
+    "answers_12": "12 answers a query",
 }
 MINUS = "\N{MINUS SIGN}"
 PERCENT = "\N{NARROW NO-BREAK SPACE}%"
@@ -49,6 +54,8 @@ def number(value: float | None, unit: str = "") -> str:
         text = f"{100 * value:.1f} points"
     elif unit == "s":
         text = f"{value:.3g}"
+    elif unit == "answers":
+        text = f"{value:,.1f}".removesuffix(".0")
     elif unit in ("tokens", "characters") or abs(value) >= 1000:
         text = f"{value:,.0f}"
     else:

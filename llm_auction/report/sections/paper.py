@@ -117,7 +117,7 @@ def _orderings(comparison: Comparison, first: str, second: str) -> list[tuple[st
         rows.append(
             (
                 f"{NAMES[first]} above {NAMES[second]}, {quantity}",
-                (Cell("v1"), Cell(f"+{number(theirs)}"), Cell.of(gap), Cell(_found_again(gap))),
+                (Cell("v1"), Cell(number(theirs)), Cell.of(gap), Cell(_found_again(gap))),
             )
         )
     return rows
@@ -135,7 +135,7 @@ def _second_version(comparison: Comparison, final: Contender) -> Iterator[tuple[
             yield f"Reward, {NAMES[mechanism]}", (Cell(number(published)), Cell.of(ours))
     gain = SECOND_VERSION_REWARDS["llm_auction"] - SECOND_VERSION_REWARDS["pretrained"]
     ours = comparison.difference(final, PRETRAINED, "reward_per_query")
-    yield "Reward gained by training", (Cell(f"+{number(gain)}"), Cell.of(ours))
+    yield "Reward gained by training", (Cell(number(gain)), Cell.of(ours))
 
 
 def _ablation_orderings(study: Study) -> list[tuple[str, tuple[Cell, ...]]]:

@@ -14,6 +14,7 @@ import pytest
 
 from llm_auction.market import Query
 from llm_auction.report.build import ReportFiles, build_report
+from llm_auction.report.page import unbroken, with_code
 from llm_auction.report.verdict import findings
 from llm_auction.report.wording import number
 from tests.synthetic_study import FINAL, synthetic_run
@@ -59,6 +60,17 @@ def test_text_of_users_and_models_is_escaped(report: ReportFiles) -> None:
     html = report.html.read_text(encoding="utf-8")
     assert ATTACK not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_commands_are_code_and_still_escaped() -> None:
+    assert with_code("`llm-auction run` <b>") == "<code>llm-auction run</code> &lt;b&gt;"
+    assert with_code("one ` alone, `<i>`") == "one <code> alone, </code>&lt;i&gt;`"
+
+
+def test_figures_are_not_broken_from_what_they_belong_to() -> None:
+    assert unbroken("LLM-Auction, iteration 3") == "LLM-Auction, iteration\u00a03"
+    assert unbroken("MOSAIC, τ = 10") == "MOSAIC, τ\u00a0=\u00a010"
+    assert unbroken("× pretrained") == "×\u00a0pretrained"
 
 
 def test_drawings_share_no_ids(report: ReportFiles) -> None:

@@ -44,7 +44,7 @@ def test_both_versions_stand_beside_ours() -> None:
         "LLM-Auction's revenue, of MOSAIC's": "1.59",
         "Reward, Pretrained": f"{MINUS}15.27",
         "Reward, LLM-Auction": "81.86",
-        "Reward gained by training": "+97.13",
+        "Reward gained by training": "97.13",
     }
     reward = of.comparison.interval(FINAL, "reward_per_query").value
     assert second["Reward, LLM-Auction"][1].text == number(reward)

@@ -18,6 +18,8 @@ from llm_auction.report.wording import interval, name_of, number
         (0.1234, "%", "12.3\u202f%"),
         (-0.05, "points", "−5.0 points"),
         (88.6, "tokens", "89"),
+        (20.0, "answers", "20"),
+        (2.44, "answers", "2.4"),
         (-0.0001, "points", "0.0 points"),
         (-0.04, "", "−0.04"),
         (None, "", "–"),
@@ -38,3 +40,5 @@ def test_names() -> None:
     assert name_of(Contender("llm_auction", "03")) == "LLM-Auction, iteration 3"
     assert name_of(Contender("mosaic", None, "tau=10")) == "MOSAIC, τ = 10"
     assert name_of(Contender("mosaic", None, "argmax")) == "MOSAIC, argmax"
+    assert name_of(Contender("kl_budget", "02")) == "KL budget, iteration 2"
+    assert name_of(Contender("no_iteration", "02")) == "No iteration, iteration 2"
