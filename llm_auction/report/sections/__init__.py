@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.ablations import ablations_section
+from llm_auction.report.sections.charges import charges_section
 from llm_auction.report.sections.continuity import continuity_section
 from llm_auction.report.sections.cost import cost_section
 from llm_auction.report.sections.incentives import incentives_section
@@ -24,6 +25,7 @@ __all__ = ["SECTIONS", "Section", "sections_of"]
 SECTIONS: tuple[MakeSection, ...] = (
     paper_section,
     cost_section,
+    charges_section,
     ablations_section,
     objectives_section,
     reserve_prices_section,

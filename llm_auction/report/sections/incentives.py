@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval
-from llm_auction.evaluation.charges import Charges
 from llm_auction.evaluation.incentive_table import TARGETS
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.report.cost_plot import shown_contenders
 from llm_auction.report.plot import Plot
 from llm_auction.report.sections.section import Section
 from llm_auction.report.sections.table import Cell, Row, Table
 from llm_auction.report.study import Study
-from llm_auction.report.wording import MISSING, share_of_worth, shown_exactly
+from llm_auction.report.wording import MISSING, shown_exactly
 
 _Figures = Mapping[tuple[str | None, str], Interval]
 
@@ -28,45 +26,19 @@ def incentives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
     by_seed = {seed: one.incentives for seed, one in study.properties.items() if one.incentives is not None}
     return Section(
         title="Incentives",
-        intro="Nobody should pay more than its bid for the clicks: that is read off the bills. First price asks for "
-        "shading: an advertiser that bids its value keeps nothing. What it could gain is measured; where theory says "
-        "that nobody can gain (MOSAIC, the segment auction), it is computed.",
+        intro="First price asks for shading: an advertiser that bids its value keeps nothing. What it could gain is "
+        "measured; where theory says that nobody can gain (MOSAIC, the segment auction), it is computed.",
         plots=(),
-        tables=(_charges(study), *incentive_tables(pooled, by_seed)),
-        note="Charged: every candidate of every answer, what it paid against bid x click probability, the users' own; "
-        "the worst of all. Below 0 somebody paid too much. MOSAIC bills the clicks that its pCTR expects: where it is "
-        "too high, somebody does. Not known where users are an LLM. First price: gain per query of the best bid of the "
-        "ladder for utility maximisers, chosen by half of the answers and measured by the other (on average a lower "
-        "bound); “at most” lets the same answers choose and measure. Value maximisers: itctr that another feasible bid "
-        "would add to value / target ROI, held out as well: an interval that holds zero finds no better bid. Best "
-        "responses: all advertisers of a few queries, each moving only for a gain beyond its standard error, under the "
-        "newest Ad-LLM. Truthful by design: exact arithmetic, 0 to nine digits; gain and least utility take the clicks "
-        "that MOSAIC's pCTR expects for true, as its bill does. “Under users’ clicks” is the gain where the same bill "
-        "meets the users' own clicks: what a wrong pCTR leaves to be gained. Gains and revenue in bid units.",
+        tables=incentive_tables(pooled, by_seed),
+        note="First price: gain per query of the best bid of the ladder for utility maximisers, chosen by half of the "
+        "answers and measured by the other (on average a lower bound); “at most” lets the same answers choose and "
+        "measure. Value maximisers: itctr that another feasible bid would add to value / target ROI, held out as well: "
+        "an interval that holds zero finds no better bid. Best responses: all advertisers of a few queries, each "
+        "moving only for a gain beyond its standard error, under the newest Ad-LLM. Truthful by design: exact "
+        "arithmetic, 0 to nine digits; gain and least utility take the clicks that MOSAIC's pCTR expects for true, as "
+        "its bill does. “Under users’ clicks” is the gain where the same bill meets the users' own clicks: what a "
+        "wrong pCTR leaves to be gained. Gains and revenue in bid units.",
     )
-
-
-def _charges(study: Study) -> Table:
-    """What every mechanism charged, the worst bill of each; trained arms at their last iteration."""
-    shown = shown_contenders(study.comparison)
-
-    def rows(charges: Mapping[Contender, Charges]) -> list[Row]:
-        return [
-            (
-                one,
-                (
-                    Cell(shown_exactly(charges[one].least_utility)),
-                    Cell(share_of_worth(charges[one].largest_share)),
-                    Cell(f"{charges[one].bills:,}"),
-                ),
-            )
-            for one in shown
-            if one in charges and charges[one].bills
-        ]
-
-    headings = ("Least left of bid x click", "Largest payment, of bid x click", "Bills")
-    by_seed = {seed: rows(own) for seed, own in study.charges.items()}
-    return Table.of("Charged", headings, rows(study.worst_charges), by_seed)
 
 
 def incentive_tables(table: pl.DataFrame, by_seed: Mapping[int, pl.DataFrame] | None = None) -> tuple[Table, ...]:

@@ -115,6 +115,21 @@ def test_an_ablation_alone_has_nothing_to_be_compared_with(study: Study) -> None
     assert cells[2].text == cells[4].text == "\N{EN DASH}"
 
 
+def test_every_study_has_its_bills_or_says_why_not(study: Study) -> None:
+    run = replace(study.runs[0], incentives=None)
+
+    def charged(outcomes: pl.DataFrame) -> Section:
+        return section_of(Study.of([replace(run, outcomes=outcomes)], 20), "What is charged")
+
+    names = [name for name, _ in charged(run.outcomes).tables[0].rows]
+    assert {"Pretrained", "MOSAIC, argmax", "LLM-Auction, iteration 3"} <= set(names)
+    assert "No iteration, iteration 2" not in names
+    unknown = charged(run.outcomes.with_columns(flooded=pl.lit(None, pl.Boolean)))
+    assert not unknown.tables and unknown.note.startswith("No table: the users are an LLM")
+    free = charged(run.outcomes.with_columns(pl.col("payments").list.eval(pl.element() * 0.0)))
+    assert not free.tables and free.note == "No table: nobody was charged anything."
+
+
 def test_reserve_prices_and_reward_models_have_sections_and_records_where_they_were_measured(study: Study) -> None:
     run = study.runs[0]
     outcomes = run.outcomes.filter(pl.col("mechanism").is_in(["mosaic", "llm_auction"]))

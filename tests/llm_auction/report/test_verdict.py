@@ -15,7 +15,7 @@ from llm_auction.report.finding import Finding
 from llm_auction.report.property_verdict import property_findings
 from llm_auction.report.records import records
 from llm_auction.report.results_table import markdown_table, results_table
-from llm_auction.report.sections.incentives import incentives_section
+from llm_auction.report.sections.charges import charges_section
 from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats, findings, headline
 from llm_auction.report.wording import PERCENT
@@ -173,9 +173,8 @@ def test_an_overcharge_fails_a_claim_and_shows_in_the_section() -> None:
     assert statuses(unfair)[claim] == "fails"
     evidence = next(found.evidence for found in findings(unfair) if found.claim == claim)
     assert f"150.0{PERCENT} of it is charged" in evidence
-    section = incentives_section(unfair, {})
-    assert section is not None and section.tables[0].label == "Charged"
-    shares = {name: cells[1].text for name, cells in section.tables[0].rows}
+    (table,) = charges_section(unfair, {}).tables
+    shares = {name: cells[1].text for name, cells in table.rows}
     assert shares["LLM-Auction, iteration 3"] == f"150.0{PERCENT}" and shares["MOSAIC, argmax"] == f"50.0{PERCENT}"
     unknown = run.outcomes.with_columns(flooded=pl.lit(None, pl.Boolean))
     assert statuses(Study.of([replace(run, outcomes=unknown)], 50))[claim] == "open"
