@@ -13,6 +13,7 @@ from assets.property_check import measured, property_check
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.profiles.schema import Profile
 from resources.lake import Lake, MissingPartition
+from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
@@ -45,7 +46,11 @@ COLUMN_DESCRIPTIONS = {
     pool=pool_of_judge() or pool_of_encoder(),
 )
 def answer_quality(
-    context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
+    context: AssetExecutionContext,
+    profile: ProfileResource,
+    lake: Lake,
+    model_store: ModelStore,
+    user_model: UserModelResource,
 ) -> MaterializeResult:
     """Quality of every answer in `mechanism_outcomes`: the embedding metrics of GEM-Bench, repetition, disclosure.
 
@@ -58,7 +63,7 @@ def answer_quality(
     from llm_auction.report.sections.quality import quality_tables
 
     config = profile.get()
-    evaluated = evaluated_run(lake)
+    evaluated = evaluated_run(lake, model_store)
     for name, why in evaluated.left_out.items():
         context.log.warning(f"{TABLE}[{name}] is left out: {why}")
     # The clairvoyant bound is a number without a text.

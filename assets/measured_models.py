@@ -41,10 +41,11 @@ def models_behind(model_store: ModelStore, models: Iterable[tuple[str, str]]) ->
     }
 
 
-def evaluated_run(lake: Lake) -> EvaluatedRun:
+def evaluated_run(lake: Lake, model_store: ModelStore) -> EvaluatedRun:
     """The outcomes in a data directory that are of one run: those of the arms, and what was measured with their models.
 
-    Tables that were written before models were kept have none, and pass.
+    Tables that were written before models were kept have none, and pass. The models of today decide what is to be
+    measured again where tables are of different ones.
     """
     there = [name for name in MECHANISMS if lake.exists(TABLE, {"mechanism": name})]
     known = {name: lake.models(TABLE, {"mechanism": name}) or {} for name in there}
@@ -54,12 +55,9 @@ def evaluated_run(lake: Lake) -> EvaluatedRun:
         run |= {pointer: version for pointer, version in known[name].items() if pointer.split("/")[1] == name}
         if BASE in known[name]:
             run.setdefault(BASE, known[name][BASE])
-    others = {name: found for name in there if (found := of_another_run(known[name], run))}
-    return EvaluatedRun(
-        tuple(name for name in there if name not in others),
-        run,
-        {name: why_left_out(found, f"-m {name}") for name, found in others.items()},
-    )
+    reasons = {name: why_left_out(known[name], run, model_store, f"-m {name}") for name in there}
+    left_out = {name: why for name, why in reasons.items() if why is not None}
+    return EvaluatedRun(tuple(name for name in there if name not in left_out), run, left_out)
 
 
 def of_another_run(models: Models, run: Models) -> list[str]:
@@ -68,17 +66,47 @@ def of_another_run(models: Models, run: Models) -> list[str]:
     All iterations of an arm count, because a table about its newest one is about another where one was added. An arm
     that the run does not know says nothing.
     """
+    return list(dict.fromkeys(_arm(kind) or "the base model" for kind in _differing(models, run)))
+
+
+def why_left_out(models: Models, run: Models, model_store: ModelStore, options: str) -> str | None:
+    """Why a table is no part of a run, and what brings both together; None where it is part of it.
+
+    Which of the two is to be measured again is told by the models in the store. An iteration that has its reward model
+    and not its Ad-LLM yet, for one, makes the arm's own outcomes the older ones: MOSAIC has the new reward model.
+
+    Args:
+        models: those that the table was measured with.
+        run: those that the outcomes of the arms were measured with.
+        model_store: the models of today.
+        options: of `llm-auction evaluate`, measure the table again.
+    """
+    differing = _differing(models, run)
+    if not differing:
+        return None
+    today = models_behind(model_store, [(kind.partition("/")[0], arm) for kind in differing if (arm := _arm(kind))])
+    outdated = [kind for kind in differing if _of(kind, run) != _of(kind, today)]
+    is_outdated = any(_of(kind, models) != _of(kind, today) for kind in differing)
+    other = f"it was measured with other models ({', '.join(of_another_run(models, run))}) than the evaluated ones"
+    if not outdated:
+        return f"{other}; `llm-auction evaluate {options}` measures it again"
+    if not all(map(_arm, outdated)):
+        return f"{other}, and the base model is another one today; `llm-auction run` trains and evaluates on that"
+    arms = " ".join(dict.fromkeys(f"-m {_arm(kind)}" for kind in outdated))
+    if is_outdated:
+        return f"{other}, and both are outdated; `llm-auction evaluate {arms} {options}` measures them again"
+    return f"{other}, which are outdated; `llm-auction evaluate {arms}` measures those again"
+
+
+def _differing(models: Models, run: Models) -> list[str]:
+    """The kinds (`ad_llm/<arm>`, `pctr/<arm>`; `ad_llm` of the base model) that the run has other models of."""
     kinds = dict.fromkeys(pointer.rpartition("/")[0] for pointer in models)
-    differing = [kind for kind in kinds if _of(kind, run) and _of(kind, models) != _of(kind, run)]
-    return list(dict.fromkeys(kind.partition("/")[2] or "the base model" for kind in differing))
+    return [kind for kind in kinds if _of(kind, run) and _of(kind, models) != _of(kind, run)]
 
 
-def why_left_out(differing: Iterable[str], options: str) -> str:
-    """What to say of a table of another run; `options` of `llm-auction evaluate` measure it again."""
-    return (
-        f"it was measured with other models ({', '.join(differing)}) than the evaluated ones; "
-        f"`llm-auction evaluate {options}` measures it again"
-    )
+def _arm(kind: str) -> str:
+    """The arm of a kind; empty for the base model."""
+    return kind.partition("/")[2]
 
 
 def _of(kind: str, models: Models) -> dict[str, str]:

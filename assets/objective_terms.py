@@ -68,7 +68,7 @@ def objective_terms(
     from llm_auction.report.sections.objectives import terms_table
 
     config = profile.get()
-    evaluated = evaluated_run(lake)
+    evaluated = evaluated_run(lake, model_store)
     for name, why in evaluated.left_out.items():
         context.log.warning(f"{TABLE}[{name}] is left out: {why}")
     # The clairvoyant bound is a number without a text.

@@ -13,7 +13,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 
 from assets.frames import load_ads, load_profiles, load_queries
 from assets.lineage import lineage
-from assets.measured_models import Models, evaluated_run, of_another_run, why_left_out
+from assets.measured_models import Models, evaluated_run, why_left_out
 from assets.measured_settings import Settings, common_settings
 from assets.mechanism_runs import MECHANISMS, TABLE
 from assets.partitions import ARMS
@@ -44,17 +44,19 @@ def load_seed_run(lake: Lake, model_store: ModelStore, log: Callable[[str], None
         MissingPartition: no mechanism has been evaluated there.
         ValueError: its tables were measured under different settings, or by another version.
     """
-    evaluated = evaluated_run(lake)
+    evaluated = evaluated_run(lake, model_store)
     # Reading the first mechanism when there is none raises the lake's own error, which says what to materialize.
     tables = [lake.read(TABLE, {"mechanism": name}) for name in evaluated.mechanisms or MECHANISMS[:1]]
     left_out = {f"{TABLE}[{name}]": why for name, why in evaluated.left_out.items()}
     checks = {}
     for name, table in PROPERTIES.items():
-        others = of_another_run(lake.models(table) or {}, evaluated.models) if lake.exists(table) else []
-        if others:
-            left_out[table] = why_left_out(others, f"--property {name}")
-        elif lake.exists(table):
+        if not lake.exists(table):
+            continue
+        why = why_left_out(lake.models(table) or {}, evaluated.models, model_store, f"--property {name}")
+        if why is None:
             checks[name] = table
+        else:
+            left_out[table] = why
     for name, why in left_out.items():
         log(f"{name} is left out: {why}")
     measured = {name: lake.read(table) for name, table in checks.items()}

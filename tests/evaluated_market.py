@@ -140,6 +140,12 @@ def publish(store: ModelStore, pointer: str, skill: float, parent: str | None = 
 
 def publish_iteration(store: ModelStore, arm: str, iteration: str, skill: float, policy: str) -> str:
     """What an iteration leaves in the store when the Ad-LLM `policy` was deployed; returns the new Ad-LLM's version."""
+    publish_reward_model(store, arm, iteration, policy)
+    return publish(store, f"{arm}/{iteration}", skill, policy)
+
+
+def publish_reward_model(store: ModelStore, arm: str, iteration: str, policy: str) -> None:
+    """A reward model, fitted on answers of the Ad-LLM `policy`."""
     metrics = {"auc": 0.8, "after/auc": 0.79, "after/bayes_auc": 0.85, "after/ece": 0.02, "after/n": 300.0}
     store.publish(
         "pctr",
@@ -147,7 +153,6 @@ def publish_iteration(store: ModelStore, arm: str, iteration: str, skill: float,
         lambda aside: (aside / "config.json").write_text(f"{iteration} {policy}"),
         {"policy": policy, "metrics": {**metrics, "before/auc": 0.75, "split": "users"}},
     )
-    return publish(store, f"{arm}/{iteration}", skill, policy)
 
 
 def run(

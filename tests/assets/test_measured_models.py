@@ -10,14 +10,14 @@ from dagster import DagsterInstance
 from assets.answer_quality import answer_quality
 from assets.evaluation import mechanism_outcomes
 from assets.incentives import incentive_report
-from assets.measured_models import evaluated_run, models_behind, of_another_run
+from assets.measured_models import evaluated_run, models_behind, of_another_run, why_left_out
 from assets.properties import MODELS_OF_CHECKS
 from assets.study import load_seed_run
 from llm_auction.report.study import Study
 from llm_auction.report.verdict import caveats
 from resources.lake import Lake
 from resources.model_store import ModelStore
-from tests.evaluated_market import build_market, publish_iteration, run
+from tests.evaluated_market import build_market, publish, publish_iteration, publish_reward_model, run
 from tests.synthetic_study import synthetic_bid_curves, synthetic_profile
 
 TABLE = "mechanism_outcomes"
@@ -67,6 +67,30 @@ def test_tables_of_an_older_ad_llm_are_left_out_and_named(data_dir: Path) -> Non
     assert "`llm-auction evaluate -m mosaic_tuned` measures it again" in page
 
 
+def test_what_is_to_be_measured_again_is_what_the_store_no_longer_has(data_dir: Path) -> None:
+    store = ModelStore(data_dir=str(data_dir))
+    first = models_behind(store, MODELS_OF_CHECKS)
+    policy = store.about("ad_llm", f"{ARM}/02")[0]
+    # An iteration that ended between its reward model and its Ad-LLM.
+    publish_reward_model(store, ARM, "03", policy)
+    stopped = models_behind(store, MODELS_OF_CHECKS)
+    assert set(stopped) - set(first) == {f"pctr/{ARM}/03"}
+
+    def told(models: dict[str, str], run: dict[str, str], options: str = "-m mosaic") -> str:
+        return str(why_left_out(models, run, store, options)).partition("`llm-auction ")[2].partition("`")[0]
+
+    assert told(first, stopped) == "evaluate -m mosaic"
+    assert told(stopped, first) == "evaluate -m llm_auction"
+    assert told(stopped, first, "--property continuity") == "evaluate -m llm_auction"
+    train_anew(data_dir)
+    assert told(stopped, first) == "evaluate -m llm_auction -m mosaic"
+    assert why_left_out(first, first, store, "-m mosaic") is None
+    publish(store, "base", 0.9)
+    of_old_base = {"ad_llm/base": first["ad_llm/base"]}
+    assert told(models_behind(store, ()), of_old_base, "-m pretrained") == "run"
+    assert told(of_old_base, models_behind(store, ()), "-m pretrained") == "evaluate -m pretrained"
+
+
 def test_a_check_of_outcomes_takes_those_of_one_run(data_dir: Path) -> None:
     with DagsterInstance.ephemeral() as instance:
         for name in (ARM, "mosaic"):
@@ -77,7 +101,7 @@ def test_a_check_of_outcomes_takes_those_of_one_run(data_dir: Path) -> None:
     lake = Lake(data_dir=str(data_dir))
     assert set(lake.read("answer_quality")["mechanism"]) == {ARM}
     assert lake.models("answer_quality") == lake.models(TABLE, {"mechanism": ARM})
-    assert set(evaluated_run(lake).left_out) == {"mosaic"}
+    assert set(evaluated_run(lake, ModelStore(data_dir=str(data_dir))).left_out) == {"mosaic"}
 
 
 def test_incentives_need_bid_curves_of_the_same_models(data_dir: Path) -> None:
@@ -109,4 +133,4 @@ def test_tables_without_models_pass(data_dir: Path) -> None:
     partition = {"mechanism": "mosaic"}
     lake.write(TABLE, lake.read(TABLE, partition), partition)
     assert lake.models(TABLE, partition) is None
-    assert evaluated_run(lake).mechanisms == ("mosaic", ARM)
+    assert evaluated_run(lake, ModelStore(data_dir=str(data_dir))).mechanisms == ("mosaic", ARM)
