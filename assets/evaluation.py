@@ -123,7 +123,7 @@ def mechanism_outcomes(
     deps=[AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping()), *PROPERTIES.values()],
     kinds={"python", "altair", "html"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
     check_specs=[
         AssetCheckSpec(
             "claims_hold",

@@ -36,6 +36,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("flooding_rate", "Answers that flood the user", "flooded", unit="%", better="lower"),
     Metric("ctr", "Click-through rate", "clicks", "judged_ads", unit="%"),
     Metric("format_error_rate", "Answers with a format error", "has_format_error", unit="%", better="lower"),
+    Metric("answer_words", "Answer length", "words", unit="words"),
     Metric("answer_tokens", "Answer length", "tokens", unit="tokens"),
     Metric("answer_characters", "Answer length", "characters", unit="characters"),
     Metric("distinct_answer_share", "Distinct answers to a query", "distinct_share", unit="%"),
@@ -70,18 +71,26 @@ def per_query(outcomes: pl.DataFrame) -> pl.DataFrame:
             judged_ads=pl.when(~unjudged).then("n_ads").cast(pl.Float64),
             has_format_error=(pl.col("format_errors") > 0).cast(pl.Float64),
             has_no_ad=(pl.col("n_ads") == 0).cast(pl.Float64),
+            words=pl.col("answer").map_elements(_words, return_dtype=pl.Float64),
         )
         .group_by("seed", "mechanism", "iteration", "variant", "query_id")
         .agg(
             pl.col([column for column in given if column != "clicks"]).cast(pl.Float64).mean(),
             pl.col("clicks").mean(),
-            pl.col("has_format_error", "has_no_ad", "judged_ads").mean(),
+            pl.col("has_format_error", "has_no_ad", "judged_ads", "words").mean(),
             distinct_share=pl.col("answer").n_unique() / pl.len(),
             answers=pl.len(),
             one=pl.lit(1.0),
         )
         .sort("seed", "query_id")
     )
+
+
+def _words(answer: str) -> float:
+    """How many words a person reads: inserted ads count by their titles."""
+    from llm_auction.restraint import excess_words
+
+    return float(excess_words(answer, 0))
 
 
 def unjudged_queries(queries: pl.DataFrame) -> pl.DataFrame:

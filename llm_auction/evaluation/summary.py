@@ -12,7 +12,7 @@ _NAMES = (
     "ads_per_answer",
     "ctr",
     "format_error_rate",
-    "answer_tokens",
+    "answer_words",
     "distinct_answer_share",
     "tokens_per_query",
 )

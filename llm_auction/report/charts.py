@@ -31,7 +31,7 @@ _ITERATION_METRICS = (
     "reward_per_query",
     "format_error_rate",
     "ads_per_answer",
-    "answer_tokens",
+    "answer_words",
     "distinct_answer_share",
 )
 

@@ -24,7 +24,7 @@ _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
     ("ads_per_answer", "Ads", "", ""),
     ("ctr", "CTR", "%", ""),
     ("format_error_rate", "Format errors", "%", "lower"),
-    ("answer_tokens", "Tokens", "tokens", ""),
+    ("answer_words", "Words", "words", ""),
     ("generations_per_query", "Generations", "answers", ""),
 )
 _NONE = Interval(None, None, None)
@@ -129,7 +129,7 @@ def definitions() -> list[tuple[str, str]]:
             "model allows over ad sets and placements.",
         ),
         ("Payment", "what the mechanism charges: first price for LLM-Auction, Rochet payments for MOSAIC."),
-        ("Ads, CTR, Tokens", "inserted ads per answer, clicks per inserted ad, length of the answer shown."),
+        ("Ads, CTR, Words", "inserted ads per answer, clicks per inserted ad, length of the answer shown."),
         ("Format errors", "share of answers with at least one insertion that matches no candidate."),
         ("Generations", "answers generated to show one: what serving costs."),
     ]

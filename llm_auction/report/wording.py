@@ -56,7 +56,7 @@ def number(value: float | None, unit: str = "") -> str:
         text = f"{value:.3g}"
     elif unit == "answers":
         text = f"{value:,.1f}".removesuffix(".0")
-    elif unit in ("tokens", "characters") or abs(value) >= 1000:
+    elif unit in ("words", "tokens", "characters") or abs(value) >= 1000:
         text = f"{value:,.0f}"
     else:
         text = f"{value:.2f}"

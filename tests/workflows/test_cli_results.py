@@ -41,6 +41,7 @@ def test_results_are_shown_with_their_intervals() -> None:
         [
             record("revenue_per_query", 45.6, ci_low=41.0, ci_high=50.25),
             record("format_error_rate", 0.015),
+            record("answer_words", 61.4),
             record("pctr_auc", 0.78, table="pctr_model"),
             record("revenue_per_query", 19.5, mechanism="pretrained", iteration=None),
         ]
@@ -49,6 +50,7 @@ def test_results_are_shown_with_their_intervals() -> None:
     assert re.search(r"LLM-Auction +45\.60", text)
     assert re.search(r"iteration 3 +\(41\.00–50\.25\)", text)
     assert re.search(r"Pretrained +19\.50", text)
+    assert "words" in text and re.search(r"1\.5\W+% +61", text)
     assert "0.78" not in text
 
 

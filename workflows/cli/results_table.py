@@ -17,7 +17,7 @@ COLUMNS = (
     ("reward_per_query", "reward\nper query", True),
     ("clairvoyant_reward_share", "of the\nbound", False),
     ("format_error_rate", "format\nerrors", False),
-    ("answer_tokens", "tokens", False),
+    ("answer_words", "words", False),
     ("generations_per_query", "drawn", False),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 
@@ -24,6 +26,12 @@ def comparison(outcomes: pl.DataFrame) -> Comparison:
     return Comparison(outcomes, 300, seed=0)
 
 
+def _read_words(answer: str) -> int:
+    """Of an answer as a person reads it; the synthetic answers have words of letters and digits, and spaces."""
+    read = re.sub(r"@([^@]+)@\[Ad-[^\]]+\]", r"\1", answer)
+    return len(re.sub(r"[^\w\s]", " ", read).split())
+
+
 def final_rows(outcomes: pl.DataFrame) -> pl.DataFrame:
     return outcomes.filter(mechanism="llm_auction", iteration="03")
 
@@ -38,6 +46,7 @@ def test_means_and_ratios_of_sums(outcomes: pl.DataFrame, comparison: Comparison
         "format_error_rate": (rows["format_errors"] > 0).mean(),
         "clairvoyant_reward_share": rows["reward"].sum() / rows["clairvoyant_reward"].sum(),
         "answer_characters": rows["characters"].mean(),
+        "answer_words": sum(map(_read_words, rows["answer"])) / rows.height,
         "generations_per_query": 1.0,
         "welfare_per_query": rows["expected_revenue"].mean(),
         "utility_per_query": rows["expected_revenue"].mean() * (1 - SYNTHETIC_CHARGE),
