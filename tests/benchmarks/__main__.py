@@ -13,7 +13,6 @@ from tests.benchmarks.dpo import dpo_records
 from tests.benchmarks.nightly import nightly_records
 from tests.benchmarks.records import add_record, print_table, read_records
 from tests.benchmarks.sampling import sampling_records
-from tests.benchmarks.tiny_qwen3 import write_tiny_qwen3
 
 
 def main() -> None:
@@ -28,24 +27,14 @@ def main() -> None:
     parser.add_argument("--impressions", type=int, default=100_000, help="Of click log and refit, run once.")
     parser.add_argument("--resume", action="store_true", help="Keep the output file and measure what it lacks.")
     options = parser.parse_args()
-    if not options.resume:
-        options.output.unlink(missing_ok=True)
-    records = read_records(options.output)
+    records = [record for record in read_records(options.output) if record.value is not None] if options.resume else []
+    options.output.unlink(missing_ok=True)
+    for record in records:
+        add_record(options.output, record)
     known = {record.case for record in records}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sources = []
-        if options.only in (None, "dpo", "sampling"):
-            write_tiny_qwen3(
-                folder / "model",
-                hidden=128,
-                layers=3,
-                kv_heads=4,
-                head_size=64,
-                mlp=384,
-                vocabulary=1000,
-                weight_std=0.08,
-            )
         if options.only in (None, "sampling"):
             sources.append(sampling_records(folder, options.repeats, known))
         if options.only in (None, "dpo"):
@@ -57,7 +46,7 @@ def main() -> None:
         if options.only in (None, "nightly"):
             sources.append(nightly_records(folder, options.impressions, known))
         for record in chain.from_iterable(sources):
-            print(f"{record.bench} {record.case}: {record.ratio:.1f} x", flush=True)
+            print(f"{record.bench} {record.case}: {record.result}", flush=True)
             add_record(options.output, record)
             records.append(record)
     print_table(records)

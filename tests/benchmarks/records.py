@@ -12,23 +12,37 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+UNBOUNDED = 1000  # columns; a table takes as many as it needs
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """`value` is ours and `against` that of `baseline`, both in `unit`; `ratio` says how many times better ours is.
 
-    `exact` is the largest relative deviation of our results from the baseline's, None where both draw at random.
+    All three are None where `note` says why there is no figure: NOT RUN, or nothing to compare with. `exact` is the
+    largest relative deviation of our results from the baseline's, None where both draw at random.
     """
 
     bench: str
     case: str
-    value: float
+    value: float | None
     unit: str
-    against: float
-    ratio: float
+    against: float | None
+    ratio: float | None
     device: str
     exact: float | None
     baseline: str
+    note: str = ""
+
+    @property
+    def result(self) -> str:
+        """The ratio, or why there is none."""
+        return self.note if self.ratio is None else f"{self.ratio:.1f} x"
+
+
+def not_run(bench: str, case: str, reason: str, baseline: str) -> Record:
+    """The record of a case that this device can't run."""
+    return Record(bench, case, None, "", None, None, device_name(), None, baseline, f"NOT RUN: {reason}")
 
 
 def seconds() -> float:
@@ -67,19 +81,28 @@ def read_records(path: Path) -> list[Record]:
 
 
 def print_table(records: Sequence[Record]) -> None:
-    """The records for people."""
-    table = Table(title="Benchmarks")
+    """The records for people, a line each; as wide as that takes where no terminal bounds it."""
+    table = Table(title="Benchmarks", title_justify="left")
     for heading in ("bench", "case", "ours", "baseline", "unit", "ratio", "deviation", "against"):
         table.add_column(heading, justify="left" if heading in ("bench", "case", "unit", "against") else "right")
+    notes = []
     for record in records:
+        if record.value is None:
+            notes.append(f"{record.bench} {record.case}: {record.note}")
+            continue
         table.add_row(
             record.bench,
             record.case,
             f"{record.value:,.4g}",
             f"{record.against:,.4g}",
             record.unit,
-            f"{record.ratio:.1f} x",
+            record.result,
             "" if record.exact is None else f"{record.exact:.1e}",
             record.baseline,
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=UNBOUNDED)
+    console.print(table)
+    for note in notes:
+        console.print(note, highlight=False, markup=False)

@@ -12,6 +12,7 @@ from llm_auction.generation.checkpoint import load_model
 from llm_auction.generation.protocol import Messages
 from llm_auction.generation.transformers_engine import TransformersEngine
 from llm_auction.profiles.schema import SamplingConfig
+from tests.benchmarks.models import EMBEDDED
 from tests.benchmarks.records import Record, device_name, seconds
 
 PROMPTS, ANSWERS = 32, 10
@@ -22,8 +23,9 @@ BASELINE = "generate, one prompt at a time"
 def sampling_records(folder: Path, repeats: int, known: Collection[str]) -> Iterator[Record]:
     """Tokens a second: once with answers of one length, once with answers that end at uneven lengths."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    engine = TransformersEngine(folder / "model", device=device)
-    plain = load_model(folder / "model", device=device)
+    model_dir = EMBEDDED.write(folder)
+    engine = TransformersEngine(model_dir, device=device)
+    plain = load_model(model_dir, device=device)
     rng = np.random.default_rng(0)
     words = "plan trip good way boots look bid title cooking music".split()
     prompts: list[Messages] = [
