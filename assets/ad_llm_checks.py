@@ -72,7 +72,7 @@ def ad_llm_tuning_checks(
     engine.close()
     penalty = penalty_of(config.reward)
     values = reward_values(config, arm, iteration, lake, model_store, user_model)(auctions)
-    estimator = reward_clicks(arm, iteration, model_store, reward_user(config, lake, user_model))
+    estimator = reward_clicks(config, arm, iteration, model_store, reward_user(config, lake, user_model))
     means = {name: _mean(rewards_of(values, groups, estimator, penalty)) for name, groups in answers.items()}
     user_model.close()
     gain = means["tuned"] - means["start"]

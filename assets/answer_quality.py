@@ -59,7 +59,7 @@ def answer_quality(
     """
     from llm_auction.evaluation.quality import answer_quality as measure
     from llm_auction.evaluation.quality_summary import quality_figures
-    from llm_auction.pctr.encoders import open_encoder
+    from llm_auction.pctr.encoders import encoder_of
     from llm_auction.report.sections.quality import quality_tables
 
     config = profile.get()
@@ -70,7 +70,7 @@ def answer_quality(
     partitions = [{"mechanism": name} for name in sorted(evaluated.mechanisms) if name != CLAIRVOYANT.mechanism]
     if not partitions:
         raise MissingPartition(f"{TABLE} holds no mechanism yet: materialize {TABLE} first (`llm-auction evaluate`)")
-    ads, encoder = load_ads(lake), open_encoder(config.pctr.encoder)
+    ads, encoder = load_ads(lake), encoder_of(config.pctr)
     judge = user_model.judge_llm()
     frames = []
     for partition in partitions:

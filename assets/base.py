@@ -10,14 +10,12 @@ from dagster import AssetExecutionContext, DataVersion, MaterializeResult, Metad
 from assets.metadata import rounded
 from llm_auction.generation.checkpoint import ModelDirectoryError, check_model_dir, empty_model
 from llm_auction.generation.prompting import encode_prompts
+from llm_auction.hub import WANTED_FILES, model_dir
 from llm_auction.profiles.schema import AdLlmConfig
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 
-# What a causal LM's directory may hold that sampling and training need; other formats of the weights are left out.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
-WANTED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.md", "LICENSE*")
-PATH_BEGINNINGS = (".", "/", "~")  # which no name on the hub has
 
 
 @asset(
@@ -74,44 +72,7 @@ def base_model_dir(config: AdLlmConfig) -> Path:
         from llm_auction.base import embedded_model_dir
 
         return embedded_model_dir()
-    local = Path(config.base).expanduser()
-    if local.is_dir():
-        return local
-    if config.base.startswith(PATH_BEGINNINGS):
-        raise ValueError(f"ad_llm.base: there is no such directory: {config.base}")
-    if config.base.count("/") != 1:
-        raise ValueError(
-            f'ad_llm.base: {config.base!r} is neither "embedded", nor an existing directory, nor a model name '
-            "such as Qwen/Qwen3-4B-Instruct-2507"
-        )
-    return _snapshot(config)
-
-
-def _snapshot(config: AdLlmConfig) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(config.base, revision=config.revision, allow_patterns=list(WANTED_FILES)))
-    except Exception as error:  # the hub's client raises half a dozen unrelated types; all mean: not available
-        at = f" at revision {config.revision}" if config.revision else ""
-        raise ValueError(
-            f"ad_llm.base: can't get {config.base!r}{at} from the Hugging Face hub{_what_to_do(error)}: {error}"
-        ) from error
-
-
-def _what_to_do(error: Exception) -> str:
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    if HF_HUB_OFFLINE:
-        return " (HF_HUB_OFFLINE allows cached models only)"
-    if isinstance(error, GatedRepoError):
-        return " (it is gated: accept its terms on its page, then log in with `hf auth login` or set HF_TOKEN)"
-    if isinstance(error, RepositoryNotFoundError):
-        return " (there is no such model, or it is private: check the name, or log in with `hf auth login`)"
-    if isinstance(error, (LocalEntryNotFoundError, ConnectionError)):
-        return " (no network, and it is not in the cache: download it elsewhere and name its directory)"
-    return ""
+    return model_dir(config.base, config.revision, "ad_llm.base", "embedded")
 
 
 def inspect_model_dir(folder: Path) -> dict[str, str | int]:

@@ -122,20 +122,23 @@ def one_answer_mechanism(
     )
 
 
-def load_reward_model(folder: Path) -> ClickEstimator:
+def load_reward_model(profile: Profile, folder: Path) -> ClickEstimator:
     """The pCTR model of a folder of the store, as mechanisms ask it."""
+    from llm_auction.pctr.language_encoder import EncoderPlacement
     from llm_auction.pctr.model import PctrModel
 
-    return clicks_from_pctr(PctrModel.load(folder))
+    return clicks_from_pctr(PctrModel.load(folder, EncoderPlacement.of(profile.pctr)))
 
 
 def predicted_click_values(profile: Profile, folder: Path) -> ClickValues:
     """What a click is worth to the profile's reward, as the reward model of a folder of the store predicts it."""
+    from llm_auction.pctr.language_encoder import EncoderPlacement
     from llm_auction.pctr.model import PctrModel
 
     if profile.reward.bids_on == "clicks":
         return bids_for_clicks
-    return bids_for_conversions(conversions_from_pctr(PctrModel.load(folder)), profile.reward.conversion_worth)
+    model = PctrModel.load(folder, EncoderPlacement.of(profile.pctr))
+    return bids_for_conversions(conversions_from_pctr(model), profile.reward.conversion_worth)
 
 
 def true_click_values(profile: Profile, ads: Sequence[Ad], user_model: UserModelResource) -> ClickValues:

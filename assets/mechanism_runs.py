@@ -162,7 +162,7 @@ def mosaic_proposals(
     folder = model_store.resolve("pctr", f"{ARM_OF_MOSAIC}/{last}").path
     mosaic = MosaicAuction(
         drawn_by,
-        load_reward_model(folder),
+        load_reward_model(bench.profile, folder),
         sampling,
         penalty_of(bench.profile.reward),
         tau=0.0,

@@ -28,7 +28,7 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 FIRST_DAY_SQL = "select min(day) as day from fct_click_log_impressions"
 # How many days a refit may read, for the graph alone: run config may set another window than the definitions know.
 _WINDOW = days_before(NightlyConfig().window_days)
@@ -64,6 +64,7 @@ def nightly_pctr_model(
     no day before it: the refit learns from that day, and is judged on users that it has not seen. On no other day is it
     fitted without a window.
     """
+    from llm_auction.pctr.language_encoder import EncoderPlacement
     from llm_auction.pctr.metrics import quality, reliability_bins
     from llm_auction.pctr.model import PctrModel
     from llm_auction.pctr.plots import loss_chart, reliability_chart
@@ -100,7 +101,7 @@ def nightly_pctr_model(
     trained = window if window.impressions else newest
     # An older day that is run again must not continue from its own future.
     champion = Champion(model_store, "pctr").before(day)
-    old = None if champion is None else PctrModel.load(champion.path)
+    old = None if champion is None else PctrModel.load(champion.path, EncoderPlacement.of(config.pctr))
     continued = old is not None and config.nightly.warm_start and has_shape(old, config.pctr)
     if old is not None and config.nightly.warm_start and not continued:
         context.log.warning("the champion has another shape than section pctr asks for: the refit starts afresh")

@@ -18,6 +18,7 @@ from dagster import (
 )
 from pydantic import Field
 
+from assets.bench import load_reward_model
 from assets.frames import load_ads
 from assets.logged_answers import LoggedAnswers, days_of_window, read_log, score_log
 from assets.metadata import numbers_metadata, table_metadata
@@ -224,16 +225,13 @@ def _estimate(
     reward_model: ModelVersion | None,
     settings: Profile,
 ) -> OffPolicyEstimate:
-    from llm_auction.mechanisms.click_estimates import clicks_from_pctr
-    from llm_auction.pctr.model import PctrModel
-
     penalties = [
         penalty.of(auction, parse_answer(answer.text, auction.candidates))
         for answer, auction in zip(log.answers, log.auctions, strict=True)
     ]
     predicted, predicted_candidate = None, None
     if reward_model is not None:
-        clicks = clicks_from_pctr(PctrModel.load(reward_model.path))
+        clicks = load_reward_model(settings, reward_model.path)
         logged = [[answer.text] for answer in log.answers]
         predicted, predicted_candidate = (
             np.asarray([np.mean(values) for values in rewards_of(log.auctions, answers, clicks, penalty)])

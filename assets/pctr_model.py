@@ -96,7 +96,7 @@ class Feedback:
     deps=["fct_ad_impressions", "fct_ad_conversions", "fct_responses", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
-    code_version="2",
+    code_version="3",
     pool=pool_of_encoder(),
     check_specs=[
         AssetCheckSpec(
@@ -123,6 +123,7 @@ def pctr_model(
     """
     from llm_auction.pctr.conversions import conversion_quality, with_conversions
     from llm_auction.pctr.fit import evaluate_pctr, fit_pctr, keep_pctr
+    from llm_auction.pctr.language_encoder import EncoderPlacement
     from llm_auction.pctr.metrics import reliability_bins
     from llm_auction.pctr.model import CorruptPctrModel, PctrModel
     from llm_auction.pctr.plots import loss_chart, reliability_chart
@@ -131,11 +132,12 @@ def pctr_model(
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)
+    runs = EncoderPlacement.of(config.pctr)
     old = None
     previous = previous_iteration(iteration)
     if previous is not None and model_store.exists("pctr", f"{arm}/{previous}"):
         try:
-            old = PctrModel.load(model_store.resolve("pctr", f"{arm}/{previous}").path)
+            old = PctrModel.load(model_store.resolve("pctr", f"{arm}/{previous}").path, runs)
         except CorruptPctrModel as error:
             if not config.pctr.accumulate:
                 raise
@@ -152,14 +154,13 @@ def pctr_model(
             true_probabilities=feedback.probabilities,
             start=None if config.pctr.accumulate else old,
             use_answer_features=config.pctr.answer_features,
-            encoder=config.pctr.encoder,
             on_epoch=lambda record: context.log.info(
                 f"member {record['member']:.0f} epoch {record['epoch']:.0f}: log loss {record['train_loss']:.4f}, "
                 f"held out {record['validation_loss']:.4f}"
             ),
         )
     else:
-        first = PctrModel.load(model_store.resolve("pctr", f"{arm}/{ITERATIONS[0]}").path)
+        first = PctrModel.load(model_store.resolve("pctr", f"{arm}/{ITERATIONS[0]}").path, runs)
         result = keep_pctr(first, feedback.impressions, config.pctr, config.seed)
     judged = result.test[feedback.newest[result.test]]
     impressions = [feedback.impressions[row] for row in judged]

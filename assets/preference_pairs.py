@@ -18,7 +18,7 @@ from dagster import (
 )
 
 from assets.arm_auctions import preference_auctions
-from assets.bench import predicted_click_values, true_click_values
+from assets.bench import load_reward_model, predicted_click_values, true_click_values
 from assets.feedback_events import Columns
 from assets.frames import load_ads
 from assets.metadata import mean_of, numbers_metadata, plot_metadata, rounded, table_metadata
@@ -106,7 +106,7 @@ def preference_pairs(
     config = profile.get().of_arm(arm)
     model = model_store.resolve("ad_llm", deployed_pointer(arm, iteration))
     user = reward_user(config, lake, user_model)
-    estimator = reward_clicks(arm, iteration, model_store, user)
+    estimator = reward_clicks(config, arm, iteration, model_store, user)
     values = reward_values(config, arm, iteration, lake, model_store, user_model)
     auctions = preference_auctions(lake, config, arm, iteration)
     started = time.perf_counter()
@@ -161,14 +161,15 @@ def reward_user(config: Profile, lake: Lake, user_model: UserModelResource) -> "
     return user_model.open(list(load_ads(lake).values())) if config.preferences.rewards_from == "user" else None
 
 
-def reward_clicks(arm: str, iteration: str, model_store: ModelStore, user: "UserModel | None") -> "ClickEstimator":
+def reward_clicks(
+    config: Profile, arm: str, iteration: str, model_store: ModelStore, user: "UserModel | None"
+) -> "ClickEstimator":
     """The click probabilities behind an arm's rewards: those of `reward_user`, or its own pCTR model's."""
-    from llm_auction.mechanisms.click_estimates import clicks_from_pctr, clicks_from_user
-    from llm_auction.pctr.model import PctrModel
+    from llm_auction.mechanisms.click_estimates import clicks_from_user
 
     if user is not None:
         return clicks_from_user(user)
-    return clicks_from_pctr(PctrModel.load(model_store.resolve("pctr", f"{arm}/{iteration}").path))
+    return load_reward_model(config, model_store.resolve("pctr", f"{arm}/{iteration}").path)
 
 
 def reward_values(

@@ -123,14 +123,16 @@ def _compared(
     refit: ModelVersion, champion: ModelVersion, day: date, config: Profile, lake: Lake, warehouse: Warehouse
 ) -> tuple[Verdict, dict[str, float]]:
     from llm_auction.pctr.comparison import compare
+    from llm_auction.pctr.language_encoder import EncoderPlacement
     from llm_auction.pctr.model import PctrModel
 
     newest = load_days(warehouse, load_ads(lake), day, day, config.nightly.max_impressions, config.seed)
     rows = unseen_rows(newest, str(refit.metadata["window"][1]), config)
     impressions = [newest.impressions[row] for row in rows]
+    runs = EncoderPlacement.of(config.pctr)
     comparison = compare(
-        PctrModel.load(champion.path).predict(impressions),
-        PctrModel.load(refit.path).predict(impressions),
+        PctrModel.load(champion.path, runs).predict(impressions),
+        PctrModel.load(refit.path, runs).predict(impressions),
         newest.clicked[rows],
         [impression.user_id for impression in impressions],
         resamples=config.nightly.bootstrap_resamples,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dagster import ConfigurableResource, InitResourceContext, ResourceDependency, get_dagster_logger
 from pydantic import Field, PrivateAttr
 
+from llm_auction.placement import placement
 from llm_auction.profiles.schema import EngineConfig
 from resources.clients import api_key_of, client_of
 from resources.profile import ProfileResource
@@ -74,7 +75,8 @@ class EngineResource(ConfigurableResource):
     def _here(self, model_dir: Path | str, journals: Path | None) -> "TransformersEngine":
         from llm_auction.generation.transformers_engine import TransformersEngine
 
-        device, dtype = placement(self.profile.get().engine)
+        config = self.profile.get().engine
+        device, dtype = placement(config.device, str(config.dtype), "engine.device")
         return TransformersEngine(model_dir, device=device, dtype=dtype, journals=journals, on_finished=self._finished)
 
     @contextmanager
@@ -120,27 +122,6 @@ class EngineResource(ConfigurableResource):
             server.start()
             self._server = server
         return client_of(config, self._server.url, str(model_dir), self._server)
-
-
-def placement(config: EngineConfig) -> tuple[str, str]:
-    """The torch device and dtype to use on this machine, which may have been left to it (`auto`).
-
-    Raises:
-        ValueError: a CUDA device was asked for, and there is none.
-    """
-    import torch
-
-    device, dtype = config.device, str(config.dtype)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"engine.device is {device}, but PyTorch {torch.__version__} sees no CUDA GPU here: set engine.device to "
-            "auto or cpu, or install a PyTorch with CUDA and check that nvidia-smi lists the GPU"
-        )
-    if dtype == "auto":
-        dtype = "bfloat16" if device.startswith("cuda") else "float32"
-    return device, dtype
 
 
 def _release_gpu_memory() -> None:

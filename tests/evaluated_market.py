@@ -128,7 +128,7 @@ def build_market(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for iteration, skill in {"01": 0.5, "02": 1.0}.items():
         policy = publish_iteration(store, "llm_auction", iteration, skill, policy)
     perfect = clicks_from_user(ParametricUser(catalog()))
-    monkeypatch.setattr(assets.mechanism_runs, "load_reward_model", lambda path: perfect)
+    monkeypatch.setattr(assets.mechanism_runs, "load_reward_model", lambda profile, folder: perfect)
 
 
 def publish(store: ModelStore, pointer: str, skill: float, parent: str | None = None) -> str:

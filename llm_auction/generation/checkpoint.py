@@ -12,7 +12,7 @@ from typing import Any
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _WITHOUT_THINKING = "{%- set enable_thinking = false %}"
 
 
@@ -70,9 +70,9 @@ def load_tokenizer(model: str | Path) -> Any:
     """
     from transformers import AutoTokenizer
 
-    if Path(model).is_dir() and not any((Path(model) / name).exists() for name in _TOKENIZERS):
+    if Path(model).is_dir() and not any((Path(model) / name).exists() for name in TOKENIZERS):
         # Transformers would quietly make an empty tokenizer of the architecture's kind.
-        raise ModelDirectoryError(f"{model} has no usable tokenizer: none of {', '.join(_TOKENIZERS)} is there")
+        raise ModelDirectoryError(f"{model} has no usable tokenizer: none of {', '.join(TOKENIZERS)} is there")
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(model))
     except (OSError, ValueError) as error:

@@ -71,7 +71,6 @@ def reward_model_ablation(
                 config,
                 seed,
                 use_answer_features=reads_answer,
-                encoder=config.encoder,
             )
             first = first or result.model
             # Test rows of the newest iteration, which stands last.

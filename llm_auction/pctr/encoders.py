@@ -1,7 +1,8 @@
 """Frozen text encoders phi (arXiv 2512.10551, Eq. 3): text in, a unit vector out; never trained here.
 
 "hashing" is the embedded default: word and character n-grams under a fixed sparse random projection, no download, no
-state. Any other name is that of a sentence-transformers model or the path of one (the paper: Qwen3-Embedding-0.6B).
+state. Any other name is that of a language model in sentence-transformers' format, or its directory (the paper:
+Qwen3-Embedding-0.6B; `language_encoder`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Protocol
 
 import numpy as np
 from scipy import sparse
+
+from llm_auction.pctr.language_encoder import AUTOMATIC, EncoderPlacement, LanguageModelEncoder
+from llm_auction.profiles.schema import PctrConfig
 
 # Words that carry grammar, not topic. They stay in the encoding at a low weight.
 STOP_WORDS = frozenset(
@@ -46,12 +50,17 @@ def stem(word: str) -> str:
 
 
 class TextEncoder(Protocol):
-    """A frozen encoder: `encode` gives one float32 unit vector of `dimension` entries per text (zeros for no words)."""
+    """A frozen encoder: `encode` gives one float32 unit vector of `dimension` entries per text (zeros for no words).
+
+    `encode_queries` is for questions, which some models want to read behind an instruction.
+    """
 
     name: str
     dimension: int
 
     def encode(self, texts: Sequence[str]) -> np.ndarray: ...
+
+    def encode_queries(self, texts: Sequence[str]) -> np.ndarray: ...
 
 
 class HashingEncoder:
@@ -68,6 +77,8 @@ class HashingEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         return in_blocks(self._encode, texts, self.dimension)
+
+    encode_queries = encode
 
     def _encode(self, texts: Sequence[str]) -> np.ndarray:
         vocabulary: dict[str, int] = {}
@@ -91,43 +102,21 @@ class HashingEncoder:
         return unit_rows(np.asarray(counts @ table, dtype=np.float32))
 
 
-class SentenceTransformerEncoder:
-    """A sentence-transformers model by name or path (needs the extra `encoders`).
+@lru_cache(maxsize=2)
+def open_encoder(
+    name: str, revision: str | None = None, max_tokens: int | None = None, runs: EncoderPlacement = AUTOMATIC
+) -> TextEncoder:
+    """The encoder that `pctr.encoder` names; a loaded model is kept for the next caller.
 
     Raises:
-        ImportError: the package is not installed.
-        ValueError: the model can't be loaded.
+        ValueError: see `LanguageModelEncoder`.
     """
-
-    def __init__(self, name: str, batch_size: int = 32) -> None:
-        try:
-            from sentence_transformers import SentenceTransformer
-        except ImportError as error:
-            raise ImportError(
-                f"pctr.encoder {name!r} needs the package sentence-transformers: pip install 'llm-auction[encoders]', "
-                'or set pctr.encoder to "hashing"'
-            ) from error
-        try:
-            self._model = SentenceTransformer(name)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"pctr.encoder: no sentence-transformers model {name!r}: {error}") from error
-        self.name = name
-        self.dimension = int(self._model.get_sentence_embedding_dimension() or 0)
-        self._batch_size = batch_size
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        if not texts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors = self._model.encode(
-            list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
-        return np.asarray(vectors, dtype=np.float32)
+    return HashingEncoder() if name == "hashing" else LanguageModelEncoder(name, revision, max_tokens, runs)
 
 
-@lru_cache(maxsize=2)
-def open_encoder(name: str) -> TextEncoder:
-    """The encoder that `pctr.encoder` names; a loaded model is kept for the next caller."""
-    return HashingEncoder() if name == "hashing" else SentenceTransformerEncoder(name)
+def encoder_of(config: PctrConfig) -> TextEncoder:
+    """The encoder of a profile's section `pctr`; see `open_encoder`."""
+    return open_encoder(config.encoder, config.encoder_revision, config.encoder_max_tokens, EncoderPlacement.of(config))
 
 
 def in_blocks(encode: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str], dimension: int) -> np.ndarray:

@@ -102,7 +102,7 @@ def build_features(
     styled = [(texts[4], texts[6]) for texts in topical]
     distinct_styles, style = _index(styled, len(STYLE_ROLES))
     words_table = lexical.encode(distinct)
-    vectors = words_table if encoder.name == lexical.name else encoder.encode(distinct)
+    vectors = words_table if encoder.name == lexical.name else _encoded(distinct, text, encoder)
     topic_table = topics.encode(distinct)
     overlaps = np.column_stack(
         [
@@ -161,6 +161,16 @@ def _placements_of(impressions: Sequence[Impression]) -> list[Placement]:
             )
         placed.append(read[key][index])
     return placed
+
+
+def _encoded(distinct: Sequence[str], text: np.ndarray, encoder: TextEncoder) -> np.ndarray:
+    """phi of every distinct text; one that any impression asks is read as a question."""
+    vectors = np.zeros((len(distinct), encoder.dimension), dtype=np.float32)
+    asked = np.unique(text[:, TEXT_ROLES.index("query")])
+    others = np.setdiff1d(np.arange(len(distinct)), asked)
+    vectors[asked] = encoder.encode_queries([distinct[row] for row in asked])
+    vectors[others] = encoder.encode([distinct[row] for row in others])
+    return vectors
 
 
 def _ad_text(ad: Ad) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from llm_auction.pctr.calibration import Calibration, fit_calibration
-from llm_auction.pctr.encoders import open_encoder
+from llm_auction.pctr.encoders import encoder_of
 from llm_auction.pctr.features import Features, build_features, topics_of
 from llm_auction.pctr.impressions import Impression
+from llm_auction.pctr.language_encoder import EncoderPlacement
 from llm_auction.pctr.member import EpochCallback, fit_member
 from llm_auction.pctr.metrics import quality
 from llm_auction.pctr.model import PctrModel, PctrSettings, network_inputs
@@ -51,7 +52,6 @@ def fit_pctr(
     true_probabilities: np.ndarray | None = None,
     start: PctrModel | None = None,
     use_answer_features: bool = True,
-    encoder: str = "hashing",
     members: int = MEMBERS,
     on_epoch: EpochCallback | None = None,
 ) -> FitResult:
@@ -63,7 +63,6 @@ def fit_pctr(
         true_probabilities: the user model's own, where known: for the Bayes figures only, never for fitting.
         start: weights to continue from (an update on new feedback alone); ids it doesn't know start fresh.
         use_answer_features: False for the ablation "pCTR without the answer".
-        encoder: "hashing", or a sentence-transformers model by name or path.
         members: networks in the ensemble; 1 is the paper's single network.
         on_epoch: called with member, epoch, train_loss and validation_loss after every epoch.
 
@@ -78,9 +77,11 @@ def fit_pctr(
     test = splits[0].test
     seen = [impressions[row] for row in np.setdiff1d(np.arange(len(impressions)), test)]
     topics = topics_of(seen) if start is None else start.topics
-    features = build_features(impressions, open_encoder(encoder), topics, use_answer_features=use_answer_features)
+    features = build_features(impressions, encoder_of(config), topics, use_answer_features=use_answer_features)
     settings = PctrSettings(
-        encoder=encoder,
+        encoder=config.encoder,
+        encoder_revision=config.encoder_revision,
+        encoder_max_tokens=config.encoder_max_tokens,
         use_answer_features=use_answer_features,
         text_dim=features.vectors.shape[1],
         topic_dim=topics.dimension,
@@ -111,7 +112,7 @@ def fit_pctr(
         )
         networks.append(network)
         history.extend(epochs)
-    model = PctrModel(settings, networks, topics)
+    model = PctrModel(settings, networks, topics, encoder_runs=EncoderPlacement.of(config))
     model.calibration = _calibrate(model, features, clicked, counts, splits)
     probabilities = model.calibration.apply(model.logits(_as_strangers(features.take(test))))
     true = None if true_probabilities is None else np.asarray(true_probabilities, dtype=float)[test]

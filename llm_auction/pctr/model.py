@@ -18,9 +18,10 @@ import numpy as np
 
 from llm_auction.pctr.calibration import Calibration
 from llm_auction.pctr.conversion_head import ConversionHead
-from llm_auction.pctr.encoders import open_encoder
+from llm_auction.pctr.encoders import TextEncoder, open_encoder
 from llm_auction.pctr.features import DENSE_FIELDS, Features, build_features
 from llm_auction.pctr.impressions import Impression
+from llm_auction.pctr.language_encoder import AUTOMATIC, EncoderPlacement
 from llm_auction.pctr.topics import LatentTopics
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class PctrSettings:
     users: tuple[str, ...]
     ads: tuple[str, ...]
     categories: tuple[str, ...]
+    encoder_revision: str | None = None
+    encoder_max_tokens: int | None = None
 
     def network(self) -> PctrNetwork:
         """A network of this shape with fresh weights (from torch's generator)."""
@@ -77,7 +80,8 @@ class PctrSettings:
 class PctrModel:
     """An ensemble of networks whose mean logit is calibrated; `metrics` are those of its fit.
 
-    `conversion` is the head for pCVR, where conversions are part of the objective.
+    `conversion` is the head for pCVR, where conversions are part of the objective. `encoder_runs` is this machine's and
+    is not saved.
     """
 
     settings: PctrSettings
@@ -86,6 +90,7 @@ class PctrModel:
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
     conversion: ConversionHead | None = None
+    encoder_runs: EncoderPlacement = AUTOMATIC
 
     def predict(self, impressions: Sequence[Impression]) -> np.ndarray:
         """pCTR (Eq. 3) of each impression, in (0, 1)."""
@@ -107,13 +112,16 @@ class PctrModel:
 
     def relation_features(self, impressions: Sequence[Impression]) -> Features:
         """What the conversion head reads: how query, profile and ad relate, without the answer."""
-        encoder = open_encoder(self.settings.encoder)
-        return build_features(impressions, encoder, self.topics, use_answer_features=False)
+        return build_features(impressions, self._encoder(), self.topics, use_answer_features=False)
 
     def features(self, impressions: Sequence[Impression]) -> Features:
         """The inputs of the networks for `impressions`."""
-        encoder = open_encoder(self.settings.encoder)
-        return build_features(impressions, encoder, self.topics, use_answer_features=self.settings.use_answer_features)
+        read = self.settings.use_answer_features
+        return build_features(impressions, self._encoder(), self.topics, use_answer_features=read)
+
+    def _encoder(self) -> TextEncoder:
+        settings = self.settings
+        return open_encoder(settings.encoder, settings.encoder_revision, settings.encoder_max_tokens, self.encoder_runs)
 
     def logits(self, features: Features) -> np.ndarray:
         """Mean logit of the ensemble, before calibration."""
@@ -162,8 +170,8 @@ class PctrModel:
         os.replace(aside, directory / CONFIG_FILE)
 
     @classmethod
-    def load(cls, directory: Path | str) -> PctrModel:
-        """Read a model that `save` wrote.
+    def load(cls, directory: Path | str, encoder_runs: EncoderPlacement = AUTOMATIC) -> PctrModel:
+        """Read a model that `save` wrote, whose encoder runs as `encoder_runs` says.
 
         Raises:
             CorruptPctrModel: the directory is missing, half-written, damaged, or of another version.
@@ -195,7 +203,8 @@ class PctrModel:
                 networks.append(network)
             topics = LatentTopics(tuple(config["terms"]), tensors["topics"].numpy())
             head = ConversionHead(**_with_tuples(config["conversion"])) if "conversion" in config else None
-            return cls(settings, networks, topics, Calibration(**config["calibration"]), config["metrics"], head)
+            calibration = Calibration(**config["calibration"])
+            return cls(settings, networks, topics, calibration, config["metrics"], head, encoder_runs)
         except (KeyError, TypeError, RuntimeError) as error:
             raise CorruptPctrModel(
                 f"pCTR model {directory}: {CONFIG_FILE} doesn't fit the weights ({error})"

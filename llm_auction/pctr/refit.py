@@ -42,7 +42,6 @@ def refit_pctr(
         weights=0.5 ** (np.asarray(ages, dtype=float) / half_life),
         start=champion if champion is not None and has_shape(champion, config) else None,
         use_answer_features=config.answer_features,
-        encoder=config.encoder,
         on_epoch=on_epoch,
     )
 
@@ -50,8 +49,18 @@ def refit_pctr(
 def has_shape(model: PctrModel, config: PctrConfig) -> bool:
     """Whether a fit under `config` can continue from the model's weights."""
     settings = model.settings
-    return (settings.encoder, settings.use_answer_features, settings.user_dim, settings.ad_dim, settings.hidden) == (
+    return (
+        settings.encoder,
+        settings.encoder_revision,
+        settings.encoder_max_tokens,
+        settings.use_answer_features,
+        settings.user_dim,
+        settings.ad_dim,
+        settings.hidden,
+    ) == (
         config.encoder,
+        config.encoder_revision,
+        config.encoder_max_tokens,
         config.answer_features,
         config.user_dim,
         config.ad_dim,

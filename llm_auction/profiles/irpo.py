@@ -52,7 +52,20 @@ class FeedbackConfig(Section):
 class PctrConfig(Section):
     """The reward model (Eq. 3, Eq. 4)."""
 
-    encoder: str = Field("hashing", description='"hashing", or a sentence-transformers model by name or path.')
+    encoder: str = Field(
+        "hashing",
+        description='"hashing", or a language model in the format of sentence-transformers: a local directory, or a '
+        "Hugging Face model name.",
+    )
+    encoder_revision: str | None = Field(None, description="Pinned revision of a Hugging Face model.")
+    encoder_device: str = Field("auto", description='"auto" (a GPU when there is one), "cpu", "cuda" or "cuda:1".')
+    encoder_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: float32 on a CPU, bfloat16 on a GPU."
+    )
+    encoder_batch_size: Positive = Field(32, description="Texts encoded together.")
+    encoder_max_tokens: Positive | None = Field(
+        None, description="A longer text is cut to it, with a warning; None takes as many as the model does."
+    )
     user_dim: Positive = Field(64, description="Width of a user's embedding.")
     ad_dim: Positive = Field(32, description="Width of an ad's.")
     hidden: tuple[Positive, ...] = Field((128, 64, 32), description="Widths of the hidden layers.")

@@ -20,6 +20,7 @@ from assets.off_policy_report import OffPolicyRequest, off_policy_report
 from assets.refused_days import GUARDS
 from llm_auction.generation.protocol import GeneratedAnswer, Messages
 from llm_auction.pctr.impressions import Impression
+from llm_auction.pctr.language_encoder import EncoderPlacement
 from llm_auction.pctr.model import PctrModel
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.seeds import generator
@@ -78,7 +79,7 @@ class HalfClicks:
         return np.full(len(impressions), 0.5)
 
 
-def load(path: Path) -> HalfClicks:
+def load(path: Path, encoder_runs: EncoderPlacement) -> HalfClicks:
     assert json.loads((path / "config.json").read_text()) == "half"
     return HalfClicks()
 

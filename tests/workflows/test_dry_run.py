@@ -85,14 +85,14 @@ def test_problems_are_named_and_end_with_an_error(plan) -> None:  # type: ignore
         "user.api_key_variable=NO_SUCH_KEY",
         "judge.model=grader",
         "judge.command=/nowhere/judge {model} --host {host} --port {port}",
-        "pctr.encoder=org/encoder",
+        "pctr.encoder=./no-encoder",
     )
     assert code == 1
     assert "too short for the longest prompt" in output
     assert "engine.command: there is no program /nowhere/vllm" in output
     assert "user.api_key_variable: NO_SUCH_KEY is not set" in output
     assert "judge.command: there is no program /nowhere/judge" in output
-    assert "pctr.encoder is org/encoder: install the extra (pip install 'llm-auction[encoders]')" in output
+    assert "pctr.encoder: there is no such directory: no-encoder" in output
 
 
 def test_what_can_not_be_read_is_an_error(plan) -> None:  # type: ignore[no-untyped-def]

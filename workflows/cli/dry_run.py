@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_auction.profiles.schema import Profile, ServerConfig
+from llm_auction.hub import is_path
+from llm_auction.profiles.schema import PctrConfig, Profile, ServerConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,11 +59,10 @@ def local_base(profile: Profile) -> Path | None:
         ValueError: a directory of the user's own that is not there or no complete model, or a model that can't be
             trained.
     """
-    from assets.base import PATH_BEGINNINGS, base_model_dir, inspect_model_dir, refuse_untrainable
+    from assets.base import base_model_dir, inspect_model_dir, refuse_untrainable
 
     name = profile.ad_llm.base
-    local = name == "embedded" or Path(name).expanduser().is_dir()
-    if local or name.count("/") != 1 or name.startswith(PATH_BEGINNINGS):
+    if name == "embedded" or is_path(name):
         folder = base_model_dir(profile.ad_llm)
         inspect_model_dir(folder)
         return folder
@@ -88,8 +88,14 @@ def _absent_models(profile: Profile, folder: Path | None) -> Iterator[str]:
     if folder is None:
         yield profile.ad_llm.base
     encoder = profile.pctr.encoder
-    if encoder != "hashing" and not Path(encoder).expanduser().is_dir() and _cached(encoder) is None:
+    if encoder != "hashing" and _encoder_dir(profile.pctr) is None:
         yield encoder
+
+
+def _encoder_dir(config: PctrConfig) -> Path | None:
+    """The text encoder's directory, where it is on this machine."""
+    local = Path(config.encoder).expanduser()
+    return local if is_path(config.encoder) else _cached(config.encoder, config.encoder_revision)
 
 
 def prompt_tokens(profile: Profile, folder: Path | None) -> tuple[float, float, str]:
@@ -146,10 +152,21 @@ def problems_of(profile: Profile, size: ModelSize, longest: float) -> Iterator[s
         yield from _program_problems(name, server.command)
         yield from _key_problems(name, server)
     yield from _program_problems("launcher", profile.launcher.command)
-    if profile.pctr.encoder != "hashing" and find_spec("sentence_transformers") is None:
-        yield f"pctr.encoder is {profile.pctr.encoder}: install the extra (pip install 'llm-auction[encoders]')"
+    yield from _encoder_problems(profile.pctr)
     if profile.dpo.lora_rank and find_spec("peft") is None:
         yield f"dpo.lora_rank is {profile.dpo.lora_rank}: install the extra (pip install 'llm-auction[lora]')"
+
+
+def _encoder_problems(config: PctrConfig) -> Iterator[str]:
+    from llm_auction.generation.checkpoint import ModelDirectoryError
+    from llm_auction.pctr.sentence_directory import read_sentence_directory
+
+    folder = None if config.encoder == "hashing" else _encoder_dir(config)
+    if folder is not None:
+        try:
+            read_sentence_directory(folder)
+        except ModelDirectoryError as error:
+            yield f"pctr.encoder: {error}"
 
 
 def memory_problems(profile: Profile, plan: Plan) -> Iterator[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 
 from llm_auction.answers import render_insertion
 from llm_auction.market import Ad
-from llm_auction.pctr.encoders import HashingEncoder, SentenceTransformerEncoder, open_encoder, stem
+from llm_auction.pctr.encoders import HashingEncoder, open_encoder, stem
 from llm_auction.pctr.features import ANSWER_COLUMNS, DENSE_FIELDS, build_features, topics_of
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.placement import STRUCTURE_FIELDS, placements
@@ -34,19 +32,6 @@ def test_hashing_brings_like_texts_together_and_is_the_same_everywhere() -> None
 def test_stems_meet() -> None:
     assert stem("boots") == stem("boot")
     assert stem("cycling") == stem("cycle")
-
-
-def test_a_sentence_transformer_without_its_package_says_what_to_install() -> None:
-    if find_spec("sentence_transformers") is not None:
-        pytest.skip("sentence-transformers is installed")
-    with pytest.raises(ImportError, match=r"llm-auction\[encoders\]"):
-        open_encoder("some/model")
-
-
-def test_a_sentence_transformer_that_does_not_exist_is_a_clear_error(tmp_path) -> None:
-    pytest.importorskip("sentence_transformers", reason="needs the extra `encoders`")
-    with pytest.raises(ValueError, match=r"pctr\.encoder"):
-        SentenceTransformerEncoder(str(tmp_path / "nothing"))
 
 
 def test_topics_join_words_that_never_meet_in_one_text() -> None:
