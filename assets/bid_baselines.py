@@ -10,6 +10,7 @@ from assets.bench import Bench
 from assets.mechanism_runs import mosaic_proposals
 from llm_auction.evaluation.baseline_curves import mosaic_curve, segment_curve
 from llm_auction.evaluation.bid_curves import computed_points
+from llm_auction.evaluation.judged import judged_mean
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.probes import Probe
 from llm_auction.market import Auction
@@ -86,7 +87,7 @@ def rag_curves(
     contender = Contender("rag_auction", None, "k=1")
     for probe, auction, winner, of_probe in zip(probes, entered, alone, answers, strict=True):
         clicks = _clicks_on(probe.ad_id, winner, [answer.text for answer in of_probe], bench)
-        place, chance = _place(auction, probe.ad_id), float(clicks.mean())
+        place, chance = _place(auction, probe.ad_id), float(judged_mean(clicks))
         itctr = segment_curve(relevance(auction), auction.bids, place, probe.bids, chance)
         yield _computed(contender, probe, itctr, len(clicks))
 
@@ -102,9 +103,9 @@ def _bid_free(auction: Auction, proposal: CandidateSet) -> BidFreeAnswers:
 
 
 def _clicks_on(ad_id: str, auction: Auction, texts: Sequence[str], bench: Bench) -> np.ndarray:
-    """The user's click probability of one ad in each answer, 0 where it is not shown or an LLM did not judge it."""
+    """The user's click probability of one ad in each answer: 0 where it is not shown, NaN where no LLM judged it."""
     found = clicks_from_user(bench.user)([auction] * len(texts), texts)
-    return np.nan_to_num(np.array([clicks.get(ad_id, 0.0) for clicks in found]))
+    return np.array([clicks.get(ad_id, 0.0) for clicks in found])
 
 
 def _alone(auction: Auction, ad_id: str) -> Auction:

@@ -11,6 +11,7 @@ from assets.measured_models import models_behind
 from assets.metadata import plot_metadata
 from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
+from assets.unjudged import unjudged_of
 from llm_auction.evaluation.bid_curves import computed_points
 from llm_auction.evaluation.continuity import (
     MANY_QUERIES,
@@ -34,7 +35,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@property_check(code_version="4")
+@property_check(code_version="5")
 def bid_continuity(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -47,7 +48,8 @@ def bid_continuity(
 
     One query with many answers a bid, and the same over many queries with fewer; for the pretrained model and the
     newest iteration. Query and ad are chosen by a rule that looks at no model: where the slot auction's step lies
-    nearest to the middle. Bids below `evaluation.reserve_price` get no clicks from either.
+    nearest to the middle. Bids below `evaluation.reserve_price` get no clicks from either. Clicks that an LLM did not
+    judge are left out; too many (`user.max_missing_share`) are an error.
     """
     from llm_auction.report.sections.continuity import continuity_chart, continuity_table
 
@@ -65,9 +67,11 @@ def bid_continuity(
     frame = pl.concat(_points(scopes, bench, model_store, engine))
     engine.close()
     user_model.close()
+    unjudged = unjudged_of(config, bench.user)
     resamples = config.evaluation.bootstrap_resamples
     figures = continuity_figures(frame, resamples, config.seed)
     shown = {
+        **unjudged,
         "query": one[0].auction.query.text,
         "ad": next(ad.title for ad in one[0].auction.candidates if ad.ad_id == one[0].ad_id),
         "slot_threshold": f"{one[0].threshold:.1f}",

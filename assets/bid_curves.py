@@ -12,6 +12,7 @@ from assets.measured_models import models_behind
 from assets.metadata import plot_metadata
 from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
+from assets.unjudged import unjudged_of
 from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
@@ -19,7 +20,7 @@ from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
 
-@property_check(code_version="5")
+@property_check(code_version="6")
 def bid_monotonicity(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -32,7 +33,8 @@ def bid_monotonicity(
 
     Expected: no clear trend before training, monotone after it. MOSAIC and RAG-Auction stand beside it, computed from
     answers that depend on no bid. A bid below `evaluation.reserve_price` gets no clicks. Only the first
-    `properties.bid_queries` queries are asked: it takes many times the answers of an evaluation.
+    `properties.bid_queries` queries are asked: it takes many times the answers of an evaluation. Clicks that an LLM did
+    not judge are left out; too many (`user.max_missing_share`) are an error.
     """
     from llm_auction.evaluation.bid_curves import at_common_bids
     from llm_auction.evaluation.monotonicity import bid_responses, random_probe
@@ -53,10 +55,13 @@ def bid_monotonicity(
     frame = pl.concat([*sampled, *chain.from_iterable(computed)])
     engine.close()
     user_model.close()
+    unjudged = unjudged_of(config, bench.user)
     resampling = (config.evaluation.bootstrap_resamples, config.seed)
     responses = bid_responses(frame, *resampling)
+    plotted = at_common_bids(frame).with_columns(seed=pl.lit(config.seed))
     shown = {
+        **unjudged,
         "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
-        "curves": plot_metadata(bid_chart(at_common_bids(frame).with_columns(seed=pl.lit(config.seed)), *resampling)),
+        "curves": plot_metadata(bid_chart(plotted, *resampling)),
     }
     return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown, config, models)

@@ -21,8 +21,10 @@ CURVE_COLUMNS = {
     "answers": "Answers at this step; for a computed curve, those that the formula rests on.",
     "shown": "Answers that insert the ad; null for a computed curve.",
     "clicks": "Sampled clicks on it; null for a computed curve.",
-    "itctr": "Mean probability that it is shown and clicked (Eq. 1), with the user model's own click probabilities.",
-    "answer_itctr": "The same for each answer; the k-th of every step met the same random numbers.",
+    "itctr": "Mean probability that it is shown and clicked (Eq. 1), with the user model's own click probabilities; "
+    "over the answers that were judged, null where none was.",
+    "answer_itctr": "The same for each answer; the k-th of every step met the same random numbers. Null where an LLM "
+    "came to no verdict.",
 }
 
 

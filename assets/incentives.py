@@ -15,6 +15,7 @@ from assets.measured_models import models_behind, of_another_run
 from assets.properties import ARM_OF_PROPERTIES as ARM
 from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import MODELS, measured, property_check
+from assets.unjudged import unjudged_of
 from llm_auction.bidding import bid_range
 from llm_auction.evaluation.best_response import Round, SampleClicks, play
 from llm_auction.evaluation.outcomes import Contender
@@ -42,7 +43,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@property_check(deps=("bid_monotonicity", *MODELS), code_version="3")
+@property_check(deps=("bid_monotonicity", *MODELS), code_version="4")
 def incentive_report(
     context: AssetExecutionContext,
     profile: ProfileResource,
@@ -55,7 +56,8 @@ def incentive_report(
 
     From the curves of `bid_monotonicity`, and a run of best responses on a few queries under the newest Ad-LLM. MOSAIC
     and the segment auction, where no misreport should gain, are computed exactly. Everything is under
-    `evaluation.reserve_price`: a bid below it takes no part.
+    `evaluation.reserve_price`: a bid below it takes no part. Clicks that an LLM did not judge are left out; too many
+    (`user.max_missing_share`) are an error.
     """
     from llm_auction.evaluation.bid_curves import curves_of
     from llm_auction.evaluation.incentive_table import best_response_rows, first_price_rows, truth_rows
@@ -84,7 +86,8 @@ def incentive_report(
     )
     engine.close()
     user_model.close()
-    shown = {"summary": MetadataValue.md(incentive_markdown(frame))}
+    unjudged = unjudged_of(config, bench.user)
+    shown = {**unjudged, "summary": MetadataValue.md(incentive_markdown(frame))}
     return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown, config, models)
 
 
@@ -115,9 +118,9 @@ def _sampler(bench: Bench, mechanism: LlmAuction) -> SampleClicks:
 
 
 def _clicks(bench: Bench, auction: Auction, texts: Sequence[str]) -> np.ndarray:
-    """(answers, candidates) click probabilities, 0 where an ad is not shown or an LLM did not judge it."""
+    """(answers, candidates) click probabilities: 0 where an ad is not shown, NaN where an LLM did not judge it."""
     found = clicks_from_user(bench.user)([auction] * len(texts), texts)
-    return np.nan_to_num(np.array([[clicks.get(ad.ad_id, 0.0) for ad in auction.candidates] for clicks in found]))
+    return np.array([[clicks.get(ad.ad_id, 0.0) for ad in auction.candidates] for clicks in found])
 
 
 def _truthful(

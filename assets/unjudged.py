@@ -1,10 +1,11 @@
-"""Answers that a User-LLM did not judge: how many may stay so before a step stops."""
+"""Answers that a User-LLM did not judge: how many there are, and how many may be before a step stops."""
 
 from __future__ import annotations
 
 from dagster import Failure
 
 from llm_auction.profiles.schema import Profile
+from llm_auction.users.protocol import UserModel
 
 
 def refuse_unjudged(config: Profile, unjudged_ads: int, ads: int) -> None:
@@ -20,3 +21,17 @@ def refuse_unjudged(config: Profile, unjudged_ads: int, ads: int) -> None:
             "asked again, give it more user.max_new_tokens, or choose another model",
             allow_retries=False,
         )
+
+
+def unjudged_of(config: Profile, user: UserModel) -> dict[str, int]:
+    """What a step's user judged and what not, as metadata; nothing of a user that judges all.
+
+    Raises:
+        Failure: see `refuse_unjudged`.
+    """
+    from llm_auction.users.llm_user import LlmUser
+
+    if not isinstance(user, LlmUser):
+        return {}
+    refuse_unjudged(config, user.unjudged_ads, user.shown_ads)
+    return {"shown_ads": user.shown_ads, "unjudged_ads": user.unjudged_ads}

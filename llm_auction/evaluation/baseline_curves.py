@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from llm_auction.evaluation.judged import judged_expectation
 from llm_auction.mechanisms.mosaic_allocation import argmax_auction, mosaic_auction
 from llm_auction.mechanisms.segment_auction import LEAST_RELEVANCE
 
@@ -33,7 +34,8 @@ def mosaic_curve(
         ad: index of the probed ad.
         ladder: (B,) its bids.
         tau: temperature in currency units a nat; 0 is the argmax limit.
-        clicks_of_ad: (M,) the user's own click probability of the probed ad in each candidate answer.
+        clicks_of_ad: (M,) the user's own click probability of the probed ad in each candidate answer; NaN where an LLM
+            did not judge it, which leaves that answer out.
 
     Raises:
         ValueError: see `mosaic_auction`.
@@ -44,7 +46,7 @@ def mosaic_curve(
         moved[ad] = bid
         rewards = expected_clicks * moved
         allocation = mosaic_auction(rewards, -costs / tau, tau) if tau else argmax_auction(rewards, costs)
-        points.append(allocation.probabilities @ clicks_of_ad)
+        points.append(judged_expectation(allocation.probabilities, clicks_of_ad))
     return np.array(points)
 
 

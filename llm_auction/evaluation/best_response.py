@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 
 import numpy as np
 
 from llm_auction.evaluation.bootstrap import Interval, resample_means
+from llm_auction.evaluation.judged import judged_mean
 from llm_auction.market import Auction
 from llm_auction.seeds import derive_seed
 
@@ -21,13 +23,16 @@ from llm_auction.seeds import derive_seed
 SHADES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 # Click probabilities (K, n) of the candidates in K answers to each auction (0 where an ad is not shown), given auctions
-# and a seed: the k-th answer to the i-th auction meets the same random numbers in every call with that seed.
+# and a seed: the k-th answer to the i-th auction meets the same random numbers in every call with that seed. NaN of a
+# click that an LLM did not judge.
 SampleClicks = Callable[[Sequence[Auction], int], Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """The state after one round, means over `n` queries; round 0 is the truth. Currency units per query.
+
+    A query of which an ad's clicks went unjudged in all answers of some round is left out of all.
 
     `revenue_share`: revenue over that of truthful bids. `bid_share`: sum of bids over sum of values, also of those who
     are never shown. `price_share`: what is paid over what the clicks are worth. `utility`: what the advertisers keep.
@@ -98,10 +103,13 @@ def _take_turn(
 
 def _best_reply(utilities: dict[float, np.ndarray], present: float) -> float:
     """The bid of highest mean utility, where its gain over the present one is beyond noise; else the present one."""
-    best = max(utilities, key=lambda bid: (utilities[bid].mean(), -bid))
+    means = {bid: float(judged_mean(values)) for bid, values in utilities.items()}
+    best = max((bid for bid in means if not isnan(means[bid])), key=lambda bid: (means[bid], -bid), default=present)
     gains = utilities[best] - utilities[present]
-    error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
-    return best if gains.mean() > error else present
+    gains = gains[~np.isnan(gains)]
+    if len(gains) < 2:
+        return present
+    return best if gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)) else present
 
 
 def _with_players_bid(auction: Auction, player: int, bid: float) -> Auction:
@@ -114,7 +122,7 @@ def _measure(states: Sequence[Auction], values: Sequence[np.ndarray], sample: Sa
     clicks_of = sample(states, derive_seed(seed, "best-response", "measure"))
     for state, own, clicks in zip(states, values, clicks_of, strict=True):
         bids = np.array(state.bids, dtype=np.float64)
-        itctr = clicks.mean(axis=0)
+        itctr = judged_mean(clicks)
         rows.append((bids @ itctr, (own - bids) @ itctr, bids.sum(), own.sum(), own @ itctr))
     return np.array(rows)
 
@@ -123,8 +131,9 @@ def _rounds(
     records: Sequence[np.ndarray], moved: Sequence[float], values: Sequence[np.ndarray], resamples: int, seed: int
 ) -> list[Round]:
     """Intervals over the queries, all rounds resampled together, so that shares are paired."""
-    width = records[0].shape[1]
-    means = resample_means(np.hstack(records), [0] * len(values), resamples, seed)
+    width, table = records[0].shape[1], np.hstack(records)
+    table = table[~np.isnan(table).any(axis=1)]
+    means = resample_means(table, [0] * len(table), resamples, seed)
     return [
         Round(
             number=number,
@@ -134,7 +143,7 @@ def _rounds(
             price_share=means.ratio(number * width, number * width + 4),
             utility=means.mean(number * width + 1),
             moved=moved[number],
-            n=len(values),
+            n=len(table),
         )
         for number in range(len(records))
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 
 import numpy as np
 import polars as pl
@@ -39,9 +40,9 @@ class BidCurve:
     Attributes:
         query_id, ad_id: whose curve it is.
         bids: (B,) ascending, currency units per click.
-        itctr: (B,) shown and clicked, in [0, 1].
-        values: (B, K) the same for each answer: its click probability where it shows the ad, else 0; None for a curve
-            that is computed rather than sampled.
+        itctr: (B,) shown and clicked, in [0, 1]: the mean over the answers that were judged.
+        values: (B, K) the same for each answer: its click probability where it shows the ad, else 0, NaN where an LLM
+            came to no verdict; None for a curve that is computed rather than sampled.
     """
 
     query_id: str
@@ -81,7 +82,8 @@ def curve_points(
         probabilities = [
             _chance(ad_id, probability_of[text], judged) for text, judged in zip(texts, judgements, strict=True)
         ]
-        values = [probability or 0.0 for probability in probabilities]
+        values = [0.0 if probability is None else probability for probability in probabilities]
+        judged_values = [value for value in values if not isnan(value)]
         rows.append(
             {
                 **_names(contender),
@@ -91,24 +93,31 @@ def curve_points(
                 "answers": len(texts),
                 "shown": sum(probability is not None for probability in probabilities),
                 "clicks": sum(bool(one.clicked) and one.ad_id == ad_id for judged in judgements for one in judged),
-                "itctr": float(np.mean(values)),
-                "answer_itctr": values,
+                "itctr": float(np.mean(judged_values)) if judged_values else None,
+                "answer_itctr": [None if isnan(value) else value for value in values],
             }
         )
     return pl.DataFrame(rows, schema=CURVE_SCHEMA)
 
 
 def _chance(ad_id: str, probabilities: dict[str, float] | None, judged: Sequence[Judgement]) -> float | None:
-    """P(click) on an ad that is shown; where the user model knows none, the click itself. None when it isn't shown."""
+    """P(click) on an ad that is shown; where the user model knows none, the click itself. None when it isn't shown.
+
+    NaN of a click that an LLM did not judge.
+    """
     if probabilities is not None:
         return probabilities.get(ad_id)
-    return next((float(one.clicked or False) for one in judged if one.ad_id == ad_id), None)
+    verdicts = (nan if one.clicked is None else float(one.clicked) for one in judged if one.ad_id == ad_id)
+    return next(verdicts, None)
 
 
 def computed_points(
     contender: Contender, query_id: str, ad_id: str, bids: Sequence[int], itctr: np.ndarray, answers: int
 ) -> pl.DataFrame:
-    """The rows of a curve that a formula gives at every bid; `answers` are those that the formula rests on."""
+    """The rows of a curve that a formula gives at every bid; `answers` are those that the formula rests on.
+
+    `itctr` is NaN where nothing that it rests on was judged.
+    """
     return pl.DataFrame(
         {"bid": bids, "itctr": itctr},
     ).select(
@@ -119,7 +128,7 @@ def computed_points(
         answers=pl.lit(answers, pl.Int64),
         shown=pl.lit(None, pl.Int64),
         clicks=pl.lit(None, pl.Int64),
-        itctr=pl.col("itctr").cast(pl.Float64),
+        itctr=pl.col("itctr").cast(pl.Float64).fill_nan(None),
         answer_itctr=pl.lit(None, pl.List(pl.Float64)),
     )
 
@@ -127,12 +136,14 @@ def computed_points(
 def curves_of(table: pl.DataFrame) -> dict[Contender, list[BidCurve]]:
     """The curves of every contender in a table of points, contenders in the table's order, queries by id.
 
+    A curve with a point of which nothing was judged is left out.
+
     Raises:
         ValueError: the queries of a contender were not measured at as many bids, or with different numbers of answers.
     """
     return {
         Contender(str(mechanism), _text_or_none(iteration), _text_or_none(variant)): _checked(list(_curves(part)))
-        for (mechanism, iteration, variant), part in table.group_by(
+        for (mechanism, iteration, variant), part in _complete(table).group_by(
             "mechanism", "iteration", "variant", maintain_order=True
         )
     }
@@ -156,10 +167,17 @@ def _curves(part: pl.DataFrame) -> Iterator[BidCurve]:
 def at_common_bids(table: pl.DataFrame) -> pl.DataFrame:
     """The same points with the mean bid of their step, in whole numbers, so that they can be averaged over ads.
 
-    Where every ad climbs the same ladder that is the table as it is.
+    Where every ad climbs the same ladder that is the table as it is, without the curves that `curves_of` leaves out.
     """
+    table = _complete(table)
     step = pl.col("bid").rank("dense").over("mechanism", "iteration", "variant", "query_id", "ad_id")
     return table.with_columns(bid=pl.col("bid").mean().over(step).round().cast(pl.Int64))
+
+
+def _complete(table: pl.DataFrame) -> pl.DataFrame:
+    """The points of the curves of which something was judged at every bid."""
+    known = pl.col("itctr").is_not_null().all()
+    return table.filter(known.over("mechanism", "iteration", "variant", "query_id", "ad_id"))
 
 
 def _checked(curves: list[BidCurve]) -> list[BidCurve]:

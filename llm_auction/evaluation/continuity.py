@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 
 import numpy as np
 import polars as pl
@@ -96,21 +97,23 @@ def slot_probe(
     """The candidate whose slot threshold lies nearest to the middle of its ladder, ties to the earlier one.
 
     A rule that looks at no model's answers, and puts the slot auction's step where it can be seen. Click probabilities
-    are those of each ad alone, in no text, 0 where an LLM did not judge it; an ad that nobody would ever click is not
-    chosen unless all are such.
+    are those of each ad alone, in no text; an ad that an LLM did not judge takes no part, and one that nobody would
+    ever click is not chosen unless all are such.
 
     Raises:
-        ValueError: no candidate can climb the ladder `bids`; see `ladders`.
+        ValueError: no candidate can climb the ladder `bids` (see `ladders`), or none of those that can was judged.
     """
     climbing = ladders(auction, bids, bidding)
     alone = [render_insertion(ad) for ad in auction.candidates]
     clicks = clicks_from_user(user)([auction] * len(alone), alone)
-    known = [chances.get(ad.ad_id, 0.0) for ad, chances in zip(auction.candidates, clicks, strict=True)]
-    quality = np.nan_to_num(known).tolist()
-    scores = [bid * clicks if bid >= reserve else 0.0 for bid, clicks in zip(auction.bids, quality, strict=True)]
+    quality = [chances.get(ad.ad_id, 0.0) for ad, chances in zip(auction.candidates, clicks, strict=True)]
+    scores = [
+        bid * chance if bid >= reserve and not isnan(chance) else 0.0
+        for bid, chance in zip(auction.bids, quality, strict=True)
+    ]
     probes = []
     for index, ad in enumerate(auction.candidates):
-        if ad.ad_id not in climbing:
+        if ad.ad_id not in climbing or isnan(quality[index]):
             continue
         best_other = max((score for other, score in enumerate(scores) if other != index), default=0.0)
         threshold = max(best_other / quality[index], reserve) if quality[index] else float("inf")
@@ -126,6 +129,8 @@ def slot_probe(
                 off_centre=abs(threshold - (low + high) / 2) / (high - low),
             )
         )
+    if not probes:
+        raise ValueError(f"query {auction.query.query_id}: the User-LLM judged none of the ads whose bids can climb")
     return central_probe(probes)
 
 
@@ -166,7 +171,7 @@ def point_intervals(curve: BidCurve, resamples: int, seed: int) -> tuple[np.ndar
     """The 95 % bootstrap interval of every point of a curve by itself, lower and upper ends (B,) each."""
     if curve.values is None:
         return curve.itctr, curve.itctr
-    low, high = np.quantile(_resampled(curve.values, resamples, seed), [0.025, 0.975], axis=0)
+    low, high = np.quantile(_resampled(curve.values, curve.itctr, resamples, seed), [0.025, 0.975], axis=0)
     return low, high
 
 
@@ -192,13 +197,18 @@ def _largest_errors(curve: BidCurve, resamples: int, seed: int) -> tuple[float, 
     """The 97.5 % quantiles of the largest error of any step and of the error of the range."""
     if curve.values is None:
         return 0.0, 0.0
-    errors = _resampled(curve.values, resamples, seed) - curve.itctr
+    errors = _resampled(curve.values, curve.itctr, resamples, seed) - curve.itctr
     of_steps = np.abs(np.diff(errors, axis=1)).max(axis=1)
     return float(np.quantile(of_steps, 0.975)), float(np.quantile(np.ptp(errors, axis=1), 0.975))
 
 
-def _resampled(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Curves (resamples, B) of resampled answers; an answer is drawn with all its bids, as it was made."""
+def _resampled(values: np.ndarray, itctr: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Curves (resamples, B) of resampled answers; an answer is drawn with all its bids, as it was made.
+
+    A point is the mean over the drawn answers that were judged; where none was, it is as measured.
+    """
     answers = values.shape[1]
     weights = generator(seed, "curve-bootstrap").multinomial(answers, np.full(answers, 1 / answers), size=resamples)
-    return weights @ values.T / answers
+    judged = weights @ ~np.isnan(values).T
+    with np.errstate(invalid="ignore"):
+        return np.where(judged > 0, weights @ np.nan_to_num(values).T / judged, itctr)

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 
 from llm_auction.evaluation.bid_curves import BidCurve
 from llm_auction.evaluation.bootstrap import Interval, mean_interval
+from llm_auction.evaluation.judged import judged_mean
 from llm_auction.seeds import generator
 
 
@@ -78,6 +80,8 @@ def first_price_regret(curves: Sequence[BidCurve], values: np.ndarray, resamples
     for curve, value in zip(curves, values, strict=True):
         margins = value - curve.bids
         held, same, chosen = _best_of_halves(curve, margins[:, None], allowed=margins >= 0)
+        if isnan(held):
+            continue
         held_out.append(held)
         optimistic.append(same)
         if same > 0:
@@ -111,6 +115,8 @@ def value_maximiser_regret(
         top = int(np.flatnonzero(allowed)[-1])
         own = np.zeros((len(curve.bids), 1)) + curve_values(curve)[top]
         held, same, _ = _best_of_halves(curve, np.ones((len(curve.bids), 1)), allowed, baseline=own)
+        if isnan(held):
+            continue
         held_out.append(held)
         optimistic.append(same)
     return ValueMaximiserRegret(
@@ -140,18 +146,26 @@ def _best_of_halves(
 ) -> tuple[float, float, list[int]]:
     """The gain over the baseline of the best allowed bid: held out, by the same answers, and the bids that were chosen.
 
-    Where no bid seems better than the baseline, the baseline is kept: the gain is 0.
+    Where no bid seems better than the baseline, the baseline is kept: the gain is 0. Answers that an LLM did not judge
+    are left out, and a half in which it judged none of the bid that the other chose; both such halves make it NaN.
     """
     gains = weights * curve_values(curve) - baseline
     gains[~allowed] = -np.inf
     held_out, chosen = [], []
     for choosing, measuring in _halves(gains.shape[1]):
-        best = int(gains[:, choosing].mean(axis=1).argmax())
-        better = gains[best, choosing].mean() > 0
-        held_out.append(float(gains[best, measuring].mean()) if better else 0.0)
+        seen = _seen(gains[:, choosing])
+        best = int(seen.argmax())
+        better = seen[best] > 0
+        held_out.append(float(judged_mean(gains[best, measuring])) if better else 0.0)
         if better:
             chosen.append(best)
-    return float(np.mean(held_out)), max(float(gains.mean(axis=1).max()), 0.0), chosen
+    return float(judged_mean(np.array(held_out))), max(float(_seen(gains).max()), 0.0), chosen
+
+
+def _seen(gains: np.ndarray) -> np.ndarray:
+    """Mean gain of each bid (B,); nobody chooses one of which nothing was judged."""
+    means = judged_mean(gains, axis=1)
+    return np.where(np.isnan(means), -np.inf, means)
 
 
 def _halves(answers: int) -> Iterator[tuple[slice, slice]]:

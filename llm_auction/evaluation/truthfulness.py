@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 
+from llm_auction.evaluation.judged import judged_expectation
 from llm_auction.mechanisms.mosaic_allocation import argmax_auction, mosaic_auction
 from llm_auction.mechanisms.segment_auction import LEAST_RELEVANCE, expected_price
 
@@ -27,7 +29,7 @@ class TruthRegret:
 
     Currency units. Truthful (DSIC) when `largest_gain` is no more than rounding, IR when `least_utility` is not below.
     Both take the clicks that the mechanism expects for true; `largest_true_gain` is the largest gain under the users'
-    own clicks, which no theorem bounds where the two differ.
+    own clicks, as far as these were judged, which no theorem bounds where the two differ.
     """
 
     largest_gain: float
@@ -58,7 +60,8 @@ def mosaic_regret(
 
     Args:
         clicks: (M, n) click probability that the mechanism expects of ad i in candidate answer j.
-        true_clicks: (M, n) the users' own click probability.
+        true_clicks: (M, n) the users' own click probability; NaN where an LLM did not judge it, which leaves that
+            answer out for that ad.
         costs: (M,) bid-free costs, lambda * s_resp(y_j), currency units.
         values: (n,) true values a click, none below the reserve; all others report theirs.
         misreports: by advertiser, bids a click tried in place of the truth.
@@ -81,7 +84,8 @@ def mosaic_regret(
         else:
             allocation = argmax_auction(rewards, costs, floors)
         expected, true = (
-            float(allocation.probabilities @ seen[:, advertiser] * own[advertiser]) for seen in (clicks, true_clicks)
+            judged_expectation(allocation.probabilities, seen[:, advertiser]) * float(own[advertiser])
+            for seen in (clicks, true_clicks)
         )
         paid = float(allocation.expected_payments[advertiser])
         return expected - paid, true - paid
@@ -124,7 +128,7 @@ def _regret(values: np.ndarray, misreports: Sequence[Sequence[float]], utilities
     ]
     return TruthRegret(
         max((found[0] - truth[0] for found, truth in tried), default=0.0),
-        max((found[1] - truth[1] for found, truth in tried), default=0.0),
+        max((gain for found, truth in tried if not isnan(gain := found[1] - truth[1])), default=0.0),
         min((expected for expected, _ in truths), default=0.0),
         len(truths),
     )

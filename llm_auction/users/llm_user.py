@@ -39,11 +39,16 @@ class LlmUser:
     Args:
         model: the User-LLM.
         template: the versioned template of the click judge.
+
+    Attributes:
+        shown_ads: inserted ads that it was asked about so far, repeated questions included.
+        unjudged_ads: those of them on which it came to no usable verdict.
     """
 
     def __init__(self, model: StructuredModel, template: str = "click_judge_v1") -> None:
         self.model = model
         self._template = template
+        self.shown_ads = self.unjudged_ads = 0
 
     def click_probabilities(self, auction: Auction, answer: str) -> None:
         """None: an LLM's click is drawn, its probability is not known."""
@@ -73,7 +78,9 @@ class LlmUser:
         judgements: list[list[Judgement]] = [[] for _ in ids_of]
         replies = self.model.ask_all(questions)
         for index, verdicts in zip(asked, replies, strict=True):
+            self.shown_ads += len(ids_of[index])
             if isinstance(verdicts, Missing):
+                self.unjudged_ads += len(ids_of[index])
                 reason = f"not judged: {verdicts.reason}"[:LONGEST_REASON]
                 judgements[index] = [Judgement(ad_id, None, None, reason) for ad_id in ids_of[index]]
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from dagster import DagsterInstance, ExecuteInProcessResult, Failure, materialize
 
 from assets.answer_quality import answer_quality
+from assets.bid_continuity import bid_continuity
 from assets.evaluation import mechanism_outcomes
 from assets.feedback_events import RESPONSE_COLUMNS, response_rows
 from assets.irpo import click_feedback
@@ -182,3 +184,27 @@ def test_outcomes_that_an_llm_did_not_judge(
     terms = lake.read("objective_terms")
     assert terms["objective_fidelity"].is_null().to_list() == outcomes["revenue"].is_null().to_list()
     assert terms["words"].null_count() == 0
+
+
+def test_a_property_check_leaves_unjudged_clicks_out_and_counts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FaultyServer
+) -> None:
+    build_market(tmp_path, monkeypatch)
+
+    def now_and_then(body: dict[str, Any]) -> str:
+        showing = json.dumps([body["messages"][:2], body["seed"]])
+        return "I can't." if zlib.crc32(showing.encode()) % 8 == 0 else reply(body)
+
+    server.answer = now_and_then
+    few_bids = {"properties.continuity_step": "33", "user.reasks": "0"}
+    monkeypatch.setattr("assets.bid_continuity.plot_metadata", lambda chart: "a curve")  # seconds of drawing
+    with pytest.raises(Failure, match=r"no usable verdict on \d+ of \d+ inserted ads.*user\.max_missing_share"):
+        run(tmp_path, server, bid_continuity, **few_bids)
+    lake = Lake(data_dir=str(tmp_path))
+    assert not lake.exists("bid_continuity")
+    result = run(tmp_path, server, bid_continuity, **few_bids, **{"user.max_missing_share": "0.5"})
+    metadata = result.asset_materializations_for_node("bid_continuity")[0].metadata
+    answers = lake.read("bid_continuity")["answer_itctr"].drop_nulls().explode()
+    assert 0 < answers.null_count() < len(answers)
+    # Those of the curves, and the ads alone by which queries and ads are chosen.
+    assert answers.null_count() <= metadata["unjudged_ads"].value < metadata["shown_ads"].value

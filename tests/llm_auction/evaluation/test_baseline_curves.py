@@ -32,3 +32,11 @@ def test_the_segment_auction_in_closed_form() -> None:
     assert curve == pytest.approx([0.0, 0.6 * 0.5, 0.6 * 50 / 60])
     alone = segment_curve(np.array([0.5, 0.25]), [30.0, 0.0], 0, [0, 20], 0.6)
     assert alone == pytest.approx([0.0, 0.6])
+
+
+def test_an_answer_that_nobody_judged_is_left_out_of_the_expectation() -> None:
+    clicks = np.array([[0.5], [0.5], [0.5]])
+    curve = mosaic_curve(clicks, np.zeros(3), [50], 0, LADDER, 10.0, np.array([1.0, np.nan, 0.0]))
+    assert curve == pytest.approx(np.full(len(LADDER), 0.5))
+    unknown = mosaic_curve(clicks, np.zeros(3), [50], 0, LADDER, 10.0, np.full(3, np.nan))
+    assert np.isnan(unknown).all()

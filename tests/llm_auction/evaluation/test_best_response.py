@@ -68,3 +68,28 @@ def test_zero_values_and_no_candidates_are_no_players() -> None:
     rounds = play([auction(0, 0), auction(name="r")], independent, 2, 10, seed=0)
     assert [one.moved for one in rounds] == [0.0, 0.0]
     assert rounds[-1].revenue.value == 0.0 and rounds[-1].revenue_share.value is None
+
+
+def test_unjudged_clicks_are_left_out_of_the_means() -> None:
+    def partly(auctions: Sequence[Auction], seed: int) -> list[np.ndarray]:
+        found = independent(auctions, seed)
+        for clicks in found:
+            clicks[1] = np.nan
+        return found
+
+    auctions = [auction(40, 80), auction(100, name="r")]
+    found, expected = (play(auctions, sample, 4, 100, seed=0) for sample in (partly, independent))
+    assert [(one.moved, one.n) for one in found] == [(one.moved, one.n) for one in expected]
+    for name in ("revenue", "utility", "bid_share"):
+        values = [getattr(one, name).value for one in found]
+        assert values == pytest.approx([getattr(one, name).value for one in expected])
+
+
+def test_a_query_with_an_ad_that_was_never_judged_is_left_out() -> None:
+    def partly(auctions: Sequence[Auction], seed: int) -> list[np.ndarray]:
+        found = independent(auctions, seed)
+        found[0][:, 1] = np.nan
+        return found
+
+    rounds = play([auction(40, 80), auction(100, name="r")], partly, 4, 100, seed=0)
+    assert {one.n for one in rounds} == {1} and rounds[0].revenue.value == pytest.approx(100.0)

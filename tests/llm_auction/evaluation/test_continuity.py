@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from llm_auction.answers import render_insertion
+from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.evaluation.bid_curves import BidCurve, computed_points
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.continuity import (
@@ -22,6 +22,7 @@ from llm_auction.evaluation.continuity import (
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.market import Ad, Auction, Query, UserProfile
 from llm_auction.profiles.schema import BiddingConfig
+from llm_auction.users.protocol import Judgement
 from tests.synthetic_study import StubUser, synthetic_auctions, synthetic_profile
 
 BIDS = np.array(ladder(1))
@@ -88,6 +89,41 @@ def test_point_intervals_hold_the_curve() -> None:
     curve = sampled(LOGISTIC, 100)
     low, high = point_intervals(curve, 300, seed=0)
     assert (low <= curve.itctr).all() and (curve.itctr <= high).all() and (high - low).max() > 0.1
+
+
+def test_unjudged_answers_widen_no_jump() -> None:
+    """Half of the answers at one bid without a verdict: counted as none, they would make the curve jump there."""
+    whole = sampled(np.full(100, 0.6), 200)
+    values = whole.values.copy()
+    values[50, ::2] = np.nan
+    partly = BidCurve("q", "a", BIDS, np.nanmean(values, axis=1), values)
+    jump = largest_jump(partly, 200, seed=0)
+    assert jump.steps_beyond_noise == 0 and jump.size < 0.1
+    low, high = point_intervals(partly, 200, seed=0)
+    assert np.isfinite(low).all() and (high - low)[50] > (high - low)[49]
+    as_none = BidCurve("q", "a", BIDS, np.nan_to_num(values).mean(axis=1), np.nan_to_num(values))
+    assert largest_jump(as_none, 200, seed=0).steps_beyond_noise == 2
+
+
+class PartlyJudging(StubUser):
+    """Clicks every ad, and judges the first two of the catalog alone."""
+
+    def click_probabilities(self, auction: Auction, answer: str) -> None:  # type: ignore[override]
+        return None
+
+    def judge(self, auction: Auction, answer: str, rng: np.random.Generator) -> list[Judgement]:
+        return [
+            Judgement(ad_id, True if ad_id in ("0", "1") else None, None, "stub")
+            for ad_id in parse_answer(answer, auction.candidates).ad_ids
+        ]
+
+
+def test_an_ad_that_nobody_judged_takes_no_part_in_the_slot_auction() -> None:
+    probe = slot_probe(auction(10, 60, 99), PartlyJudging(), ladder(1), BIDDING)
+    assert (probe.ad_id, probe.threshold) == ("0", 60)
+    strange = Auction(Query("q", "u", "?"), UserProfile("u", ""), ADS[2:], (50,))
+    with pytest.raises(ValueError, match="query q: the User-LLM judged none of the ads"):
+        slot_probe(strange, PartlyJudging(), ladder(1), BIDDING)
 
 
 def test_the_slot_turns_over_where_bid_times_clicks_overtakes() -> None:

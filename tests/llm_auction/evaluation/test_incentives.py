@@ -109,3 +109,25 @@ def test_bad_input() -> None:
             first_price_regret([one], np.array([50.0]), 10, seed=0)
     with pytest.raises(ValueError, match="target ROI"):
         value_maximiser_regret([curve(LOGISTIC)], np.array([50.0]), 0.5, 10, seed=0)
+
+
+def test_unjudged_answers_are_left_out() -> None:
+    """Curves without noise say the same however many of their answers are known."""
+    whole = curve(LOGISTIC, answers=6)
+    values = whole.values.copy()
+    values[np.random.default_rng(0).random(values.shape) < 0.2] = np.nan
+    values[60] = np.nan  # a bid of which nothing is known is not chosen
+    partly = BidCurve("q", "a", BIDS, LOGISTIC, values)
+    for value in (30.0, 95.0):
+        expected, found = (first_price_regret([one], np.array([value]), 10, seed=0) for one in (whole, partly))
+        assert found.regret.value == pytest.approx(expected.regret.value)
+        assert found.optimistic.value == pytest.approx(expected.optimistic.value)
+    kept = value_maximiser_regret([partly], np.array([90.0]), 1.5, 10, seed=0)
+    assert (kept.regret.value, kept.optimistic.value, kept.n) == (0.0, 0.0, 1)
+
+
+def test_a_query_whose_best_bid_can_not_be_measured_is_left_out() -> None:
+    values = np.zeros((100, 2))
+    values[9], values[19] = (1.0, np.nan), (np.nan, 1.0)  # each half chooses what the other did not see
+    found = first_price_regret([BidCurve("q", "a", BIDS, np.zeros(100), values)], np.array([50.0]), 10, seed=0)
+    assert (found.n, found.regret) == (0, Interval(None, None, None))

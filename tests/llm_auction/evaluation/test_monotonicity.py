@@ -6,12 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from llm_auction.answers import render_insertion
+from llm_auction.answers import parse_answer, render_insertion
 from llm_auction.evaluation.bid_curves import CURVE_SCHEMA, at_common_bids, computed_points, curve_points, curves_of
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.monotonicity import LADDER, BidResponse, bid_response, bid_responses, random_probe
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.probes import Probe
+from llm_auction.market import Auction
+from llm_auction.users.protocol import Judgement
 from tests.synthetic_study import FINAL, StubUser, synthetic_auctions, synthetic_bid_curves, synthetic_profile
 
 PROFILE = synthetic_profile(queries=20)
@@ -62,6 +64,38 @@ def test_points_count_shown_and_clicked() -> None:
     assert (row["answers"], row["shown"], row["bid"]) == (3, 1, 9)
     assert row["itctr"] == pytest.approx(0.75 / 3)
     assert row["clicks"] in (0, 1)
+
+
+class PartlyJudging(StubUser):
+    """Gives clicks without probabilities, and judges nothing of an answer that says so."""
+
+    def click_probabilities(self, auction: Auction, answer: str) -> None:  # type: ignore[override]
+        return None
+
+    def judge(self, auction: Auction, answer: str, rng: np.random.Generator) -> list[Judgement]:
+        clicked = None if "unjudged" in answer else True
+        return [Judgement(ad_id, clicked, None, "stub") for ad_id in parse_answer(answer, auction.candidates).ad_ids]
+
+
+def test_unjudged_clicks_are_left_out_of_a_point() -> None:
+    auction = AUCTIONS[0]
+    ad = auction.candidates[0]
+    shown, unjudged = f"Take {render_insertion(ad)}.", f"Take {render_insertion(ad)}, unjudged."
+    probes = [Probe(auction, ad.ad_id, (5, 9))]
+    points = [
+        curve_points(FINAL, probes, step, [answers], PartlyJudging(), seed=0)
+        for step, answers in enumerate(([shown, unjudged, "Nothing."], [unjudged] * 3))
+    ]
+    first, second = (one.row(0, named=True) for one in points)
+    assert first["answer_itctr"] == [1.0, None, 0.0] and first["itctr"] == 0.5
+    assert (first["shown"], first["clicks"], first["answers"]) == (2, 1, 3)
+    assert second["answer_itctr"] == [None] * 3 and second["itctr"] is None
+    (curve,) = curves_of(points[0])[FINAL]
+    np.testing.assert_array_equal(curve.values, [[1.0, np.nan, 0.0]])
+    # One point of which nothing is known, and the curve can't be compared with others.
+    assert curves_of(pl.concat(points)) == {}
+    unknown = computed_points(FINAL, "q", "a", (1, 2), np.array([0.5, np.nan]), 3)
+    assert curves_of(unknown) == {} and at_common_bids(unknown).is_empty()
 
 
 def test_monotone_flat_and_falling_curves() -> None:

@@ -63,3 +63,12 @@ def test_a_lone_ad_wins_for_nothing() -> None:
 
 def test_joining() -> None:
     assert TruthRegret(1e-12, 0.1, 3.0, 2).joined(TruthRegret(-1.0, 0.4, 0.0, 3)) == TruthRegret(1e-12, 0.4, 0.0, 5)
+
+
+def test_clicks_that_nobody_judged_are_left_out() -> None:
+    clicks, costs, values = candidates(0)
+    true = clicks / 3
+    true[:, 2] = np.nan
+    found = mosaic_regret(clicks, true, costs, values, [MISREPORTS] * 5, 10.0)
+    whole = mosaic_regret(clicks, clicks / 3, costs, values, [MISREPORTS] * 5, 10.0)
+    assert found.largest_gain == whole.largest_gain and 0 < found.largest_true_gain <= whole.largest_true_gain
