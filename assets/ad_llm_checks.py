@@ -65,16 +65,17 @@ def ad_llm_tuning_checks(
     asked = config.ad_llm
     prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
     answers = {}
-    for name, pointer in (("start", deployed_pointer(arm, iteration)), ("tuned", f"{arm}/{iteration}")):
-        opened = engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False)
-        drawn = opened.sample(prompts, ANSWERS, config.sampling, derive_seed(config.seed, "check", arm, iteration))
-        answers[name] = [[answer.text for answer in group] for group in drawn]
-    engine.close()
-    penalty = penalty_of(config.reward)
-    values = reward_values(config, arm, iteration, lake, model_store, user_model)(auctions)
-    estimator = reward_clicks(config, arm, iteration, model_store, reward_user(config, lake, user_model))
-    means = {name: _mean(rewards_of(values, groups, estimator, penalty)) for name, groups in answers.items()}
-    user_model.close()
+    with engine.answers_kept():
+        for name, pointer in (("start", deployed_pointer(arm, iteration)), ("tuned", f"{arm}/{iteration}")):
+            opened = engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False)
+            drawn = opened.sample(prompts, ANSWERS, config.sampling, derive_seed(config.seed, "check", arm, iteration))
+            answers[name] = [[answer.text for answer in group] for group in drawn]
+        engine.close()
+        penalty = penalty_of(config.reward)
+        values = reward_values(config, arm, iteration, lake, model_store, user_model)(auctions)
+        estimator = reward_clicks(config, arm, iteration, model_store, reward_user(config, lake, user_model))
+        means = {name: _mean(rewards_of(values, groups, estimator, penalty)) for name, groups in answers.items()}
+        user_model.close()
     gain = means["tuned"] - means["start"]
     yield AssetCheckResult(
         check_name="tuned_against_base",

@@ -64,21 +64,22 @@ def bid_continuity(
         ONE_QUERY: (one, config.properties.continuity_answers),
         MANY_QUERIES: (many, config.properties.continuity_query_answers),
     }
-    frame = pl.concat(_points(scopes, bench, model_store, engine))
-    engine.close()
-    user_model.close()
-    unjudged = unjudged_of(config, bench.user)
-    resamples = config.evaluation.bootstrap_resamples
-    figures = continuity_figures(frame, resamples, config.seed)
-    shown = {
-        **unjudged,
-        "query": one[0].auction.query.text,
-        "ad": next(ad.title for ad in one[0].auction.candidates if ad.ad_id == one[0].ad_id),
-        "slot_threshold": f"{one[0].threshold:.1f}",
-        "summary": MetadataValue.md(continuity_table(figures).markdown()),
-        "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
-    }
-    return measured(lake, "bid_continuity", frame, COLUMN_DESCRIPTIONS, shown, config, models)
+    with engine.answers_kept():
+        frame = pl.concat(_points(scopes, bench, model_store, engine))
+        engine.close()
+        user_model.close()
+        unjudged = unjudged_of(config, bench.user)
+        resamples = config.evaluation.bootstrap_resamples
+        figures = continuity_figures(frame, resamples, config.seed)
+        shown = {
+            **unjudged,
+            "query": one[0].auction.query.text,
+            "ad": next(ad.title for ad in one[0].auction.candidates if ad.ad_id == one[0].ad_id),
+            "slot_threshold": f"{one[0].threshold:.1f}",
+            "summary": MetadataValue.md(continuity_table(figures).markdown()),
+            "curve": plot_metadata(continuity_chart(frame, resamples, config.seed)),
+        }
+        return measured(lake, "bid_continuity", frame, COLUMN_DESCRIPTIONS, shown, config, models)
 
 
 def _points(

@@ -52,16 +52,17 @@ def bid_monotonicity(
         for points in sampled_curves(contender, mechanism, bench, probes, config.properties.bid_answers)
     )
     computed = (curves(bench, probes, model_store, engine) for curves in (rag_curves, mosaic_curves))
-    frame = pl.concat([*sampled, *chain.from_iterable(computed)])
-    engine.close()
-    user_model.close()
-    unjudged = unjudged_of(config, bench.user)
-    resampling = (config.evaluation.bootstrap_resamples, config.seed)
-    responses = bid_responses(frame, *resampling)
-    plotted = at_common_bids(frame).with_columns(seed=pl.lit(config.seed))
-    shown = {
-        **unjudged,
-        "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
-        "curves": plot_metadata(bid_chart(plotted, *resampling)),
-    }
-    return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown, config, models)
+    with engine.answers_kept():
+        frame = pl.concat([*sampled, *chain.from_iterable(computed)])
+        engine.close()
+        user_model.close()
+        unjudged = unjudged_of(config, bench.user)
+        resampling = (config.evaluation.bootstrap_resamples, config.seed)
+        responses = bid_responses(frame, *resampling)
+        plotted = at_common_bids(frame).with_columns(seed=pl.lit(config.seed))
+        shown = {
+            **unjudged,
+            "summary": MetadataValue.md(monotonicity_table(responses).markdown()),
+            "curves": plot_metadata(bid_chart(plotted, *resampling)),
+        }
+        return measured(lake, "bid_monotonicity", frame, CURVE_COLUMNS, shown, config, models)

@@ -95,11 +95,12 @@ def mechanism_outcomes(
     config = profile.get()
     bench = Bench.of(config, lake, user_model, context.log.info).with_reserve(config.evaluation.reserve_price)
     models = models_behind(model_store, MODELS_OF.get(context.partition_key, ()))
-    frame = outcomes_of(context.partition_key, bench, model_store, engine)
-    engine.close()
-    user_model.close()
     partition = {"mechanism": context.partition_key}
-    lake.write(TABLE, frame, partition, measured_settings(config), models)
+    with engine.answers_kept():
+        frame = outcomes_of(context.partition_key, bench, model_store, engine)
+        engine.close()
+        user_model.close()
+        lake.write(TABLE, frame, partition, measured_settings(config), models)
     comparison = Comparison(frame, config.evaluation.bootstrap_resamples, config.seed)
     last = comparison.contenders[-1]
     return MaterializeResult(

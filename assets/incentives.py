@@ -77,18 +77,19 @@ def incentive_report(
     few = bench.auctions[: config.properties.best_response_queries]
     last = evaluated_iterations(model_store, "ad_llm", ARM, bench.log)[-1]
     newest = one_answer_mechanism(bench, engine.open(model_store.resolve("ad_llm", f"{ARM}/{last}").path))
-    frame = pl.concat(
-        [
-            first_price_rows(curves, resamples, config.seed),
-            best_response_rows(Contender(ARM, last), _best_responses(bench, few, newest)),
-            *(truth_rows(one, found) for one, found in _truthful(bench, few, model_store, engine)),
-        ]
-    )
-    engine.close()
-    user_model.close()
-    unjudged = unjudged_of(config, bench.user)
-    shown = {**unjudged, "summary": MetadataValue.md(incentive_markdown(frame))}
-    return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown, config, models)
+    with engine.answers_kept():
+        frame = pl.concat(
+            [
+                first_price_rows(curves, resamples, config.seed),
+                best_response_rows(Contender(ARM, last), _best_responses(bench, few, newest)),
+                *(truth_rows(one, found) for one, found in _truthful(bench, few, model_store, engine)),
+            ]
+        )
+        engine.close()
+        user_model.close()
+        unjudged = unjudged_of(config, bench.user)
+        shown = {**unjudged, "summary": MetadataValue.md(incentive_markdown(frame))}
+        return measured(lake, "incentive_report", frame, COLUMN_DESCRIPTIONS, shown, config, models)
 
 
 def _best_responses(bench: Bench, auctions: Sequence[Auction], mechanism: LlmAuction) -> list[Round]:

@@ -110,7 +110,7 @@ def _rag_auction(bench: Bench, model_store: ModelStore, engine: EngineResource) 
             template=profile.ad_llm.prompt,
         )
     for variant, mechanism in variants.items():
-        _warm(bench, opened)  # judging the variant before may have ended the server
+        _warm(bench, engine, opened)  # judging the variant before may have ended the server
         contender = Contender("rag_auction", None, variant)
         bench.log(f"{contender.label}: {bench.samples} auctions of each of {len(bench.auctions)} test queries")
         yield bench.score(contender, mechanism.repeat(bench.auctions, bench.samples, bench.answer_seed))
@@ -125,7 +125,7 @@ def _mosaic(bench: Bench, model_store: ModelStore, engine: EngineResource) -> It
 def _mosaic_tuned(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:
     """Candidates from the tuned Ad-LLM, bids hidden, weighted back to the pretrained model's own law."""
     last = evaluated_iterations(model_store, "ad_llm", ARM_OF_MOSAIC, bench.log)[-1]
-    drawn_by = _warm(bench, engine.open(model_store.resolve("ad_llm", f"{ARM_OF_MOSAIC}/{last}").path))
+    drawn_by = _warm(bench, engine, engine.open(model_store.resolve("ad_llm", f"{ARM_OF_MOSAIC}/{last}").path))
     untruncated = bench.profile.sampling.model_copy(update={"temperature": 1.0, "top_p": 1.0, "top_k": 0})
     reference = _Scorer(engine, model_store.resolve("ad_llm", "base").path)
     yield from _auctioned(bench, model_store, "mosaic_tuned", drawn_by, untruncated, reference)
@@ -194,14 +194,12 @@ def _auctioned(
 
 def _open(bench: Bench, engine: EngineResource, model_store: ModelStore, pointer: str) -> GenerationEngine:
     """The engine of a model whose answers are judged: nobody reads their log-probabilities."""
-    return _warm(bench, engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False))
+    return _warm(bench, engine, engine.open(model_store.resolve("ad_llm", pointer).path, log_probabilities=False))
 
 
-def _warm(bench: Bench, opened: GenerationEngine) -> GenerationEngine:
-    """One answer that is thrown away: a server's start and first-time costs are no part of anybody's serving time."""
+def _warm(bench: Bench, engine: EngineResource, opened: GenerationEngine) -> GenerationEngine:
     prompt = render_messages(bench.auctions[0], bench.profile.ad_llm.prompt)
-    opened.sample([prompt], 1, bench.profile.sampling, bench.answer_seed)
-    return opened
+    return engine.warm_up(opened, prompt, bench.profile.sampling, bench.answer_seed)
 
 
 def _best_of_n(bench: Bench, model_store: ModelStore, engine: EngineResource) -> Iterator[pl.DataFrame]:

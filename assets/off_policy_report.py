@@ -124,34 +124,35 @@ def off_policy_report(
     require_effective_samples(log_weights, log.users, settings.off_policy.min_effective_samples)
     reward_model = _unseeing_reward_model(model_store, window[0])
     texts: list[list[str]] = []
-    if reward_model is None:
-        context.log.warning(f"no doubly robust estimate: {_why_none(window[0])}")
-    else:
-        sampled = opened.sample(
-            [answer.prompt for answer in log.answers],
-            settings.off_policy.answers_per_query,
-            settings.sampling,
-            derive_seed(settings.seed, "off policy", candidate.version),
-            on_progress=lambda done, total: context.log.info(f"answers of the candidate: {done} of {total}"),
-        )
-        texts = [[answer.text for answer in group] for group in sampled]
-    penalty = penalty_of(settings.reward)
-    estimates = {
-        outcome: _estimate(outcome, log, log_weights, texts, weights, reward_model, settings)
-        for outcome, weights in (("revenue", Penalty(lambda_=0.0)), ("reward", penalty))
-    }
-    passed, verdict = _judged(estimates, settings.off_policy.tolerance, window[0])
-    policies = sorted(set(frame["policy_version"]))
-    basis = {
-        "first_day": window[0],
-        "last_day": window[-1],
-        "policies": policies,
-        **settings.sampling.model_dump(include={"temperature", "top_p", "top_k"}),
-        "reward_model": reward_model.version if reward_model else None,
-    }
-    table = report_rows(estimates, passed, basis)
-    partition = {"candidate": candidate.version}
-    lake.write("off_policy_report", table, partition)
+    with engine.answers_kept():
+        if reward_model is None:
+            context.log.warning(f"no doubly robust estimate: {_why_none(window[0])}")
+        else:
+            sampled = opened.sample(
+                [answer.prompt for answer in log.answers],
+                settings.off_policy.answers_per_query,
+                settings.sampling,
+                derive_seed(settings.seed, "off policy", candidate.version),
+                on_progress=lambda done, total: context.log.info(f"answers of the candidate: {done} of {total}"),
+            )
+            texts = [[answer.text for answer in group] for group in sampled]
+        penalty = penalty_of(settings.reward)
+        estimates = {
+            outcome: _estimate(outcome, log, log_weights, texts, weights, reward_model, settings)
+            for outcome, weights in (("revenue", Penalty(lambda_=0.0)), ("reward", penalty))
+        }
+        passed, verdict = _judged(estimates, settings.off_policy.tolerance, window[0])
+        policies = sorted(set(frame["policy_version"]))
+        basis = {
+            "first_day": window[0],
+            "last_day": window[-1],
+            "policies": policies,
+            **settings.sampling.model_dump(include={"temperature", "top_p", "top_k"}),
+            "reward_model": reward_model.version if reward_model else None,
+        }
+        table = report_rows(estimates, passed, basis)
+        partition = {"candidate": candidate.version}
+        lake.write("off_policy_report", table, partition)
     outcome, _ = DECIDING
     found = estimates[outcome]
     covered = found.mean_weight.high is not None and found.mean_weight.high >= 1.0

@@ -47,15 +47,16 @@ def reserve_prices(
     models = models_behind(model_store, MODELS_OF_CHECKS)
     bench = Bench.of(config, lake, user_model, context.log.info).first(config.properties.reserve_queries)
     outcomes = {}
-    for reserve in sorted({0.0, *config.evaluation.reserve_prices}):
-        context.log.info(f"reserve price {reserve:g}")
-        priced = bench.with_reserve(reserve)
-        outcomes[reserve] = pl.concat([outcomes_of(name, priced, model_store, engine) for name in COMPARED])
-    engine.close()
-    user_model.close()
-    frame = reserve_effects(outcomes, config.evaluation.bootstrap_resamples, config.seed)
-    shown = {
-        "summary": MetadataValue.md(reserve_markdown(frame)),
-        "curves": plot_metadata(reserve_chart(frame)),
-    }
-    return measured(lake, "reserve_prices", frame, COLUMN_DESCRIPTIONS, shown, config, models)
+    with engine.answers_kept():
+        for reserve in sorted({0.0, *config.evaluation.reserve_prices}):
+            context.log.info(f"reserve price {reserve:g}")
+            priced = bench.with_reserve(reserve)
+            outcomes[reserve] = pl.concat([outcomes_of(name, priced, model_store, engine) for name in COMPARED])
+        engine.close()
+        user_model.close()
+        frame = reserve_effects(outcomes, config.evaluation.bootstrap_resamples, config.seed)
+        shown = {
+            "summary": MetadataValue.md(reserve_markdown(frame)),
+            "curves": plot_metadata(reserve_chart(frame)),
+        }
+        return measured(lake, "reserve_prices", frame, COLUMN_DESCRIPTIONS, shown, config, models)

@@ -9,7 +9,7 @@ from dagster import ConfigurableResource, InitResourceContext, ResourceDependenc
 from pydantic import Field, PrivateAttr
 
 from llm_auction.placement import placement
-from llm_auction.profiles.schema import EngineConfig
+from llm_auction.profiles.schema import EngineConfig, SamplingConfig
 from resources.clients import api_key_of, client_of
 from resources.profile import ProfileResource
 
@@ -32,7 +32,7 @@ class EngineResource(ConfigurableResource):
     profile: ResourceDependency[ProfileResource]
     data_dir: str = Field(description="The data directory of the run: journals and the servers' logs lie in it.")
     _server: "ModelServer | None" = PrivateAttr(default=None)
-    _kept: "list[Journal] | None" = PrivateAttr(default=None)
+    _kept: list[Path] | None = PrivateAttr(default=None)
 
     def open(self, model_dir: Path | str, *, log_probabilities: bool = True) -> "GenerationEngine":
         """An engine that samples from the checkpoint of `model_dir`.
@@ -42,9 +42,8 @@ class EngineResource(ConfigurableResource):
             log_probabilities: False where nobody reads them: a server's answers need a pass of their own for them.
         """
         config = self.profile.get().engine
-        journals = Path(self.data_dir) / "sampling"
         if not config.served:
-            return self._here(model_dir, journals)
+            return self._here(model_dir)
         from llm_auction.generation.server_engine import ServerEngine
 
         log = get_dagster_logger()
@@ -59,45 +58,62 @@ class EngineResource(ConfigurableResource):
             lambda: self._connect(config, folder),
             folder,
             score=score if log_probabilities else None,
-            journals=journals,
+            journals=self._journals,
             on_finished=self._finished,
             on_note=log.info,
         )
 
     def scorer(self, model_dir: Path | str) -> "TransformersEngine":
-        """The checkpoint in this process, to score given answers with, whichever engine draws them.
+        """The checkpoint in this process, whichever engine draws answers: to score given ones, or in its place.
 
         A server of ours ends first: it would hold the memory that the scorer needs.
         """
         self.close()
-        return self._here(model_dir, None)
+        return self._here(model_dir)
 
-    def _here(self, model_dir: Path | str, journals: Path | None) -> "TransformersEngine":
+    @property
+    def _journals(self) -> Path:
+        return Path(self.data_dir) / "sampling"
+
+    def _here(self, model_dir: Path | str) -> "TransformersEngine":
         from llm_auction.generation.transformers_engine import TransformersEngine
 
         config = self.profile.get().engine
         device, dtype = placement(config.device, str(config.dtype), "engine.device")
-        return TransformersEngine(model_dir, device=device, dtype=dtype, journals=journals, on_finished=self._finished)
+        return TransformersEngine(
+            model_dir, device=device, dtype=dtype, journals=self._journals, on_finished=self._finished
+        )
 
     @contextmanager
     def answers_kept(self) -> Iterator[None]:
-        """What is drawn in the block stays in its journals until the block has ended well: write the table in it.
-
-        Elsewhere a journal is removed with the last answer, since a re-run is to measure how long drawing takes.
-        """
+        """What is drawn in the block stays in its journals until the block has ended well: write the table in it."""
         self._kept = []
         try:
             yield
             for journal in self._kept:
-                journal.discard()
+                journal.unlink(missing_ok=True)  # one that was drawn twice is there twice
         finally:
             self._kept = None
+
+    def warm_up(
+        self, opened: "GenerationEngine", prompt: "Messages", sampling: SamplingConfig, seed: int
+    ) -> "GenerationEngine":
+        """Draw one answer and forget it: a server's start and first-time costs are no part of anybody's serving time.
+
+        It is in no journal afterwards, or another attempt would not be warm.
+        """
+        kept, self._kept = self._kept, None
+        try:
+            opened.sample([prompt], 1, sampling, seed)
+        finally:
+            self._kept = kept
+        return opened
 
     def _finished(self, journal: "Journal") -> None:
         if self._kept is None:
             journal.discard()
         else:
-            self._kept.append(journal)
+            self._kept.append(journal.path)
 
     def close(self) -> None:
         """Stop the server of the model that was opened last, if one runs."""

@@ -43,6 +43,8 @@ OVERRIDES = {
 class RuleEngine:
     """Inserts the ad of highest bid with the model's skill as probability, else any ad."""
 
+    seconds_saved = 0.0
+
     def __init__(self, skill: float) -> None:
         self.skill = skill
 

@@ -2,13 +2,15 @@
 
 A journal belongs to everything that shapes its answers: the checkpoint, the prompts, the sampling settings, the seed
 and the engine. The same call finds it again; any other call has another file. A line carries a checksum of its own:
-one that was cut, or damaged, is noticed and its answer drawn anew.
+one that was cut, or damaged, is noticed and its answer drawn anew. It also says how long its answer took after the one
+before, so that a sampling which was resumed is not taken for a fast one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,17 +29,19 @@ class Journal:
     Attributes:
         answers: what earlier attempts finished, and what was added since.
         damaged: lines that were cut or don't match their checksum; their answers are not in `answers`.
+        seconds: wall time that earlier attempts took for what they finished.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.answers: dict[Key, GeneratedAnswer] = {}
-        self.damaged = 0
+        self.damaged, self.seconds = 0, 0.0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._read()
         self._file = self.path.open("ab")
         if self.damaged:
             self._file.write(b"\n")  # a cut line must not swallow the next one
+        self._written = time.perf_counter()
 
     def __enter__(self) -> Journal:
         return self
@@ -49,7 +53,9 @@ class Journal:
 
     def add(self, prompt: int, answer: int, drawn: GeneratedAnswer) -> None:
         """Write one finished answer; it survives the death of this process from here on."""
-        fields = [prompt, answer, drawn.text, list(drawn.token_ids), drawn.logprob, drawn.finished]
+        now = time.perf_counter()
+        took, self._written = now - self._written, now
+        fields = [prompt, answer, drawn.text, list(drawn.token_ids), drawn.logprob, drawn.finished, took]
         line = json.dumps(fields).encode("ascii")
         self._file.write(b"%08x %s\n" % (zlib.crc32(line), line))
         self._file.flush()
@@ -70,7 +76,8 @@ class Journal:
             if checksum != b"%08x" % zlib.crc32(content):
                 self.damaged += 1
                 continue
-            prompt, answer, text, token_ids, logprob, finished = json.loads(content)
+            prompt, answer, text, token_ids, logprob, finished, took = json.loads(content)
+            self.seconds += took
             self.answers[prompt, answer] = GeneratedAnswer(text, tuple(token_ids), logprob, finished)
 
 

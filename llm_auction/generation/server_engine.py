@@ -68,6 +68,7 @@ class ServerEngine:
         self._score = score
         self._journals = journals
         self._finished = on_finished
+        self.seconds_saved = 0.0
         self._note = on_note
         self.usage = Usage()
 
@@ -95,6 +96,7 @@ class ServerEngine:
             return self._scored(prompts, answers_per_prompt, drawn)
         path = journal_path(self._journals, "server", self._model_dir, prompts, sampling, seed)
         with Journal(path) as journal:
+            self.seconds_saved += journal.seconds
             if journal.answers or journal.damaged:
                 self._note(
                     f"{len(journal.answers)} of {len(keys)} answers were finished by an earlier attempt"

@@ -64,6 +64,7 @@ class TransformersEngine:
         self._model_dir = Path(model_dir)
         self._journals = journals
         self._finished = on_finished
+        self.seconds_saved = 0.0
 
     def encode(self, prompts: Sequence[Messages]) -> list[list[int]]:
         """Token ids of the chat prompts and what their answers begin with, ready for the answer's next token."""
@@ -115,6 +116,7 @@ class TransformersEngine:
             return self._sample(encoded, answers_per_prompt, sampling, seed, {}, None, on_progress)
         path = journal_path(self._journals, "transformers", self._model_dir, prompts, sampling, seed)
         with Journal(path) as journal:
+            self.seconds_saved += journal.seconds
             known = dict(journal.answers)
             answers = self._sample(encoded, answers_per_prompt, sampling, seed, known, journal, on_progress)
             self._finished(journal)

@@ -6,14 +6,13 @@ platform. Answers are drawn as for the pretrained mechanism, bids in the prompt,
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 
 from llm_auction.answers import parse_answer
 from llm_auction.click_values import ClickValues, bids_for_clicks
-from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Progress
+from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Progress, clock
 from llm_auction.market import Auction
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
 from llm_auction.objective import Penalty, reward
@@ -93,7 +92,7 @@ class BestOfN:
         The random numbers are those of the pretrained mechanism, so that its answers are the first of these.
         """
         prompts = [render_messages(auction, self._template) for auction in auctions]
-        started = time.perf_counter()
+        started = clock(self._engine)
         drawn = self._engine.sample(
             prompts, answers, self._sampling, derive_seed(seed, "one-answer"), on_progress=self._on_progress
         )
@@ -104,7 +103,7 @@ class BestOfN:
             tuple(map(self._reward, [valued] * answers, group, probabilities))
             for valued, group, probabilities in zip(self._values(auctions), drawn, clicks_of, strict=True)
         ]
-        seconds = (time.perf_counter() - started) / max(1, len(flat_auctions))
+        seconds = (clock(self._engine) - started) / max(1, len(flat_auctions))
         return [
             ScoredAnswers(auction, tuple(group), probabilities, values, seconds)
             for auction, group, probabilities, values in zip(auctions, drawn, clicks_of, rewards, strict=True)

@@ -6,10 +6,9 @@ for the bill in expectation; in production advertisers pay their bid for each cl
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
-from llm_auction.generation.protocol import GenerationEngine, Progress
+from llm_auction.generation.protocol import GenerationEngine, Progress, clock
 from llm_auction.market import Auction
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
 from llm_auction.payments import expected_bill
@@ -60,11 +59,11 @@ class LlmAuction:
         compared under the same luck.
         """
         prompts = [render_messages(auction, self._template, show_bids=self._show_bids) for auction in auctions]
-        started = time.perf_counter()
+        started = clock(self._engine)
         answers = self._engine.sample(
             prompts, samples, self._sampling, derive_seed(seed, "one-answer"), on_progress=self._on_progress
         )
-        seconds = (time.perf_counter() - started) / max(1, len(auctions) * samples)
+        seconds = (clock(self._engine) - started) / max(1, len(auctions) * samples)
         flat_auctions = [auction for auction, of_auction in zip(auctions, answers, strict=True) for _ in of_auction]
         texts = [answer.text for of_auction in answers for answer in of_auction]
         clicks = iter(self._estimate_clicks(flat_auctions, texts))

@@ -8,7 +8,6 @@ log pi_ref(y) - log pi_gen(y). It costs M generations a query where LLM-Auction 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,7 +16,7 @@ import numpy as np
 
 from llm_auction.answers import parse_answer
 from llm_auction.click_values import ClickValues, bids_for_clicks
-from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Messages, Progress
+from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Messages, Progress, clock
 from llm_auction.market import Auction
 from llm_auction.mechanisms.mosaic_allocation import MosaicAllocation, argmax_auction, mosaic_auction
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
@@ -136,7 +135,7 @@ class MosaicAuction:
     def propose(self, auctions: Sequence[Auction], seed: int) -> list[CandidateSet]:
         """Generate and score the candidate answers of each auction: the costly part, done once for all taus."""
         prompts = [render_messages(auction, self._template, show_bids=False) for auction in auctions]
-        started = time.perf_counter()
+        started = clock(self._engine)
         answers = self._engine.sample(
             prompts, self._candidates, self._sampling, derive_seed(seed, "mosaic"), on_progress=self._on_progress
         )
@@ -146,7 +145,7 @@ class MosaicAuction:
         # What a click is worth a unit of the bid: the reserve is a bid like any other, so it is worth as much.
         units = self._values([replace(auction, bids=(1,) * len(auction.bids)) for auction in auctions])
         log_weights = self._log_weights(prompts, answers)
-        seconds = (time.perf_counter() - started) / max(1, len(auctions))
+        seconds = (clock(self._engine) - started) / max(1, len(auctions))
         return [
             self._score(auction, unit, tuple(of_auction), [next(clicks) for _ in of_auction], weights, seconds)
             for auction, unit, of_auction, weights in zip(auctions, units, answers, log_weights, strict=True)

@@ -7,13 +7,12 @@ critical price per click.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from llm_auction.generation.protocol import GenerationEngine, Progress
+from llm_auction.generation.protocol import GenerationEngine, Progress, clock
 from llm_auction.market import Auction
 from llm_auction.mechanisms.ad_relevance import AdRelevance
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
@@ -68,7 +67,7 @@ class RagAuction:
 
     def repeat(self, auctions: Sequence[Auction], samples: int, seed: int) -> list[list[Outcome]]:
         """`samples` runs of each auction, each with its own noise, winners and answer."""
-        started = time.perf_counter()
+        started = clock(self._engine)
         results = [self._auction(auction, samples, seed) for auction in auctions]
         shown = [
             only_ads(auction, result.winners)
@@ -82,7 +81,7 @@ class RagAuction:
                 prompts, 1, self._sampling, derive_seed(seed, "rag-auction"), on_progress=self._on_progress
             )
         ]
-        seconds = (time.perf_counter() - started) / max(1, len(answers))
+        seconds = (clock(self._engine) - started) / max(1, len(answers))
         clicks = self._estimate_clicks(shown, [answer.text for answer in answers])
         outcomes = iter(
             Outcome(

@@ -13,14 +13,13 @@ is thrown away: the cost counts all of it.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from llm_auction.answers import parse_answer, render_insertion
-from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Messages, Progress
+from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, Messages, Progress, clock
 from llm_auction.market import Auction
 from llm_auction.mechanisms.ad_relevance import AdRelevance
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
@@ -105,7 +104,7 @@ class RagSegmentAuction:
 
     def repeat(self, auctions: Sequence[Auction], samples: int, seed: int) -> list[list[Outcome]]:
         """`samples` answers to each auction, each with its own noise, winners and text."""
-        started = time.perf_counter()
+        started = clock(self._engine)
         drafts = [
             _Draft(auction, generator(seed, "rag-segments", auction.query.query_id, sample))
             for auction in auctions
@@ -113,7 +112,7 @@ class RagSegmentAuction:
         ]
         for number in range(self._segments):
             self._write_segment(drafts, number, seed)
-        seconds = (time.perf_counter() - started) / max(1, len(drafts))
+        seconds = (clock(self._engine) - started) / max(1, len(drafts))
         clicks = self._estimate_clicks([draft.shown for draft in drafts], [draft.text for draft in drafts])
         outcomes = iter(
             Outcome(

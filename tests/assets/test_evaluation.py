@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
-from dagster import DagsterInstance
+from dagster import DagsterInstance, materialize
 
 from assets.evaluation import mechanism_outcomes, study_report
 from assets.mechanism_runs import MECHANISMS
@@ -15,9 +16,13 @@ from assets.study import load_seed_run, write_report
 from llm_auction.answers import AD_ID_PREFIX
 from llm_auction.evaluation.charges import charges_of
 from llm_auction.evaluation.outcomes import OUTCOME_SCHEMA
+from resources.engines import EngineResource
 from resources.lake import Lake
 from resources.model_store import ModelStore
-from tests.evaluated_market import build_market, run
+from resources.profile import ProfileResource
+from resources.user_model import UserModelResource
+from tests.evaluated_market import OVERRIDES, build_market, run
+from tests.faulty_server import faulty_server
 from tests.synthetic_study import synthetic_profile
 
 
@@ -124,6 +129,44 @@ def test_more_skill_shows_and_runs_repeat(data_dir: Path) -> None:
         bids = dict(zip(row["candidate_ad_ids"], row["bids"], strict=True))
         highest[row["iteration"]] += max(bids.values()) == max(bids[ad_id] for ad_id in row["inserted_ad_ids"])
     assert highest["01"] < highest["02"] == 20
+
+
+def test_answers_are_paid_once_though_the_step_died_before_its_write(
+    data_dir: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ModelStore(data_dir=str(data_dir))
+    store.publish("ad_llm", "base", lambda folder: shutil.copytree(tiny_model_dir, folder, dirs_exist_ok=True), {})
+
+    with faulty_server(lambda body: "Nothing fits.", (store.resolve("ad_llm", "base").version,)) as server:
+        server.delay = 0.02
+        served = {"engine.url": server.url, "engine.concurrency": "1", "sampling.max_new_tokens": "8"}
+        profile = ProfileResource(profile="smoke", overrides={**OVERRIDES, **served})
+
+        def evaluate() -> None:
+            resources = {
+                "lake": Lake(data_dir=str(data_dir)),
+                "model_store": store,
+                "profile": profile,
+                "engine": EngineResource(profile=profile, data_dir=str(data_dir)),
+                "user_model": UserModelResource(profile=profile, data_dir=str(data_dir)),
+            }
+            with DagsterInstance.ephemeral() as instance:
+                materialize([mechanism_outcomes], partition_key="pretrained", instance=instance, resources=resources)
+
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
+            patch.setattr(Lake, "write", no_room)
+            evaluate()
+        answers, warm_up = 10 * 2, 1
+        assert len(server.requests) == answers + warm_up
+        evaluate()
+        assert len(server.requests) == answers + 2 * warm_up
+    # The answers took what they took in the attempt that drew them.
+    assert outcomes(data_dir, "pretrained")["seconds"].min() > 0.015
+    assert list((data_dir / "sampling").iterdir()) == []
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise OSError("no room")
 
 
 def test_missing_models_are_named(data_dir: Path) -> None:

@@ -36,6 +36,8 @@ def auctions(count: int, seed: int = 0) -> list[Auction]:
 class ScriptedEngine:
     """Inserts random ads among those that the prompt lists, with a token count that differs from answer to answer."""
 
+    seconds_saved = 0.0
+
     def __init__(self) -> None:
         self.prompts: list[Messages] = []
         self.answers_asked = 0

@@ -37,6 +37,8 @@ def level_of(model_dir: Path) -> int:
 class ScriptedModel:
     """A `GenerationEngine`."""
 
+    seconds_saved = 0.0
+
     def __init__(self, level: int) -> None:
         self.level = level
 
