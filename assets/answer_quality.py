@@ -8,7 +8,7 @@ from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, Materi
 from assets.frames import load_ads, load_auctions
 from assets.measured_models import evaluated_run
 from assets.mechanism_runs import TABLE
-from assets.pools import pool_of_encoder, pool_of_judge
+from assets.pools import pool_of_encoder, pool_of_judge, require_pool
 from assets.property_check import measured, property_check
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.profiles.schema import Profile
@@ -63,6 +63,7 @@ def answer_quality(
     from llm_auction.report.sections.quality import quality_tables
 
     config = profile.get()
+    require_pool(context, pool_of_judge(config) or pool_of_encoder(config))
     evaluated = evaluated_run(lake, model_store)
     for name, why in evaluated.left_out.items():
         context.log.warning(f"{TABLE}[{name}] is left out: {why}")

@@ -25,7 +25,7 @@ from assets.gate import refuse_out_of_order
 from assets.logged_feedback import answered_days, logged_clicks, logged_responses
 from assets.metadata import mean_of, numbers_metadata, rounded, table_metadata
 from assets.partitions import deployed_pointer, irpo_partitions, partition_of
-from assets.pools import pool_of_user_llm
+from assets.pools import pool_of_user_llm, require_pool
 from assets.refused_days import refused_days
 from assets.sampling import sample_answers
 from assets.usage import user_llm_usage
@@ -169,6 +169,7 @@ def click_feedback(
     responses = lake.read("ad_responses", partition)
     if config.feedback.source == "click_log":
         return _clicks_result(lake, logged_clicks(warehouse, config, responses), partition, {})
+    require_pool(context, pool_of_user_llm(config))
     ads = load_ads(lake)
     user = user_model.open(
         list(ads.values()), lambda done, total: context.log.info(f"answers judged: {done} of {total}")

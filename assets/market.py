@@ -12,7 +12,7 @@ from dagster import AssetExecutionContext, AssetSpec, DataVersion, MaterializeRe
 from assets.frames import ads_from_frame, ads_to_frame, load_queries
 from assets.known_ads import remember_ads
 from assets.metadata import rounded, table_metadata
-from assets.pools import pool_of_user_llm
+from assets.pools import pool_of_user_llm, require_pool
 from assets.preview import preview
 from llm_auction.candidates import Candidates, find_candidates
 from llm_auction.catalog import RejectedRow, read_catalog
@@ -113,7 +113,9 @@ def users_and_queries(
     Rows that are no valid query go to `rejected_queries` with their reason, as do users for whom the User-LLM wrote
     no usable questions.
     """
-    population = _population(profile.get(), ads_from_frame(lake.read("ad_catalog")), lake, user_model)
+    config = profile.get()
+    require_pool(context, pool_of_user_llm(config) if config.population.query_writer == "user_llm" else None)
+    population = _population(config, ads_from_frame(lake.read("ad_catalog")), lake, user_model)
     user_model.close()
     profiles, queries = profiles_frame(population), queries_frame(population)
     rejected = rejected_frame(population.rejected, "query_id")

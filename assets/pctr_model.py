@@ -22,7 +22,7 @@ from assets.frames import load_ads
 from assets.impression_rows import impressions_from_rows
 from assets.metadata import numbers_metadata, plot_metadata
 from assets.partitions import ITERATIONS, irpo_partitions, partition_of, previous_iteration
-from assets.pools import pool_of_encoder
+from assets.pools import pool_of_encoder, require_pool
 from assets.refused_feedback import require_accepted_feedback
 from llm_auction.market import Ad
 from llm_auction.pctr.impressions import Impression
@@ -132,6 +132,7 @@ def pctr_model(
     partition = partition_of(context.partition_key)
     arm, iteration = partition["arm"], partition["iteration"]
     config = profile.get().of_arm(arm)
+    require_pool(context, pool_of_encoder(config))
     runs = EncoderPlacement.of(config.pctr)
     old = None
     previous = previous_iteration(iteration)

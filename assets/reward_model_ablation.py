@@ -7,6 +7,7 @@ from assets.lineage import evaluated_iterations
 from assets.measured_models import models_behind
 from assets.metadata import plot_metadata
 from assets.pctr_model import load_feedback
+from assets.pools import pool_of_encoder, require_pool
 from assets.properties import ARM_OF_PROPERTIES as ARM
 from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
@@ -34,7 +35,7 @@ COLUMN_DESCRIPTIONS = {
     deps=("ad_catalog", AssetDep("pctr_model", partition_mapping=AllPartitionMapping())),
     kinds=frozenset({"python", "pytorch", "duckdb", "parquet"}),
     code_version="2",
-    pool=None,
+    pool=pool_of_encoder(),
 )
 def reward_model_ablation(
     context: AssetExecutionContext,
@@ -53,6 +54,7 @@ def reward_model_ablation(
     from llm_auction.pctr.ablation_summary import ablation_chart, ablation_markdown
 
     config, ads = profile.get(), load_ads(lake)
+    require_pool(context, pool_of_encoder(config))
     models = models_behind(model_store, MODELS_OF_CHECKS)
     parts = []
     for iteration in evaluated_iterations(model_store, "pctr", ARM, context.log.info):
