@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from dagster import (
-    DagsterInstance,
-    RepositoryDefinition,
-    SensorResult,
-    build_schedule_context,
-    build_sensor_context,
-    materialize,
-)
+from dagster import DagsterInstance, materialize
 
 from assets.click_log import click_log
 from assets.click_log_models import click_log_models
 from resources.click_log import modelled
 from resources.dbt import dbt_resource
-from resources.lake import Lake
-from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 from tests.click_logs import Event, answer, catalog_frame, click, conversion, ingest, json_lines, write_log
+from tests.workflows.production import NEWEST, Production, asked, day
 from workflows.late_days import late_days
-from workflows.schedules import newest_day, nightly_reward_refit
-from workflows.sensors import click_log_deliveries
 
 pytestmark = pytest.mark.slow
-NEWEST = newest_day(datetime.now(UTC))
 TODAY = str(NEWEST)
 LATE = 20  # days before the newest: the answer that a conversion of the newest day is about
-
-
-def day(before: int) -> date:
-    return NEWEST - timedelta(days=before)
 
 
 def noon(before: int) -> datetime:
     return datetime.combine(day(before), time(12), UTC)
 
 
-@dataclass
-class Production:
-    folder: Path
-    repository: RepositoryDefinition
-    instance: DagsterInstance
+class Modelled(Production):
+    """Takes days in and models them for real."""
 
-    @property
-    def lake(self) -> Lake:
-        return Lake(data_dir=str(self.folder / "data"))
-
-    @property
-    def profile(self) -> ProfileResource:
-        overrides = {"click_log.source": f"{self.folder}/log/{{date}}/*", "click_log.start_date": day(40).isoformat()}
-        return ProfileResource(profile="smoke", overrides=overrides)
+    settings: ClassVar[Mapping[str, str]] = {"click_log.start_date": day(40).isoformat()}
 
     def late(self) -> list[int]:
         """The days that lack something, in days before the newest."""
@@ -75,42 +50,19 @@ class Production:
             [click_log_models], partition_key=str(day(before)), resources=resources, instance=self.instance
         ).success
 
-    def look(self, cursor: str | None) -> SensorResult:
-        with build_sensor_context(self.instance, cursor=cursor, repository_def=self.repository) as context:
-            found = click_log_deliveries(context, profile=self.profile, lake=self.lake)
-        assert isinstance(found, SensorResult)
-        return found
-
-    def night(self) -> list[tuple[str, int]]:
-        """(part, days before the newest) of the runs that the schedule asks for."""
-        at = datetime.combine(NEWEST + timedelta(days=1), time(4), UTC)
-        resources = {"profile": self.profile, "lake": self.lake}
-        with build_schedule_context(self.instance, at, resources=resources, repository_def=self.repository) as context:
-            requests = nightly_reward_refit.evaluate_tick(context).run_requests or []
-        return [_asked(str(request.run_key)) for request in requests]
-
-
-def _asked(run_key: str) -> tuple[str, int]:
-    part, _, name = run_key.split(":")[1].partition("-")
-    return part, (NEWEST - date.fromisoformat(name)).days
-
-
-def asked(found: SensorResult) -> list[tuple[str, int]]:
-    return [_asked(str(request.run_key)) for request in found.run_requests or []]
-
 
 @pytest.fixture
-def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Production]:
+def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modelled]:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     from workflows.definitions import gather
 
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        production = Production(tmp_path, gather().get_repository_def(), instance)
+        production = Modelled(tmp_path, gather().get_repository_def(), instance)
         production.lake.write("ad_catalog", catalog_frame())
         yield production
 
 
-def test_a_conversion_that_comes_twenty_days_late_reaches_the_tables_of_its_answer(production: Production) -> None:
+def test_a_conversion_that_comes_twenty_days_late_reaches_the_tables_of_its_answer(production: Modelled) -> None:
     production.take_in(LATE, [answer("r0", ts=noon(LATE)), click("r0", ts=noon(LATE) + timedelta(seconds=9))])
     assert production.late() == []
     cursor = production.look(None).cursor
@@ -118,15 +70,15 @@ def test_a_conversion_that_comes_twenty_days_late_reaches_the_tables_of_its_answ
     production.take_in(0, [answer("r1", ts=noon(0)), conversion("r0", ts=noon(0), value=5.0)])
     assert production.late() == [LATE]
     found = production.look(cursor)
-    assert asked(found) == [("model", LATE)]
-    assert asked(production.look(found.cursor)) == []  # once only
-    assert production.night() == [("ingest", 0), ("model", LATE), ("refit", 0)]
+    assert asked(found.run_requests) == [("model", LATE)]
+    assert asked(production.look(found.cursor).run_requests) == []  # once only
+    assert asked(production.night()) == [("ingest", 0), ("model", LATE), ("refit", 0)]
 
     production.model(LATE)
     worth = "select conversions, conversion_value from fct_click_log_impressions where response_id = 'r0'"
     assert Warehouse(data_dir=production.lake.data_dir).query(worth).rows() == [(1, 5.0)]
     assert production.late() == []
-    assert production.night() == [("refit", 0)]
+    assert asked(production.night()) == [("refit", 0)]
 
     # The same files again change nothing; one more conversion does.
     production.take_in(0, [answer("r1", ts=noon(0))], "again.jsonl")
@@ -135,7 +87,7 @@ def test_a_conversion_that_comes_twenty_days_late_reaches_the_tables_of_its_answ
     assert production.late() == [LATE]
 
 
-def test_what_a_delivery_is_about_is_bounded_by_the_windows(production: Production) -> None:
+def test_what_a_delivery_is_about_is_bounded_by_the_windows(production: Modelled) -> None:
     """Beyond them, about answers that nobody gave, or about days that a night models anyway, nothing starts."""
     for before in (35, 31, 29, 10, 4, 3):
         production.take_in(before, [answer(f"r{before}", ts=noon(before))])
@@ -150,7 +102,7 @@ def test_what_a_delivery_is_about_is_bounded_by_the_windows(production: Producti
 
 
 def test_events_that_come_in_while_a_day_is_modelled_are_not_taken_for_seen(
-    production: Production, monkeypatch: pytest.MonkeyPatch
+    production: Modelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     production.take_in(LATE, [answer("r0", ts=noon(LATE)), click("r0", ts=noon(LATE) + timedelta(seconds=9))])
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
@@ -14,24 +14,14 @@ from dagster import (
     DagsterRunStatus,
     RepositoryDefinition,
     RunRequest,
-    SensorResult,
     SkipReason,
-    build_schedule_context,
-    build_sensor_context,
 )
 from dagster._core.test_utils import create_run_for_test
 
 from llm_auction.click_log.files import ClickLogSourceError, find_files
-from resources.lake import Lake
 from resources.profile import ProfileResource
+from tests.workflows.production import NEWEST, Production, asked, day
 from workflows.schedules import NIGHT_TAG, newest_day, nightly_reward_refit
-from workflows.sensors import click_log_deliveries
-
-NEWEST = newest_day(datetime.now(UTC))
-
-
-def day(before: int) -> date:
-    return NEWEST - timedelta(days=before)
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +33,13 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> RepositoryDefinition
         return gather().get_repository_def()
 
 
-@dataclass
-class Production:
-    """A deployment that nobody runs: what the schedule and the sensor look at."""
+class Delivered(Production):
+    """Files come, and what an ingestion leaves of them is written by hand."""
 
-    folder: Path
-    repository: RepositoryDefinition
-    instance: DagsterInstance
-
-    @property
-    def lake(self) -> Lake:
-        return Lake(data_dir=str(self.folder / "data"))
-
-    @property
-    def profile(self) -> ProfileResource:
-        overrides = {
-            "click_log.source": f"{self.folder}/log/{{date}}/*.jsonl",
-            "click_log.start_date": day(30).isoformat(),
-            "schedule.lookback_days": "2",
-        }
-        return ProfileResource(profile="smoke", overrides=overrides)
+    settings: ClassVar[Mapping[str, str]] = {
+        "click_log.start_date": day(30).isoformat(),
+        "schedule.lookback_days": "2",
+    }
 
     def deliver(self, before: int, name: str = "part-0.jsonl") -> Path:
         path = self.folder / "log" / day(before).isoformat() / name
@@ -79,20 +56,6 @@ class Production:
     def begin_night(self, status: DagsterRunStatus) -> None:
         create_run_for_test(self.instance, tags={NIGHT_TAG: NEWEST.isoformat()}, status=status)
 
-    def night(self) -> list[RunRequest]:
-        """What the schedule asks for in the morning after the newest day."""
-        at = datetime.combine(NEWEST + timedelta(days=1), time(4), UTC)
-        resources = {"profile": self.profile, "lake": self.lake}
-        with build_schedule_context(self.instance, at, resources=resources, repository_def=self.repository) as context:
-            return list(nightly_reward_refit.evaluate_tick(context).run_requests or [])
-
-    def look(self, cursor: str | None) -> SensorResult:
-        """What the sensor finds."""
-        with build_sensor_context(self.instance, cursor=cursor, repository_def=self.repository) as context:
-            found = click_log_deliveries(context, profile=self.profile, lake=self.lake)
-        assert isinstance(found, SensorResult)
-        return found
-
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstance]:
@@ -101,19 +64,12 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstan
 
 
 @pytest.fixture
-def production(tmp_path: Path, repository: RepositoryDefinition, instance: DagsterInstance) -> Production:
+def production(tmp_path: Path, repository: RepositoryDefinition, instance: DagsterInstance) -> Delivered:
     instance.run_storage.wipe()
-    return Production(tmp_path, repository, instance)
+    return Delivered(tmp_path, repository, instance)
 
 
-def asked(requests: Sequence[RunRequest] | None) -> list[tuple[str, int]]:
-    """(part, days before the newest) of the runs."""
-    parts = [str(request.run_key).split(":")[1].split("-")[0] for request in requests or []]
-    days = [(NEWEST - date.fromisoformat(str(request.partition_key))).days for request in requests or []]
-    return list(zip(parts, days, strict=True))
-
-
-def test_a_night_takes_in_what_is_there_then_models_then_refits(production: Production) -> None:
+def test_a_night_takes_in_what_is_there_then_models_then_refits(production: Delivered) -> None:
     for before in (1, 2, 3):
         production.deliver(before)
         production.take_in(before)
@@ -127,7 +83,7 @@ def test_a_night_takes_in_what_is_there_then_models_then_refits(production: Prod
     assert [request.run_key for request in production.night()] == [request.run_key for request in requests]
 
 
-def test_a_missed_day_whose_files_have_come_is_made_up_for(production: Production) -> None:
+def test_a_missed_day_whose_files_have_come_is_made_up_for(production: Delivered) -> None:
     for before in (1, 2, 3):
         production.deliver(before)
     for before in (1, 3):
@@ -137,11 +93,11 @@ def test_a_missed_day_whose_files_have_come_is_made_up_for(production: Productio
     ]  # fmt: skip
 
 
-def test_the_first_night_has_one_day(production: Production) -> None:
+def test_the_first_night_has_one_day(production: Delivered) -> None:
     assert asked(production.night()) == [("refit", 0)]
 
 
-def test_the_parts_of_a_night_share_the_graph_among_them(production: Production) -> None:
+def test_the_parts_of_a_night_share_the_graph_among_them(production: Delivered) -> None:
     production.deliver(1)
     production.take_in(1)
     requests = production.night()
@@ -167,7 +123,7 @@ def test_the_newest_day_is_the_last_that_has_ended_in_utc(now: str, newest: str)
     assert newest_day(datetime.fromisoformat(now)) == date.fromisoformat(newest)
 
 
-def test_a_late_file_is_taken_in_once_it_keeps_still(production: Production) -> None:
+def test_a_late_file_is_taken_in_once_it_keeps_still(production: Delivered) -> None:
     for before in (2, 3, 4):
         production.deliver(before)
         production.take_in(before)
@@ -182,7 +138,7 @@ def test_a_late_file_is_taken_in_once_it_keeps_still(production: Production) -> 
     assert f"files of {day(3)} still arrive" in str(second.skip_reason)
 
 
-def test_the_newest_day_is_left_to_its_night_and_watched_from_then_on(production: Production) -> None:
+def test_the_newest_day_is_left_to_its_night_and_watched_from_then_on(production: Delivered) -> None:
     production.deliver(0)
     cursor = None
     for _ in range(2):
@@ -196,37 +152,32 @@ def test_the_newest_day_is_left_to_its_night_and_watched_from_then_on(production
         cursor = found.cursor
 
 
-def test_looking_opens_no_file(production: Production, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_opens_no_file(production: Delivered, monkeypatch: pytest.MonkeyPatch) -> None:
     production.deliver(1)
     monkeypatch.setattr("llm_auction.click_log.files.LogFile.open", None)
     assert "still arrive" in str(production.look(None).skip_reason)
 
 
-def test_the_sensor_waits_while_a_night_is_under_way(production: Production) -> None:
+def test_the_sensor_waits_while_a_night_is_under_way(production: Delivered) -> None:
     production.begin_night(DagsterRunStatus.STARTED)
-    with build_sensor_context(production.instance, repository_def=production.repository) as context:
-        found = click_log_deliveries(context, profile=production.profile, lake=production.lake)
+    found = production.tick()
     assert isinstance(found, SkipReason)
     assert "under way" in str(found.skip_message)
 
 
-def test_a_night_waits_for_the_one_before(production: Production) -> None:
+def test_a_night_waits_for_the_one_before(production: Delivered) -> None:
     production.begin_night(DagsterRunStatus.STARTED)
     assert production.night() == []
 
 
-def test_a_source_that_is_wrong_fails_the_tick_of_the_sensor(production: Production) -> None:
+def test_a_source_that_is_wrong_fails_the_tick_of_the_sensor(production: Delivered) -> None:
     """And the run of the newest day, which the night asks for all the same."""
     wrong = ProfileResource(profile="smoke", overrides={"click_log.source": "nowhere://log/{date}/*.jsonl"})
-    with (
-        build_sensor_context(production.instance, repository_def=production.repository) as context,
-        pytest.raises(ClickLogSourceError, match="can't be listed"),
-    ):
-        click_log_deliveries(context, profile=wrong, lake=production.lake)
+    with pytest.raises(ClickLogSourceError, match="can't be listed"):
+        production.tick(profile=wrong)
 
 
-def test_without_a_source_the_sensor_says_so(production: Production) -> None:
-    with build_sensor_context(production.instance, repository_def=production.repository) as context:
-        found = click_log_deliveries(context, profile=ProfileResource(profile="smoke"), lake=production.lake)
+def test_without_a_source_the_sensor_says_so(production: Delivered) -> None:
+    found = production.tick(profile=ProfileResource(profile="smoke"))
     assert isinstance(found, SkipReason)
     assert "click_log.source" in str(found.skip_message)
