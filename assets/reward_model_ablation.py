@@ -34,7 +34,7 @@ COLUMN_DESCRIPTIONS = {
 @property_check(
     deps=("ad_catalog", AssetDep("pctr_model", partition_mapping=AllPartitionMapping())),
     kinds=frozenset({"python", "pytorch", "duckdb", "parquet"}),
-    code_version="2",
+    code_version="3",
     pool=pool_of_encoder(),
 )
 def reward_model_ablation(

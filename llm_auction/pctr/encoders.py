@@ -41,6 +41,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """A crude stem, so that "boots" meets "boot" and "cycling" meets "cycle"."""
     for suffix in ("ing", "ies", "es", "ed", "s"):

@@ -6,16 +6,18 @@ by which the paper's users click (relevance, nativeness, competitiveness, floodi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from scipy import sparse
 
 from llm_auction.market import Ad
-from llm_auction.pctr.encoders import STOP_WORDS, TEXTS_PER_BLOCK, HashingEncoder, TextEncoder, stem, words
+from llm_auction.pctr.encoders import TEXTS_PER_BLOCK, HashingEncoder, TextEncoder
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.placement import STRUCTURE_FIELDS, Placement, placements
-from llm_auction.pctr.topics import LatentTopics, fit_topics
+from llm_auction.pctr.topics import LatentTopics, fit_topics, topical_stems
 
 # What phi reads. The last three come from the answer.
 TEXT_ROLES = ("query", "profile", "ad", "category", "sentence", "before", "answer")
@@ -84,7 +86,12 @@ class Features:
 
 
 def build_features(
-    impressions: Sequence[Impression], encoder: TextEncoder, topics: LatentTopics, *, use_answer_features: bool = True
+    impressions: Sequence[Impression],
+    encoder: TextEncoder,
+    topics: LatentTopics,
+    *,
+    use_answer_features: bool = True,
+    placed: Sequence[Placement] | None = None,
 ) -> Features:
     """The features of `impressions`.
 
@@ -92,15 +99,21 @@ def build_features(
         encoder: phi.
         topics: fitted by `topics_of` on the texts of the training rows.
         use_answer_features: False blanks all that needs the answer (the ablation "pCTR without the answer").
+        placed: their placements, where `placements_of` has read them already.
     """
-    placed = _placements_of(impressions)
+    placed = placements_of(impressions) if placed is None else placed
     lexical = HashingEncoder()
-    topical = [_texts_of(impression, placement) for impression, placement in zip(impressions, placed, strict=True)]
-    if not use_answer_features:
-        topical = [(*texts[:4], "", "", "") for texts in topical]
-    distinct, text = _index(topical, len(TEXT_ROLES))
-    styled = [(texts[4], texts[6]) for texts in topical]
-    distinct_styles, style = _index(styled, len(STYLE_ROLES))
+    distinct, text = _index(
+        (
+            _texts_of(impression, placement, use_answer_features)
+            for impression, placement in zip(impressions, placed, strict=True)
+        ),
+        len(TEXT_ROLES),
+    )
+    styled = text[:, [TEXT_ROLES.index(role) for role in STYLE_ROLES]]
+    used, style = np.unique(styled, return_inverse=True)
+    style = style.reshape(styled.shape)
+    distinct_styles = [distinct[place] for place in used]
     words_table = lexical.encode(distinct)
     vectors = words_table if encoder.name == lexical.name else _encoded(distinct, text, encoder)
     topic_table = topics.encode(distinct)
@@ -133,10 +146,10 @@ def build_features(
     )
 
 
-def topics_of(impressions: Sequence[Impression]) -> LatentTopics:
+def topics_of(impressions: Sequence[Impression], placed: Sequence[Placement]) -> LatentTopics:
     """Latent topics of what these impressions say: questions with their answers, sentences with their ads, ads."""
     documents: dict[str, None] = {}
-    for impression, placement in zip(impressions, _placements_of(impressions), strict=True):
+    for impression, placement in zip(impressions, placed, strict=True):
         documents[f"{impression.query} {placement.answer}"] = None
         documents[f"{placement.sentence} {impression.ad.title} {impression.ad.category}"] = None
     ads = {impression.ad.ad_id: _ad_text(impression.ad) for impression in impressions}
@@ -144,7 +157,7 @@ def topics_of(impressions: Sequence[Impression]) -> LatentTopics:
     return fit_topics([*documents, *(text for text in ads.values() for _ in range(_AD_WEIGHT))])
 
 
-def _placements_of(impressions: Sequence[Impression]) -> list[Placement]:
+def placements_of(impressions: Sequence[Impression]) -> list[Placement]:
     """The placement of every impression; an answer is read once for all its ads."""
     read: dict[tuple[str, tuple[str, ...]], tuple[Placement, ...]] = {}
     placed = []
@@ -177,24 +190,17 @@ def _ad_text(ad: Ad) -> str:
     return f"{ad.title} {ad.category} {ad.description}"
 
 
-def _texts_of(impression: Impression, placement: Placement) -> tuple[str, ...]:
+def _texts_of(impression: Impression, placement: Placement, use_answer: bool) -> tuple[str, ...]:
     ad = impression.ad
-    return (
-        impression.query,
-        impression.profile,
-        _ad_text(ad),
-        ad.category,
-        placement.sentence,
-        placement.before,
-        placement.answer,
-    )
+    said = (placement.sentence, placement.before, placement.answer) if use_answer else ("", "", "")
+    return (impression.query, impression.profile, _ad_text(ad), ad.category, *said)
 
 
-def _index(rows: Sequence[tuple[str, ...]], width: int) -> tuple[list[str], np.ndarray]:
+def _index(rows: Iterable[tuple[str, ...]], width: int) -> tuple[list[str], np.ndarray]:
     """The distinct texts of all rows and, per row, where its texts are among them."""
     known: dict[str, int] = {}
-    places = [known.setdefault(text, len(known)) for row in rows for text in row]
-    return list(known), np.asarray(places, dtype=np.int64).reshape(len(rows), width)
+    places = np.fromiter((known.setdefault(text, len(known)) for row in rows for text in row), dtype=np.int64)
+    return list(known), places.reshape(-1, width)
 
 
 def _cosines(vectors: np.ndarray, text: np.ndarray) -> np.ndarray:
@@ -209,13 +215,32 @@ def _cosines(vectors: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 def _shared_words(distinct: Sequence[str], text: np.ndarray) -> np.ndarray:
     """log(1 + number of topical stems that two texts share), for each pair of roles."""
-    stems = [frozenset(stem(word) for word in words(item) if word not in STOP_WORDS) for item in distinct]
+    roles = {TEXT_ROLES.index(role) for pair in _WORD_PAIRS for role in pair}
+    said = _stems_said(distinct, np.unique(text[:, sorted(roles)]))
     columns = []
     for pair in _WORD_PAIRS:
         left, right, places = _distinct_pairs(text, pair)
-        shared = [len(stems[a] & stems[b]) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
-        columns.append(np.log1p(np.asarray(shared, dtype=np.float32))[places])
+        blocks = [slice(start, start + TEXTS_PER_BLOCK) for start in range(0, len(left), TEXTS_PER_BLOCK)]
+        shared = [np.asarray(said[left[rows]].multiply(said[right[rows]]).sum(axis=1)).ravel() for rows in blocks]
+        columns.append(np.log1p(np.concatenate([*shared, np.zeros(0)]).astype(np.float32))[places])
     return np.column_stack(columns)
+
+
+def _stems_said(distinct: Sequence[str], rows: np.ndarray) -> sparse.csr_matrix:
+    """Texts x topical stems, 1 where a text says one, for the texts at `rows`; empty for the others.
+
+    Numbers, not sets of words: those take ten times the memory.
+    """
+    place: dict[str, int] = {}
+    counts = np.zeros(len(distinct) + 1, dtype=np.int64)
+    columns = array("i")
+    for row in rows.tolist():
+        stems = dict.fromkeys(topical_stems(distinct[row]))
+        counts[row + 1] = len(stems)
+        columns.extend(place.setdefault(item, len(place)) for item in stems)
+    data = np.ones(len(columns), dtype=np.float32)
+    ends = np.cumsum(counts)
+    return sparse.csr_matrix((data, np.asarray(columns, dtype=np.int32), ends), shape=(len(distinct), len(place)))
 
 
 def _distinct_pairs(text: np.ndarray, roles: tuple[str, str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -232,13 +257,17 @@ def _nearest_ads(impressions: Sequence[Impression], lexical: HashingEncoder) -> 
     ads = {ad.ad_id: ad for impression in impressions for ad in (*impression.shown, impression.ad)}
     place = {ad_id: index for index, ad_id in enumerate(ads)}
     vectors = lexical.encode([_ad_text(ad) for ad in ads.values()])
+    known: dict[tuple[str, ...], tuple[float, float]] = {}
     nearest = np.zeros((len(impressions), 2), dtype=np.float32)
     for row, impression in enumerate(impressions):
         ids = [ad.ad_id for ad in impression.shown]
         if len(ids) < 2 or impression.ad.ad_id not in ids:
             continue
         own = ids.index(impression.ad.ad_id)
-        cosines = vectors[[place[ad_id] for ad_id in ids]] @ vectors[place[impression.ad.ad_id]]
-        others = np.delete(cosines, own)
-        nearest[row] = others.max(), others[:own].max() if own else 0.0
+        key = (impression.ad.ad_id, *ids)
+        if key not in known:
+            cosines = vectors[[place[ad_id] for ad_id in ids]] @ vectors[place[impression.ad.ad_id]]
+            others = np.delete(cosines, own)
+            known[key] = others.max(), others[:own].max() if own else 0.0
+        nearest[row] = known[key]
     return nearest

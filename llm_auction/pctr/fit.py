@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from llm_auction.pctr.calibration import Calibration, fit_calibration
-from llm_auction.pctr.encoders import encoder_of
-from llm_auction.pctr.features import Features, build_features, topics_of
+from llm_auction.pctr.encoders import TextEncoder, encoder_of
+from llm_auction.pctr.features import Features, build_features, placements_of, topics_of
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.language_encoder import EncoderPlacement
 from llm_auction.pctr.member import EpochCallback, fit_member
 from llm_auction.pctr.metrics import quality
 from llm_auction.pctr.model import PctrModel, PctrSettings, network_inputs
 from llm_auction.pctr.split import Split, split_impressions
+from llm_auction.pctr.topics import LatentTopics
 from llm_auction.profiles.schema import PctrConfig
 from llm_auction.seeds import derive_seed
 
@@ -75,9 +76,7 @@ def fit_pctr(
     began = time.perf_counter()
     splits = [split_impressions(impressions, config.validation_share, seed, member) for member in range(members)]
     test = splits[0].test
-    seen = [impressions[row] for row in np.setdiff1d(np.arange(len(impressions)), test)]
-    topics = topics_of(seen) if start is None else start.topics
-    features = build_features(impressions, encoder_of(config), topics, use_answer_features=use_answer_features)
+    topics, features = _read(impressions, test, start, encoder_of(config), use_answer_features)
     settings = PctrSettings(
         encoder=config.encoder,
         encoder_revision=config.encoder_revision,
@@ -150,6 +149,19 @@ def evaluate_pctr(
     """The quality of a model on feedback it was not fitted on, every user taken as unseen."""
     features = _as_strangers(model.features(impressions))
     return quality(model.calibration.apply(model.logits(features)), clicked, true_probabilities)
+
+
+def _read(
+    impressions: Sequence[Impression], test: np.ndarray, start: PctrModel | None, phi: TextEncoder, use_answer: bool
+) -> tuple[LatentTopics, Features]:
+    """Topics, learnt without the test rows unless the start has them, and features; each answer is read once."""
+    placed = placements_of(impressions)
+    if start is None:
+        seen = np.setdiff1d(np.arange(len(impressions)), test)
+        topics = topics_of([impressions[row] for row in seen], [placed[row] for row in seen])
+    else:
+        topics = start.topics
+    return topics, build_features(impressions, phi, topics, use_answer_features=use_answer, placed=placed)
 
 
 def _check(impressions: Sequence[Impression], clicked: np.ndarray, true_probabilities: np.ndarray | None) -> None:

@@ -65,7 +65,8 @@ def fit_member(
         # The wide part is at its optimum already, unless these are the first steps on new feedback.
         frozen = ("wide", "pair") if start is None else ()
         learnt = [weight for name, weight in network.named_parameters() if not name.startswith(frozen)]
-        optimizer = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=WEIGHT_DECAY)
+        # Fused: a step moves every row of the embeddings, and there may be more users than all other weights together.
+        optimizer = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
         loss_of = torch.nn.functional.binary_cross_entropy_with_logits
         weight = torch.from_numpy(counts.astype(np.float32))
         unknown = dict(inputs, user=torch.zeros_like(inputs["user"]))

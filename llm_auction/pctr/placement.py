@@ -6,7 +6,9 @@ may read the whole answer because it runs offline (arXiv 2512.10551, section 4.2
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,47 +78,48 @@ def placements(answer: str, shown: tuple[Ad, ...]) -> tuple[Placement, ...]:
     spans = {ad.ad_id: ad for ad in parsed.inserted_ads}
     pieces, offset = [], 0
     for inserted in parsed.inserted_ads:
-        pieces.append(answer[offset : inserted.start])
+        pieces.append(answer[offset : inserted.start].replace(_MENTION, " "))
         offset = inserted.end
-    masked = _MENTION.join([*(piece.replace(_MENTION, " ") for piece in pieces), answer[offset:]])
+    pieces.append(answer[offset:].replace(_MENTION, " "))
     found = [ad for ad in shown if ad.ad_id in spans]
     order = {ad.ad_id: index for index, ad in enumerate(sorted(found, key=lambda ad: spans[ad.ad_id].start))}
-    layout = _Layout.of(masked, len(shown), parsed.format_errors)
+    layout = _Layout.of(pieces, len(shown), parsed.format_errors)
     categories = [ad.category for ad in shown]
     return tuple(layout.place(order.get(ad.ad_id), position, categories) for position, ad in enumerate(shown))
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
+    """An answer between its ads and in its sentences, with what is the same for all of its ads."""
+
+    pieces: tuple[str, ...]
     sentences: tuple[str, ...]
-    first_mention: tuple[int, ...]
-    masked: str
+    mentions: tuple[int, ...]
+    answer: str
+    n_words: int
     n_ads: int
     format_errors: int
 
     @classmethod
-    def of(cls, masked: str, n_ads: int, format_errors: int) -> _Layout:
-        sentences = tuple(part for part in _BOUNDARY.split(masked) if part and part.strip())
-        first, seen = [], 0
-        for sentence in sentences:
-            first.append(seen)
-            seen += sentence.count(_MENTION)
-        return cls(sentences, tuple(first), masked, n_ads, format_errors)
+    def of(cls, pieces: Sequence[str], n_ads: int, format_errors: int) -> _Layout:
+        sentences = tuple(part for part in _BOUNDARY.split(_MENTION.join(pieces)) if part and part.strip())
+        mentions = tuple(sentence.count(_MENTION) for sentence in sentences)
+        answer = " ".join(pieces)
+        return cls(tuple(pieces), sentences, mentions, answer, len(words(answer)), n_ads, format_errors)
 
     def place(self, mention: int | None, position: int, categories: list[str]) -> Placement:
         index, rank, sentence = self._sentence_of(mention)
         before = " ".join(self.sentences[:index]).replace(_MENTION, " ")
-        answer = self.masked.replace(_MENTION, " ")
         own = sentence.replace(_MENTION, " ")
         own_words = words(own)
         topical = sum(word not in STOP_WORDS for word in own_words)
         in_sentence = max(1, sentence.count(_MENTION))
-        n_words, n_ads = len(words(answer)), self.n_ads
+        n_words, n_ads = self.n_words, self.n_ads
         category = categories[position]
         same = categories.count(category) if category else 1
         same_rank = categories[:position].count(category) if category else 0
         gap = self._words_since_previous(mention)
-        with_ads = sum(_MENTION in other for other in self.sentences)
+        with_ads = sum(count > 0 for count in self.mentions)
         parts = sentence.split(_MENTION)
         values = (
             position / _MAX_COUNT,
@@ -125,45 +128,46 @@ class _Layout:
             position == n_ads - 1,
             *(n_ads == count for count in (1, 2, 3, 4)),
             n_ads > 4,
-            np.log(n_ads),
+            math.log(n_ads),
             min(same - 1, _MAX_COUNT) / 2,
             same > 1,
             min(same_rank, _MAX_COUNT) / 2,
             same_rank == 0,
             min(in_sentence - 1, _MAX_COUNT) / 2,
             min(rank, _MAX_COUNT) / 2,
-            np.log1p(len(own_words)),
-            np.log1p(topical),
+            math.log1p(len(own_words)),
+            math.log1p(topical),
             len(own_words) < 3,
             3 <= len(own_words) <= 6,
             min(index, _MAX_COUNT) / _MAX_COUNT,
             index / max(1, len(self.sentences) - 1),
             not parts[0].strip(),
             not parts[-1].strip(" .!?"),
-            np.log1p(gap),
-            np.log1p(len(words(before))),
-            np.log1p(n_words),
-            np.log1p(n_words / max(1, n_ads)),
+            math.log1p(gap),
+            math.log1p(len(words(before))),
+            math.log1p(n_words),
+            math.log1p(n_words / max(1, n_ads)),
             with_ads / max(1, len(self.sentences)),
             min(self.format_errors, 3),
             min(own.count("!"), 3),
-            min(answer.count("!"), 3),
+            min(self.answer.count("!"), 3),
             sum(word.isupper() and len(word) > 1 for word in own.split()) / max(1, len(own_words)),
             "?" in own,
         )
-        return Placement(own, before, answer, np.asarray(values, dtype=np.float32))
+        return Placement(own, before, self.answer, np.asarray(values, dtype=np.float32))
 
     def _sentence_of(self, mention: int | None) -> tuple[int, int, str]:
         """Index of the sentence that holds the mention, the mention's rank in it, and the sentence."""
         if mention is not None:
-            for index, sentence in enumerate(self.sentences):
-                rank = mention - self.first_mention[index]
-                if 0 <= rank < sentence.count(_MENTION):
-                    return index, rank, sentence
+            rank = mention
+            for index, count in enumerate(self.mentions):
+                if rank < count:
+                    return index, rank, self.sentences[index]
+                rank -= count
         return len(self.sentences), 0, ""
 
     def _words_since_previous(self, mention: int | None) -> int:
         """Words between the previous mention, or the start, and this one."""
         if mention is None:
             return 0
-        return len(words(self.masked.split(_MENTION)[mention]))
+        return len(words(self.pieces[mention]))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from scipy import sparse
@@ -83,12 +84,10 @@ def fit_topics(documents: Sequence[str], dimension: int = TOPICS) -> LatentTopic
 
 def _counts(tokens: Sequence[Sequence[str]], place: dict[str, int]) -> sparse.csr_matrix:
     """Texts x terms, 1 + log(count): a word said twice weighs little more than a word said once."""
-    pairs = [(row, place[token]) for row, text in enumerate(tokens) for token in text if token in place]
-    rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
-    matrix = sparse.csr_matrix(
-        (np.ones(len(pairs)), (np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64))),
-        shape=(len(tokens), len(place)),
-    )
+    known = [[place[token] for token in text if token in place] for text in tokens]
+    ends = np.cumsum([0, *map(len, known)])
+    columns = np.fromiter(chain.from_iterable(known), dtype=np.int64, count=ends[-1])
+    matrix = sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(tokens), len(place)))
     matrix.sum_duplicates()
     matrix.data = 1.0 + np.log(matrix.data)
     return matrix

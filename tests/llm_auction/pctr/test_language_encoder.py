@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from llm_auction.pctr.encoders import open_encoder
-from llm_auction.pctr.features import TEXT_ROLES, build_features, topics_of
+from llm_auction.pctr.features import TEXT_ROLES, build_features, placements_of, topics_of
 from llm_auction.pctr.fit import fit_pctr
 from llm_auction.pctr.language_encoder import EncoderPlacement, LanguageModelEncoder
 from llm_auction.pctr.model import PctrModel
@@ -114,7 +114,8 @@ def test_a_long_text_is_cut_and_counted(folder: Path, caplog: pytest.LogCaptureF
 def test_the_reward_model_reads_and_keeps_its_encoder(folder: Path, tmp_path: Path) -> None:
     market = simulate(60, seed=3, users=20)
     opened = open_encoder(str(folder))
-    features = build_features(market.impressions, opened, topics_of(market.impressions))
+    topics = topics_of(market.impressions, placements_of(market.impressions))
+    features = build_features(market.impressions, opened, topics)
     assert features.vectors.shape == (int(features.text.max()) + 1, DIMENSION)
     row = features.text[0, TEXT_ROLES.index("query")]
     np.testing.assert_allclose(

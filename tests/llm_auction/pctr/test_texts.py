@@ -8,7 +8,7 @@ import pytest
 from llm_auction.answers import render_insertion
 from llm_auction.market import Ad
 from llm_auction.pctr.encoders import HashingEncoder, open_encoder, stem
-from llm_auction.pctr.features import ANSWER_COLUMNS, DENSE_FIELDS, build_features, topics_of
+from llm_auction.pctr.features import ANSWER_COLUMNS, DENSE_FIELDS, build_features, placements_of, topics_of
 from llm_auction.pctr.impressions import Impression
 from llm_auction.pctr.placement import STRUCTURE_FIELDS, placements
 from llm_auction.pctr.topics import LatentTopics, fit_topics
@@ -89,7 +89,7 @@ def test_an_answer_that_does_not_hold_the_ad_is_survived() -> None:
 
 def test_features_are_finite_and_blank_without_the_answer() -> None:
     impressions = simulate(40, seed=3).impressions
-    topics = topics_of(impressions)
+    topics = topics_of(impressions, placements_of(impressions))
     features = build_features(impressions, open_encoder("hashing"), topics)
     assert features.dense.shape == (len(impressions), len(DENSE_FIELDS))
     assert np.isfinite(features.dense).all()
