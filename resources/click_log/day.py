@@ -41,14 +41,12 @@ TABLES = (
 )
 _KEYS = "event_id, ts, response_id"
 _SELECTIONS = {
+    # `readings` are of accepted answers alone, so that the events need no condition: with one, DuckDB expects few of
+    # them and builds the join's hash table of their texts, which are then sorted as well.
     "click_log_answers": f"""
         select {_KEYS}, policy_version, arm, iteration, query_id, query, user_id, profile, answer,
-            candidate_ad_ids, bids, coalesce(inserted_ad_ids, []) as inserted_ad_ids,
-            coalesce(format_errors, 0) as format_errors, logprob, temperature, top_p, top_k, file, line
-        from accepted
-        join distinct_answers using (answer_key)
-        left join parsed on parsed.place = distinct_answers.place
-        where event = 'answer' order by ts, event_id""",
+            candidate_ad_ids, bids, inserted_ad_ids, format_errors, logprob, temperature, top_p, top_k, file, line
+        from events join readings using (place) join files using (file_id) order by ts, event_id""",
     "click_log_clicks": f"""
         select {_KEYS}, ad_id, reason, file, line from accepted where event = 'click' order by ts, event_id""",
     "click_log_conversions": f"""
@@ -138,7 +136,10 @@ class ClickLogDay:
         """)
 
     def parse(self, ads: Iterable[Ad]) -> None:
-        """Find the inserted ads of every distinct (answer, candidates), with every title that `ads` hold."""
+        """Find the inserted ads of every distinct (answer, candidates), with every title that `ads` hold.
+
+        `readings` has them for every accepted answer.
+        """
         catalog: dict[str, list[Ad]] = {}
         for ad in ads:
             catalog.setdefault(ad.ad_id, []).append(ad)
@@ -167,6 +168,14 @@ class ClickLogDay:
             self._connection.execute("insert into parsed select * from batch")
             self._connection.unregister("batch")
         reading.close()
+        self._connection.execute("""
+            create table readings as
+            select events.place, coalesce(inserted_ad_ids, []) as inserted_ad_ids,
+                coalesce(format_errors, 0) as format_errors
+            from events anti join marks using (place) join distinct_answers using (answer_key)
+            left join parsed on parsed.place = distinct_answers.place
+            where verdict is null and event = 'answer'
+        """)
 
     def conclude(self) -> DayCounts:
         """Which events are accepted, and why the others are not."""
