@@ -1,8 +1,8 @@
 """Frozen text encoders phi (arXiv 2512.10551, Eq. 3): text in, a unit vector out; never trained here.
 
 "hashing" is the embedded default: word and character n-grams under a fixed sparse random projection, no download, no
-state. Any other name is that of a language model in sentence-transformers' format, or its directory (the paper:
-Qwen3-Embedding-0.6B; `language_encoder`).
+state. Any other name is that of a sentence-transformers model, or its directory (the paper: Qwen3-Embedding-0.6B;
+`language_encoder`).
 """
 
 from __future__ import annotations

@@ -54,8 +54,7 @@ class PctrConfig(Section):
 
     encoder: str = Field(
         "hashing",
-        description='"hashing", or a language model in the format of sentence-transformers: a local directory, or a '
-        "Hugging Face model name.",
+        description='"hashing", or a sentence-transformers model: a local directory, or a Hugging Face model name.',
     )
     encoder_revision: str | None = Field(None, description="Pinned revision of a Hugging Face model.")
     encoder_device: str = Field("auto", description='"auto" (a GPU when there is one), "cpu", "cuda" or "cuda:1".')

@@ -159,12 +159,16 @@ def problems_of(profile: Profile, size: ModelSize, longest: float) -> Iterator[s
 
 def _encoder_problems(config: PctrConfig) -> Iterator[str]:
     from llm_auction.generation.checkpoint import ModelDirectoryError
-    from llm_auction.pctr.sentence_directory import read_sentence_directory
+    from llm_auction.pctr.sentence_directory import check_sentence_directory
 
-    folder = None if config.encoder == "hashing" else _encoder_dir(config)
+    if config.encoder == "hashing":
+        return
+    if find_spec("sentence_transformers") is None:
+        yield f"pctr.encoder is {config.encoder}: install the extra (pip install 'llm-auction[encoders]')"
+    folder = _encoder_dir(config)
     if folder is not None:
         try:
-            read_sentence_directory(folder)
+            check_sentence_directory(folder)
         except ModelDirectoryError as error:
             yield f"pctr.encoder: {error}"
 
