@@ -57,7 +57,7 @@ test: $(STAMP) ## all tests; the slowest begin first (tests/conftest.py)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q --durations 10
 
 test-fast: $(STAMP) ## the fast tests only
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -q
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder -q
 
 lint: $(STAMP) ## ruff, mypy, the floors (import-linter), sqlfluff
 	$(BIN)/ruff check .

@@ -18,19 +18,18 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 pytest_plugins = ["tests.fixtures"] if find_spec("tests.fixtures") else []
 
-USUAL_TIMEOUT = 300.0  # of pyproject.toml
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Files that may take longest come first, so that the workers end together; then those with other slow tests.
 
     Each worker takes a file at a time (`--dist loadfile --no-loadscope-reorder`): a daemon's ten minutes that began
     last would leave the other worker idle. How long a test may take is what its timeout says.
     """
+    usual = float(config.getini("timeout"))
     weights: dict[Path, tuple[float, bool]] = {}
     for item in items:
         timeout = item.get_closest_marker("timeout")
-        weight = (timeout.args[0] if timeout else USUAL_TIMEOUT, item.get_closest_marker("slow") is not None)
+        weight = (timeout.args[0] if timeout else usual, item.get_closest_marker("slow") is not None)
         weights[item.path] = max(weights.get(item.path, weight), weight)
     items.sort(key=lambda item: weights[item.path], reverse=True)
 
