@@ -1,4 +1,4 @@
-"""Days further back than a night models of whose answers something has come in since: conversions may take a month."""
+"""Days further back than a night models about whose answers something has come in: conversions may take a month."""
 
 from __future__ import annotations
 
@@ -7,27 +7,33 @@ import json
 from datetime import date, timedelta
 
 from llm_auction.profiles.schema import Profile
-from resources.click_log import deliveries_about, modelled
+from resources.click_log import days_about, deliveries_about, modelled
 from resources.lake import Lake
 from workflows.nights import days_until
 
 
 def late_days(lake: Lake, newest: date, config: Profile) -> dict[date, str]:
-    """The days whose tables lack clicks or conversions that were delivered late, and what names these events.
+    """The days to restate: their tables lack clicks or conversions that came in; and what names these events.
 
-    Looked at are the deliveries of the last `schedule.watch_days` days up to `newest` that the lake holds, and days of
-    answers more than `schedule.lookback_days` before them: nearer ones are modelled with the delivery itself. How far
-    back they lie is bounded by `click_log.attribution_hours` and `click_log.conversion_days`.
+    With many conversions most days of `click_log.conversion_days` lack some every night. So a day is not modelled again
+    at once, but when it is as old as one of `schedule.restated_after_days` says, and when nothing can come any more. A
+    delivery of before such an age that is taken in, or again, after it makes the day one at once. So it is with the
+    deliveries of `schedule.lookback_days`: a night models with them, a backfill may have been ahead of them.
     """
-    first, lookback = config.click_log.start_date, timedelta(days=config.schedule.lookback_days)
-    watched = days_until(newest, config.schedule.watch_days, first)
+    first, window = config.click_log.start_date, days_about(config.click_log)
+    ages = [
+        timedelta(days=age) for age in (config.schedule.lookback_days, *config.schedule.restated_after_days, window)
+    ]
+    watched = days_until(newest, window + config.schedule.watch_days, first)
     late = {}
     for day, deliveries in sorted(deliveries_about(lake, watched).items()):
-        further = {delivered: events for delivered, events in deliveries.items() if day < delivered - lookback}
         # Only what was taken in can be modelled.
-        there = day >= first and lake.exists("click_log_files", {"day": str(day)})
-        if there and not further.items() <= modelled(lake, day).items():
-            late[day] = _digest(further)
+        if day < first or not lake.exists("click_log_files", {"day": str(day)}):
+            continue
+        until = max((day + age for age in ages if day + age <= newest), default=date.min)
+        due = {delivered: events for delivered, events in deliveries.items() if delivered <= until}
+        if not due.items() <= modelled(lake, day).items():
+            late[day] = _digest(due)
     return late
 
 

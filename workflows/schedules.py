@@ -59,8 +59,8 @@ def nightly_reward_refit(
     """Yesterday (UTC), and the lookback days that have files or were taken in before: ingest, model, refit, judge.
 
     A lookback day with files that no night took in was missed (its files came late, or nothing ran): it is refitted on
-    too, before yesterday. Days further back are modelled again where earlier deliveries hold something about their
-    answers; what yesterday's hold is known once they are taken in, and is left to the sensor or the next night.
+    too, before yesterday. Days further back are modelled again when they are to be restated (`late_days`), with what
+    yesterday's delivery holds of their answers besides.
     """
     config = profile.get()
     newest = newest_day(context.scheduled_execution_time)
@@ -104,6 +104,12 @@ def night_is_under_way(instance: DagsterInstance, newest: date) -> bool:
     """Whether runs of the last nights are queued or going on; another night would get between them."""
     nights = [day.isoformat() for day in days_until(newest, _NIGHTS_BEFORE, date.min)]
     return instance.get_runs_count(RunsFilter(tags={NIGHT_TAG: nights}, statuses=_UNFINISHED)) > 0
+
+
+def night_has_begun(instance: DagsterInstance, newest: date) -> bool:
+    """Whether the schedule has started the night of a day; runs that the sensor starts don't begin one."""
+    of_the_night = {NIGHT_TAG: newest.isoformat(), "dagster/schedule_name": nightly_reward_refit.name}
+    return instance.get_runs_count(RunsFilter(tags=of_the_night)) > 0
 
 
 def run_requests(

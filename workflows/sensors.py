@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from dagster import (
     DefaultSensorStatus,
     RunFailureSensorContext,
-    RunsFilter,
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
@@ -24,7 +23,7 @@ from workflows.deliveries import Listing, look
 from workflows.jobs import production_day
 from workflows.late_days import late_days
 from workflows.nights import days_until, plan_night
-from workflows.schedules import NIGHT_TAG, known_days, newest_day, night_is_under_way, run_requests
+from workflows.schedules import known_days, newest_day, night_has_begun, night_is_under_way, run_requests
 
 
 @sensor(
@@ -37,9 +36,9 @@ def click_log_deliveries(
 ) -> SensorResult | SkipReason:
     """Takes in files that came after their night, in the days that are watched, and models the days that they change.
 
-    So it does, once they were taken in, with days further back about whose answers they hold clicks or conversions.
-    Files count once they have kept still from one look to the next. The newest day is the schedule's: it is watched
-    from the moment that its night has begun, and refitted on when its files come after that.
+    So it does with days further back that are to be restated (`late_days`). Files count once they have kept still from
+    one look to the next. The newest day is the schedule's: it is watched from the moment that its night has begun, and
+    refitted on when its files come after that; days are as old as that night makes them.
     """
     config = profile.get()
     if config.click_log.source is None:
@@ -47,10 +46,11 @@ def click_log_deliveries(
     newest, first = newest_day(datetime.now(UTC)), config.click_log.start_date
     if night_is_under_way(context.instance, newest):
         return SkipReason("the runs of a night are under way")
-    begun = context.instance.get_runs_count(RunsFilter(tags={NIGHT_TAG: newest.isoformat()})) > 0
+    begun = night_has_begun(context.instance, newest)
+    night_of = newest if begun else newest - timedelta(days=1)
     watched = [day for day in days_until(newest, config.schedule.watch_days, first) if begun or day < newest]
     listings = {day: _listing(config.click_log.source, day) for day in watched}
-    found = look(context.cursor, listings, lambda day: _taken_in(lake, day), late_days(lake, newest, config))
+    found = look(context.cursor, listings, lambda day: _taken_in(lake, day), late_days(lake, night_of, config))
     night = plan_night(
         found.ready,
         known_days(lake),

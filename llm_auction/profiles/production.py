@@ -144,6 +144,10 @@ class ScheduleConfig(Section):
         3, description="Days before the newest that a night takes in again, for what came late."
     )
     watch_days: Positive = Field(7, description="Days up to the newest in which new and late files are looked for.")
+    restated_after_days: tuple[Positive, ...] = Field(
+        (7, 14),
+        description="How old a day is when it is modelled again for what came late; a last time when nothing more can.",
+    )
     fresh_hours: Positive = Field(
         30, description="An asset of the nightly path that was not materialized for longer is not fresh any more."
     )

@@ -1,6 +1,6 @@
 """Which days' answers a delivery is about, and which deliveries the tables of a day hold.
 
-A conversion may come a month after its answer. With what is kept here, the day of that answer is modelled again once
+A conversion may come a month after its answer. With what is kept here, the day of that answer is modelled again where
 something new is known of it, and no other day is.
 
 `click_log_answer_days` has a row for each day of answers that clicks and conversions of a day of delivery are about,
@@ -21,11 +21,15 @@ TABLE = "click_log_answer_days"
 MODELLED = "click_log_modelled"
 
 
+def days_about(config: ClickLogConfig) -> int:
+    """How many days after a day of answers a delivery can still be about them."""
+    return config.conversion_days + config.lateness_days + 1
+
+
 def answers_before(lake: Lake, day: str, config: ClickLogConfig) -> str:
     """A query for `response_id` and `ts` of the answers that events delivered on `day` can be about, but its own."""
     latest = date.fromisoformat(day)
-    span = config.conversion_days + config.lateness_days + 1
-    before = [latest - timedelta(days=number) for number in range(1, span + 1)]
+    before = [latest - timedelta(days=number) for number in range(1, days_about(config) + 1)]
     files = [
         str(lake.file("click_log_answers", {"day": str(other)})).replace("'", "''")
         for other in before
@@ -79,8 +83,8 @@ def deliveries_about(lake: Lake, delivered: Iterable[date]) -> dict[date, dict[d
 
 def deliveries_to_model(lake: Lake, day: date, config: ClickLogConfig) -> dict[date, str]:
     """The deliveries that the tables of a day of answers hold when they are made now, with their fingerprints."""
-    span = config.conversion_days + config.lateness_days + 1
-    return deliveries_about(lake, (day + timedelta(days=after) for after in range(span + 1))).get(day, {})
+    after = (day + timedelta(days=number) for number in range(days_about(config) + 1))
+    return deliveries_about(lake, after).get(day, {})
 
 
 def remember_modelled(lake: Lake, day: date, deliveries: Mapping[date, str]) -> None:

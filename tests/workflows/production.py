@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from dagster import (
     DagsterInstance,
+    DagsterRunStatus,
     RepositoryDefinition,
     RunRequest,
     SensorResult,
@@ -17,10 +18,11 @@ from dagster import (
     build_schedule_context,
     build_sensor_context,
 )
+from dagster._core.test_utils import create_run_for_test
 
 from resources.lake import Lake
 from resources.profile import ProfileResource
-from workflows.schedules import newest_day, nightly_reward_refit
+from workflows.schedules import NIGHT_TAG, newest_day, nightly_reward_refit
 from workflows.sensors import click_log_deliveries
 
 NEWEST = newest_day(datetime.now(UTC))
@@ -55,6 +57,11 @@ class Production:
         resources = {"profile": self.profile, "lake": self.lake}
         with build_schedule_context(self.instance, at, resources=resources, repository_def=self.repository) as context:
             return list(nightly_reward_refit.evaluate_tick(context).run_requests or [])
+
+    def begin_night(self, status: DagsterRunStatus, *, by_schedule: bool = True) -> None:
+        """A run of the newest day's night, which the schedule has started, or the sensor."""
+        started_by = {"dagster/schedule_name": nightly_reward_refit.name} if by_schedule else {}
+        create_run_for_test(self.instance, tags={NIGHT_TAG: NEWEST.isoformat(), **started_by}, status=status)
 
     def tick(self, cursor: str | None = None, profile: ProfileResource | None = None) -> SensorResult | SkipReason:
         """What the sensor says, under a profile of its own where one is given."""
