@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Parallel tests. Three keep two cores busy: those of daemons and servers wait for half of their time.
+WORKERS ?= 3
 STAMP := $(VENV)/.installed
 
 # One thread a process: the models are small, and two threads that wait for each other are slower than one.
@@ -54,10 +56,10 @@ report: $(STAMP) ## say where the newest report of the demo lies
 	$(BIN)/llm-auction report --path
 
 test: $(STAMP) ## all tests; the slowest begin first (tests/conftest.py)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q --durations 10
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q --durations 10
 
 test-fast: $(STAMP) ## the fast tests only
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 
 lint: $(STAMP) ## ruff, mypy, the floors (import-linter), sqlfluff
 	$(BIN)/ruff check .
