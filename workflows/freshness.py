@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dagster import AssetRecordsFilter, DagsterInstance, DagsterRunStatus, Definitions, RunsFilter
 
-from assets.lineage import lineage
+from assets.measured_models import models_behind
 from assets.mechanism_runs import MODELS_OF
 from assets.partitions import deployed_pointer, partition_of
 from assets.properties import MODELS_OF_CHECKS, OF_OUTCOMES, PROPERTIES, TABLES_OF
@@ -86,7 +86,7 @@ def run_tags(stage: Stage, profile: Profile, lake: Lake, store: ModelStore) -> d
     inputs = {
         "profile": profile.model_dump(mode="json", exclude={**WAYS_TO_THE_SAME, **dict.fromkeys(left_out, True)}),
         "market": market_versions(lake) if all(map(lake.exists, MARKET_TABLES)) else None,
-        "models": _models(store, models),
+        "models": models_behind(store, models),
         **own,
     }
     return {FINGERPRINT_TAG: _digest(inputs)}
@@ -118,15 +118,6 @@ def _ran_last(stage: Stage, instance: DagsterInstance, tags: Mapping[str, str]) 
         return False
     run = records[0].dagster_run
     return run.status == DagsterRunStatus.SUCCESS and run.tags.get(FINGERPRINT_TAG) == tags.get(FINGERPRINT_TAG)
-
-
-def _models(store: ModelStore, prefixes: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The versions of the models of some (kind, arm) that belong together so far, by pointer."""
-    return {
-        f"{kind}/{arm}/{iteration}": version
-        for kind, arm in prefixes
-        for iteration, version in lineage(store, kind, arm).versions.items()
-    }
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from dagster import (
@@ -84,3 +85,22 @@ def test_a_judge_matters_to_the_quality_of_answers_alone(tmp_path: Path) -> None
     ):
         tags = [run_tags(stage, profile, lake, store) for profile in (here, there, none)]
         assert tags[0] == tags[1] and (tags[0] != tags[2]) is matters
+
+
+def test_another_base_makes_every_evaluation_again(tmp_path: Path) -> None:
+    """Also of what no arm trained: a report leaves out what was measured on another base than the arms'."""
+    lake, store, profile = Lake(data_dir=str(tmp_path)), ModelStore(data_dir=str(tmp_path)), load_profile("smoke")
+
+    def tags(name: str) -> dict[str, str]:
+        return run_tags(evaluation_stage(name), profile, lake, store)
+
+    names = ("pretrained", "rag_auction", "best_of_n", "clairvoyant", "mosaic")
+    found = []
+    for content in ("one", "another"):
+        store.publish("ad_llm", "base", partial(_write, content), {})
+        found.append([tags(name) for name in names])
+    assert all(before != after for before, after in zip(*found, strict=True))
+
+
+def _write(content: str, folder: Path) -> None:
+    (folder / "config.json").write_text(content)
