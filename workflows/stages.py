@@ -79,9 +79,7 @@ def plan_loop(profile: Profile, arms: Sequence[str] | None = None, iterations: i
     if any(map(is_ablation, chosen)) and profile.ablations.train_queries is not None:
         chosen += [ABLATION_BASE] if ABLATION_BASE not in chosen else []
     stages, last = _training(profile, dict.fromkeys(chosen, iterations or profile.iterations))
-    # MOSAIC ranks its candidates by the reward model of the arm llm_auction.
-    baselines = ["pretrained", *(["mosaic"] if "llm_auction" in chosen else [])]
-    evaluations = _evaluations([*baselines, *chosen], last)
+    evaluations = _evaluations(evaluated_with(chosen), last)
     return [*stages, *evaluations, report_stage(evaluations)]
 
 
@@ -123,6 +121,11 @@ def plan_study(profile: Profile) -> list[Stage]:
     ablations = [stage for stage in stages if stage not in main]
     checks = [*properties, *of_outcomes]
     return [*main, *properties, *ablations, *evaluations, *of_outcomes, report_stage([*evaluations, *checks])]
+
+
+def evaluated_with(arms: Sequence[str]) -> list[str]:
+    """The mechanisms that a run of these arms evaluates: MOSAIC ranks its answers by the arm llm_auction's rewards."""
+    return ["pretrained", *(["mosaic"] if "llm_auction" in arms else []), *arms]
 
 
 def evaluation_stage(mechanism: str, after: Iterable[str] = (), iterations: int = 1) -> Stage:

@@ -9,7 +9,7 @@ from assets.partitions import ARMS
 from assets.properties import PROPERTIES
 from llm_auction.profiles import load_profile
 from llm_auction.profiles.arms import is_ablation
-from workflows.stages import Stage, plan_loop, plan_study
+from workflows.stages import Stage, evaluated_with, plan_loop, plan_study
 
 
 def test_arms_go_side_by_side_and_iterations_in_order() -> None:
@@ -60,6 +60,11 @@ def test_ablations_on_fewer_queries_bring_what_they_are_compared_with() -> None:
 def test_one_arm_only() -> None:
     names = [stage.name for stage in plan_loop(load_profile("smoke"), arms=["oracle"], iterations=1)]
     assert names == ["market and base", "oracle 01", "evaluate pretrained", "evaluate oracle", "report"]
+
+
+def test_mosaic_needs_the_reward_model_of_its_arm() -> None:
+    assert evaluated_with(["oracle"]) == ["pretrained", "oracle"]
+    assert evaluated_with(["llm_auction", "oracle"]) == ["pretrained", "mosaic", "llm_auction", "oracle"]
 
 
 def test_an_ablation_is_an_arm_like_any_other() -> None:

@@ -92,11 +92,11 @@ def _evaluate_one(
     from workflows.cli.results_table import print_results
     from workflows.cli.state import report_folder
     from workflows.environment import prepare_environment
-    from workflows.stages import evaluation_stage, property_stage, report_stage
+    from workflows.stages import evaluated_with, evaluation_stage, property_stage, report_stage
 
     environment = prepare_environment(profile, seed, data_dir, overrides)
     if not mechanisms and not properties:
-        mechanisms = ["pretrained", "mosaic", *environment.profile.arms]
+        mechanisms = evaluated_with(environment.profile.arms)
     stages = [evaluation_stage(name, iterations=environment.profile.iterations) for name in mechanisms]
     stages += [property_stage(name) for name in properties]
     console = open_console()
