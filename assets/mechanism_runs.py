@@ -5,9 +5,7 @@ All of them meet the same queries, candidates, bids and user randomness (`assets
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 from dagster import StaticPartitionsDefinition
@@ -18,7 +16,7 @@ from assets.partitions import ARMS
 from assets.unjudged import refuse_unjudged
 from llm_auction.evaluation.clairvoyant_outcomes import clairvoyant_outcomes
 from llm_auction.evaluation.outcomes import Contender
-from llm_auction.generation.protocol import GenerationEngine, Messages
+from llm_auction.generation.protocol import GenerationEngine
 from llm_auction.market import Auction
 from llm_auction.mechanisms import (
     AnswerLikelihood,
@@ -127,21 +125,9 @@ def _mosaic_tuned(bench: Bench, model_store: ModelStore, engine: EngineResource)
     last = evaluated_iterations(model_store, "ad_llm", ARM_OF_MOSAIC, bench.log)[-1]
     drawn_by = _warm(bench, engine, engine.open(model_store.resolve("ad_llm", f"{ARM_OF_MOSAIC}/{last}").path))
     untruncated = bench.profile.sampling.model_copy(update={"temperature": 1.0, "top_p": 1.0, "top_k": 0})
-    reference = _Scorer(engine, model_store.resolve("ad_llm", "base").path)
+    # Opened once the answers are drawn: a server that draws them needs the memory until then.
+    reference = partial(engine.scorer, model_store.resolve("ad_llm", "base").path)
     yield from _auctioned(bench, model_store, "mosaic_tuned", drawn_by, untruncated, reference)
-
-
-@dataclass(frozen=True)
-class _Scorer:
-    """A model that scores answers, loaded only then: while a server draws them, it needs the memory."""
-
-    engine: EngineResource
-    path: Path
-
-    def log_probabilities(
-        self, prompts: Sequence[Messages], answers: Sequence[Sequence[Sequence[int]]]
-    ) -> list[list[float]]:
-        return self.engine.scorer(self.path).log_probabilities(prompts, answers)
 
 
 def mosaic_proposals(
@@ -150,7 +136,7 @@ def mosaic_proposals(
     drawn_by: GenerationEngine,
     sampling: SamplingConfig,
     auctions: Sequence[Auction],
-    reference: AnswerLikelihood | None = None,
+    open_reference: Callable[[], AnswerLikelihood] | None = None,
     name: str = "mosaic",
 ) -> tuple[MosaicAuction, list[CandidateSet]]:
     """MOSAIC, in the limit of tau -> 0, and its candidate answers to each auction, ranked by its arm's newest model.
@@ -169,7 +155,7 @@ def mosaic_proposals(
         candidates=bench.profile.evaluation.mosaic_candidates,
         values=predicted_click_values(bench.profile, folder),
         reserve=bench.reserve,
-        reference=reference,
+        open_reference=open_reference,
         template=bench.profile.ad_llm.prompt,
         on_progress=lambda done, total: bench.log(f"{name}: {done} of {total} candidate answers"),
     )
@@ -182,10 +168,10 @@ def _auctioned(
     name: str,
     drawn_by: GenerationEngine,
     sampling: SamplingConfig,
-    reference: AnswerLikelihood | None = None,
+    open_reference: Callable[[], AnswerLikelihood] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """One set of candidate answers a query, auctioned at every tau and in the limit of tau -> 0."""
-    mosaic, proposals = mosaic_proposals(bench, model_store, drawn_by, sampling, bench.auctions, reference, name)
+    mosaic, proposals = mosaic_proposals(bench, model_store, drawn_by, sampling, bench.auctions, open_reference, name)
     for tau in (0.0, *bench.profile.evaluation.mosaic_taus):
         variant = f"tau={tau:g}" if tau else "argmax"
         outcomes = mosaic.settle(proposals, bench.samples, bench.answer_seed, tau)

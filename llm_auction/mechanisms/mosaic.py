@@ -8,7 +8,8 @@ log pi_ref(y) - log pi_gen(y). It costs M generations a query where LLM-Auction 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -77,13 +78,13 @@ class MosaicAuction:
         candidates: M.
         values: what clicks are worth, where that is not the bids; in proportion to the bid.
         reserve: least price a click, below which no candidate of the auctions bids.
-        reference: pi_ref where it is not the law that `engine` samples; weights are exact only for answers drawn at
-            temperature 1 without truncation.
+        open_reference: opens pi_ref where it is not the law that `engine` samples, once the answers are drawn; weights
+            are exact only for answers drawn at temperature 1 without truncation.
         template: the prompt's versioned template.
         on_progress: told (answers done, answers in all).
 
     Raises:
-        ValueError: `candidates` < 1, `tau` < 0, or a `reference` with sampling that is not the model's own law.
+        ValueError: `candidates` < 1, `tau` < 0, or a reference with sampling that is not the model's own law.
     """
 
     name = "mosaic"
@@ -99,7 +100,7 @@ class MosaicAuction:
         candidates: int = 20,
         values: ClickValues = bids_for_clicks,
         reserve: float = 0.0,
-        reference: AnswerLikelihood | None = None,
+        open_reference: Callable[[], AnswerLikelihood] | None = None,
         template: str = "ad_llm_v1",
         on_progress: Progress | None = None,
     ) -> None:
@@ -107,7 +108,7 @@ class MosaicAuction:
             raise ValueError(f"MOSAIC needs at least one candidate answer, got {candidates}")
         if not tau >= 0:
             raise ValueError(f"tau must be >= 0, got {tau}")
-        if reference is not None and (sampling.temperature, sampling.top_p, sampling.top_k) != (1.0, 1.0, 0):
+        if open_reference is not None and (sampling.temperature, sampling.top_p, sampling.top_k) != (1.0, 1.0, 0):
             raise ValueError(
                 "importance weights are exact only for answers drawn with temperature 1, top_p 1 and top_k 0, got "
                 f"{sampling.temperature}, {sampling.top_p} and {sampling.top_k}"
@@ -120,7 +121,7 @@ class MosaicAuction:
         self._candidates = candidates
         self._values = values
         self._reserve = reserve
-        self._reference = reference
+        self._open_reference = open_reference
         self._template = template
         self._on_progress = on_progress
 
@@ -144,8 +145,11 @@ class MosaicAuction:
         clicks = iter(self._estimate_clicks(flat_auctions, texts))
         # What a click is worth a unit of the bid: the reserve is a bid like any other, so it is worth as much.
         units = self._values([replace(auction, bids=(1,) * len(auction.bids)) for auction in auctions])
-        log_weights = self._log_weights(prompts, answers)
-        seconds = (clock(self._engine) - started) / max(1, len(auctions))
+        seconds = clock(self._engine) - started
+        reference = None if self._open_reference is None else self._open_reference()  # loading it is no serving
+        started = time.perf_counter()
+        log_weights = _log_weights(reference, prompts, answers)
+        seconds = (seconds + time.perf_counter() - started) / max(1, len(auctions))
         return [
             self._score(auction, unit, tuple(of_auction), [next(clicks) for _ in of_auction], weights, seconds)
             for auction, unit, of_auction, weights in zip(auctions, units, answers, log_weights, strict=True)
@@ -160,20 +164,6 @@ class MosaicAuction:
         """
         temperature = self.tau if tau is None else tau
         return [self._draw(proposal, samples, seed, temperature) for proposal in proposals]
-
-    def _log_weights(
-        self, prompts: Sequence[Messages], answers: Sequence[Sequence[GeneratedAnswer]]
-    ) -> list[np.ndarray]:
-        if self._reference is None:
-            return [np.zeros(len(group)) for group in answers]
-        own = [[answer.logprob for answer in group if answer.logprob is not None] for group in answers]
-        if [len(group) for group in own] != [len(group) for group in answers]:
-            raise ValueError("importance weights need the log-probabilities of the answers: the engine left them out")
-        tokens = [[answer.token_ids for answer in group] for group in answers]
-        return [
-            np.array(reference) - np.array(drawn)
-            for reference, drawn in zip(self._reference.log_probabilities(prompts, tokens), own, strict=True)
-        ]
 
     def _score(
         self,
@@ -217,3 +207,18 @@ class MosaicAuction:
             answer_tokens=len(proposal.answers[row].token_ids),
             seconds=proposal.seconds,
         )
+
+
+def _log_weights(
+    reference: AnswerLikelihood | None, prompts: Sequence[Messages], answers: Sequence[Sequence[GeneratedAnswer]]
+) -> list[np.ndarray]:
+    if reference is None:
+        return [np.zeros(len(group)) for group in answers]
+    own = [[answer.logprob for answer in group if answer.logprob is not None] for group in answers]
+    if [len(group) for group in own] != [len(group) for group in answers]:
+        raise ValueError("importance weights need the log-probabilities of the answers: the engine left them out")
+    tokens = [[answer.token_ids for answer in group] for group in answers]
+    return [
+        np.array(likely) - np.array(drawn)
+        for likely, drawn in zip(reference.log_probabilities(prompts, tokens), own, strict=True)
+    ]

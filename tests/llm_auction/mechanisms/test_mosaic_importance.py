@@ -59,7 +59,13 @@ class Law:
 
 def mosaic(engine: Law, reference: Law | None, candidates: int = 4000) -> MosaicAuction:
     return MosaicAuction(
-        engine, clicks_from_user(USER), UNTRUNCATED, PENALTY, tau=TAU, candidates=candidates, reference=reference
+        engine,
+        clicks_from_user(USER),
+        UNTRUNCATED,
+        PENALTY,
+        tau=TAU,
+        candidates=candidates,
+        open_reference=None if reference is None else lambda: reference,
     )
 
 
@@ -94,7 +100,7 @@ def test_weights_of_a_real_engine_vanish_when_the_laws_coincide(tiny_model_dir: 
 
     engine = TransformersEngine(tiny_model_dir)
     mechanism = MosaicAuction(
-        engine, clicks_from_user(USER), UNTRUNCATED, PENALTY, tau=TAU, candidates=4, reference=engine
+        engine, clicks_from_user(USER), UNTRUNCATED, PENALTY, tau=TAU, candidates=4, open_reference=lambda: engine
     )
     for proposal in mechanism.propose(auctions(2), seed=2):
         np.testing.assert_allclose(proposal.log_weights, 0.0, atol=1e-3)
@@ -102,7 +108,24 @@ def test_weights_of_a_real_engine_vanish_when_the_laws_coincide(tiny_model_dir: 
 
 def test_weights_need_answers_drawn_without_truncation() -> None:
     with pytest.raises(ValueError, match="temperature 1, top_p 1 and top_k 0"):
-        MosaicAuction(Law(PROPOSAL), clicks_from_user(USER), SAMPLING, PENALTY, tau=TAU, reference=Law(REFERENCE))
+        MosaicAuction(
+            Law(PROPOSAL), clicks_from_user(USER), SAMPLING, PENALTY, tau=TAU, open_reference=lambda: Law(REFERENCE)
+        )
+
+
+def test_loading_the_reference_is_no_serving(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+
+    def load() -> Law:
+        nonlocal now
+        now += 100.0
+        return Law(REFERENCE)
+
+    mechanism = MosaicAuction(
+        Law(PROPOSAL), clicks_from_user(USER), UNTRUNCATED, PENALTY, tau=TAU, candidates=4, open_reference=load
+    )
+    assert [proposal.seconds for proposal in mechanism.propose(auctions(2), seed=0)] == [0.0, 0.0]
 
 
 def test_weights_need_the_engines_own_log_probabilities() -> None:
