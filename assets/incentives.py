@@ -30,8 +30,8 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.user_model import UserModelResource
 
-# What an advertiser reports in place of the truth, as shares of its highest bid.
-MISREPORTS = tuple(share / 20 for share in range(21))
+# What an advertiser reports in place of the truth, as shares of its highest bid: more than that as well.
+MISREPORTS = tuple(share / 20 for share in range(41))
 COLUMN_DESCRIPTIONS = {
     "setting": "What the figure is for: the target ROI of value maximisers, or the round of best responses.",
     "metric": "utility_regret: gain of utility maximisers over the truth, held out; value_regret: gain in itctr of "
@@ -43,7 +43,7 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-@property_check(deps=("bid_monotonicity", *MODELS), code_version="4")
+@property_check(deps=("bid_monotonicity", *MODELS), code_version="5")
 def incentive_report(
     context: AssetExecutionContext,
     profile: ProfileResource,
