@@ -130,7 +130,9 @@ class DpoConfig(Section):
         0, description="Rank of LoRA adapters in all linear layers, merged at the end; 0 trains every weight."
     )
     lora_alpha: Positive = Field(32, description="Their scale is alpha / rank.")
-    max_kl: float | None = Field(None, description="Stop early above this KL to the reference, nats an answer.")
+    max_kl: Annotated[float, Field(gt=0.0)] | None = Field(
+        None, description="Stop early above this KL to the reference, nats an answer."
+    )
     checkpoint_steps: Positive = Field(
         50, description="Steps between checkpoints, from which a killed training goes on."
     )

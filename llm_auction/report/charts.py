@@ -63,7 +63,8 @@ def _cost_plot(points: pl.DataFrame) -> Plot:
         for row in points.iter_rows(named=True)
     )
     note = (
-        "Every setting of a mechanism, trained ones at their last iteration; tokens of all answers drawn to show one."
+        "Every setting of a mechanism, trained ones at their last iteration; tokens of all answers drawn to show one. "
+        "Arms beside LLM-Auction and Oracle answer once as these do, and stand in the table."
     )
     return Plot("cost_revenue", "Revenue against cost", note, f"{note} {values}.", specification(cost_chart(points)))
 

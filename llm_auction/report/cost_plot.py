@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     import altair as alt
 
 WIDTH, HEIGHT = 330, 230
-# Palette colour and marker of each mechanism; arms other than these cost what LLM-Auction costs.
+# Palette colour and marker of each mechanism; arms other than these cost what LLM-Auction costs, which the note says.
 _STYLES = {
     "pretrained": ("pretrained", "cross"),
     "rag_auction": ("rag-auction", "triangle-up"),
     "mosaic": ("mosaic", "square"),
+    "mosaic_tuned": ("mosaic", "triangle-right"),
     "best_of_n": ("clairvoyant", "triangle-down"),
     "llm_auction": ("llm-auction", "circle"),
     "oracle": ("oracle", "diamond"),

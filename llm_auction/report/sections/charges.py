@@ -17,8 +17,8 @@ from llm_auction.report.wording import share_of_worth, shown_exactly
 HEADINGS = ("Least left over", "Most charged", "Bills")
 READING = (
     "The worst of every candidate of every answer. Left over: bid × click probability, the users' own, less what was "
-    "paid; charged: what was paid, of the same. Below 0, or above 100 %, somebody paid too much: MOSAIC bills the "
-    "clicks that its pCTR expects, and may where that is too high."
+    "paid; charged: what was paid, of the same. Below 0, or above 100 %, somebody paid too much: MOSAIC bills what "
+    "its reward model expects, clicks or the conversions that bids are for, and may where that is too high."
 )
 UNKNOWN = (
     "No table: the users are an LLM, so that nobody knows the click probabilities that a bill could be set against."

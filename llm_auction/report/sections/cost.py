@@ -36,7 +36,10 @@ def cost_section(study: Study, drawn: Mapping[str, Plot]) -> Section:
     rows = tuple(
         (
             name_of(one),
-            tuple(Cell(number(comparison.interval(one, name).value, metric(name).unit)) for name, _ in columns),
+            (
+                *(Cell(number(comparison.interval(one, name).value, metric(name).unit)) for name, _ in _COST),
+                *(Cell.of(comparison.interval(one, name), metric(name).unit) for name, _ in _SHARES),
+            ),
         )
         for one in shown_contenders(comparison)
         if not is_ablation(one.mechanism)  # they cost what LLM-Auction costs

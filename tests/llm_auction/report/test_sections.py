@@ -26,7 +26,7 @@ from tests.synthetic_study import FINAL, synthetic_run
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    """The usual contenders, best-of-N in two settings, and one ablation of two iterations."""
+    """The usual contenders, best-of-N in two settings, MOSAIC on tuned candidates, an ablation of two iterations."""
     run = synthetic_run(0, 10)
     final = run.outcomes.filter(mechanism="llm_auction", iteration="03")
     searched = [
@@ -37,7 +37,8 @@ def study() -> Study:
     ]
     ablation = run.outcomes.filter(pl.col("mechanism") == "llm_auction", pl.col("iteration") != "03")
     ablation = ablation.with_columns(pl.lit("no_iteration").alias("mechanism"), pl.col("reward") - 2.5)
-    return Study.of([replace(run, outcomes=pl.concat([run.outcomes, *searched, ablation]))], 100)
+    tuned = run.outcomes.filter(mechanism="mosaic").with_columns(mechanism=pl.lit("mosaic_tuned"))
+    return Study.of([replace(run, outcomes=pl.concat([run.outcomes, *searched, ablation, tuned]))], 100)
 
 
 def section_of(study: Study, title: str) -> Section:
@@ -55,11 +56,13 @@ def test_cost_has_every_setting_and_the_last_iterations(study: Study) -> None:
 
 def test_the_plot_has_a_point_a_setting_and_a_label_a_mechanism(study: Study) -> None:
     points = cost_points(study.comparison)
-    assert points.height == 1 + 2 + 2 + 1 + 1
+    assert points.height == 1 + 2 + 2 + 2 + 1 + 1
     assert points.filter(mechanism="no_iteration").is_empty()
     drawn = cost_chart(points).to_dict()
     labels = [row["label"] for rows in drawn["datasets"].values() for row in rows if "label" in row]
-    assert sorted(labels) == ["Best of N", "LLM-Auction", "MOSAIC", "Oracle", "Pretrained"]
+    assert sorted(labels) == [
+        "Best of N", "LLM-Auction", "MOSAIC", "MOSAIC on tuned candidates", "Oracle", "Pretrained",
+    ]  # fmt: skip
 
 
 def test_bid_curves_stand_beside_the_best_mosaic_and_one_winner(study: Study) -> None:
