@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $(STAMP)
 
-demo: $(STAMP) ## the whole loop on the laptop profile: about ten minutes on 2 cores
+demo: $(STAMP) ## the whole loop on the laptop profile: ten to fifteen minutes on 2 cores
 	$(BIN)/llm-auction run
 
 smoke: $(STAMP) ## the whole loop, tiny: about a minute and a half

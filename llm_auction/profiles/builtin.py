@@ -22,7 +22,7 @@ from llm_auction.profiles.schema import (
 
 
 def smoke() -> Profile:
-    """The whole loop in about 80 seconds on two cores: proves that everything works, not that it learns much."""
+    """The whole loop in about a minute and a half on two cores: proves that everything works, not that it learns much."""
     return Profile(
         name="smoke",
         iterations=2,
@@ -46,7 +46,7 @@ def smoke() -> Profile:
 
 
 def laptop() -> Profile:
-    """The embedded default: the loop with the shipped tiny model, about ten minutes on two cores."""
+    """The embedded default: the loop with the shipped tiny model, ten to fifteen minutes on two cores."""
     return Profile(
         name="laptop",
         population=PopulationConfig(profiles=120, queries_per_profile=5, test_share=0.5),
