@@ -86,18 +86,27 @@ def read_rows(path: Path, format_: str) -> Iterator[SourceRow]:
     try:
         yield from readers[format_](path)
     except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{path} is not UTF-8 text (byte {error.start}: {error.object[error.start]:#04x}): save it as UTF-8"
-        ) from error
+        line = len((error.object[: error.start] + b".").splitlines())
+        wrong = f"line {line}, byte {error.start}: {error.object[error.start]:#04x}"
+        raise SourceError(f"{path} is not UTF-8 text ({wrong}): save it as UTF-8") from error
     except OSError as error:
         raise SourceError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _read_jsonl(path: Path) -> Iterator[SourceRow]:
-    with path.open(encoding="utf-8-sig") as handle:
+    # A byte that is no UTF-8 becomes a lone surrogate, so that it costs its own line and not the file.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as handle:
         for number, line in enumerate(handle, start=1):
             raw = line.strip()
             if not raw:
+                continue
+            try:
+                raw.encode("utf-8")
+            except UnicodeEncodeError as error:
+                wrong = raw[error.start].encode("utf-8", "surrogateescape")[0]
+                problem = f"is not UTF-8 text ({wrong:#04x}): save the file as UTF-8"
+                shown = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+                yield SourceRow(str(path), number, {}, shown, problem)
                 continue
             try:
                 values = json.loads(raw)

@@ -166,6 +166,18 @@ def test_too_many_rejected_rows_fail_with_reasons_and_are_still_there_to_keep(tm
     assert len(load_catalog(config.model_copy(update={"max_rejected_share": 0.75})).ads) == 1
 
 
+def test_a_byte_that_is_no_utf_8_costs_its_own_line(tmp_path: Path) -> None:
+    rows = [json.dumps({"ad_id": str(n), "title": f"Größe {n}"}, ensure_ascii=False).encode() for n in range(1, 1001)]
+    rows[700] = b'{"ad_id": "701", "title": "caf\xe9"}'
+    path = content(tmp_path / "ads.jsonl", b"\xef\xbb\xbf" + b"\r\n".join(rows))
+    catalog = load_catalog(CatalogConfig(source=str(path)))
+    assert len(catalog.ads) == 999
+    assert catalog.ads[-1].title == "Größe 1000"
+    (row,) = catalog.rejected
+    assert (row.row, row.reason) == (701, "is not UTF-8 text (0xe9): save the file as UTF-8")
+    assert row.raw == '{"ad_id": "701", "title": "caf\\xe9"}'
+
+
 def content(path: Path, data: bytes | str) -> Path:
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     return path
@@ -186,9 +198,9 @@ def content(path: Path, data: bytes | str) -> Path:
         ('[{"ad_id": "1", "title": "A"}]', {}, ["JSON array", "JSON Lines, one object a line"]),
         ("ad_id;title\n1;A\n", {}, ["separated by ';'", "commas or tabs"]),
         ("<html><body>hi</body></html>", {}, ["no ads in"]),
-        ("ad_id,title\n1,caf\xe9\n".encode("latin-1"), {}, ["not UTF-8", "byte 17", "0xe9", "save it as UTF-8"]),
+        ("ad_id,title\n1,caf\xe9\n".encode("latin-1"), {}, ["not UTF-8", "line 2, byte 17: 0xe9", "save it as UTF-8"]),
         ("ad_id,title\n1,A\n".encode("utf-16"), {}, ["UTF-16", "save it as UTF-8"]),
-        ('{"ad_id": "1", "title": "caf\xe9"}'.encode("latin-1"), {}, ["not UTF-8"]),
+        ('{"ad_id": "1", "title": "caf\xe9"}'.encode("latin-1"), {}, ["1 of 1 catalog rows", "feed:1 is not UTF-8"]),
         ("ad_id,title\n1,A\n", {"format": "parquet"}, ["not a readable Parquet file"]),
         (b"PAR1 and nothing else", {}, ["not a readable Parquet file"]),
         ("ad_id,title\n1,A\n", {"format": "merchant-xml"}, ["not a readable XML product feed"]),
