@@ -14,9 +14,9 @@ from dagster import (
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
-    DagsterRun,
     DagsterRunStatus,
     Definitions,
+    RunRecord,
     RunsFilter,
 )
 
@@ -141,9 +141,10 @@ def release_dead_runs(instance: DagsterInstance) -> list[str]:
         DagsterRunStatus.CANCELING,
     ]
     dead = []
-    for run in instance.get_runs(RunsFilter(statuses=unfinished)):
-        pid = _dead_process(instance, run)
+    for record in instance.get_run_records(RunsFilter(statuses=unfinished)):
+        pid = _dead_process(instance, record)
         if pid is not None:
+            run = record.dagster_run
             instance.report_run_failed(run, f"its process ({pid}) is gone: killed, or out of memory")
             dead.append(run.run_id)
     storage = instance.event_log_storage
@@ -154,12 +155,14 @@ def release_dead_runs(instance: DagsterInstance) -> list[str]:
     return dead
 
 
-def _dead_process(instance: DagsterInstance, run: DagsterRun) -> int | None:
+def _dead_process(instance: DagsterInstance, unfinished: RunRecord) -> int | None:
     """The process of an unfinished run, when it is gone; None when it lives, or can't be known."""
+    run = unfinished.dagster_run
     if PROCESS_TAG in run.tags:
         host, _, number = run.tags[PROCESS_TAG].rpartition(":")
-        gone = host == socket.gethostname() and not psutil.pid_exists(int(number))
-        return int(number) if gone else None
+        if host != socket.gethostname() or _lives(int(number), unfinished.create_timestamp.timestamp()):
+            return None
+        return int(number)
     # Dagster's launcher leaves no tag: its runs tell their process in the first event of their own.
     for record in instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ENGINE_EVENT).records:
         event = record.event_log_entry.dagster_event

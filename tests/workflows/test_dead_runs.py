@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.events import EngineEventData
 from dagster._core.test_utils import create_run_for_test
 
-from workflows.execution import release_dead_runs
+from workflows.execution import PROCESS_TAG, process_name, release_dead_runs
 
 
 @pytest.fixture
@@ -42,6 +43,11 @@ def run_of_the_ui(
     return run
 
 
+def run_of_the_command_line(instance: DagsterInstance, pid: int) -> DagsterRun:
+    """A run as `execute_stage` leaves it: its process in our tag."""
+    return create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags={PROCESS_TAG: process_name(pid)})
+
+
 @pytest.mark.parametrize("status", [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING])
 def test_a_run_of_a_deployment_that_was_killed(
     instance: DagsterInstance, process: subprocess.Popen[bytes], status: DagsterRunStatus
@@ -57,10 +63,25 @@ def test_a_run_of_a_deployment_that_was_killed(
     assert instance.event_log_storage.get_concurrency_run_ids() == set()
 
 
+def test_a_run_of_a_command_that_was_killed(instance: DagsterInstance, process: subprocess.Popen[bytes]) -> None:
+    run = run_of_the_command_line(instance, process.pid)
+    elsewhere = {PROCESS_TAG: f"another-machine:{process.pid}"}
+    create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags=elsewhere)
+    assert release_dead_runs(instance) == []
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    # Nobody has asked for its exit code yet: a process that is over and still has its number.
+    assert release_dead_runs(instance) == [run.run_id]
+
+
+@pytest.mark.parametrize("run_of", [run_of_the_ui, run_of_the_command_line])
 def test_after_a_power_cut_another_process_may_have_its_number(
-    instance: DagsterInstance, process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    run_of: Callable[[DagsterInstance, int], DagsterRun],
+    instance: DagsterInstance,
+    process: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = run_of_the_ui(instance, process.pid)
+    run = run_of(instance, process.pid)
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: time.time() + 60)
     assert release_dead_runs(instance) == [run.run_id]
 
