@@ -103,7 +103,11 @@ class WorkerPool:
     def _listen(self, index: int, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            self._answers.put((index, json.loads(line)))
+            try:
+                answer = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # cut short by the worker's death, which is told below
+            self._answers.put((index, answer))
         process.wait()
         self._answers.put((index, {"event": ENDED}))
 
