@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from decimal import Decimal
 
 from llm_auction.catalog.rows import InvalidField
 
@@ -21,9 +22,9 @@ def clean_text(value: object, field: str) -> str:
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        value = int(value)  # as a warehouse exports ids and bids: 104.0, or a decimal 5.00
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise InvalidField(field, f"must be text, got {type(value).__name__}")
     # White space first: line breaks and tabs are control characters too, but they part words.
     text = unicodedata.normalize("NFC", " ".join(str(value).split()))

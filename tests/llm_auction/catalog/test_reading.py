@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -125,6 +126,27 @@ def test_numbers_as_ids_and_missing_categories(tmp_path: Path) -> None:
         tmp_path / "ads.jsonl", {"ad_id": 104, "title": "A"}, {"ad_id": 105.0, "title": "B", "category": " "}
     )
     assert [(ad.ad_id, ad.category) for ad in load_catalog(config).ads] == [("104", "general"), ("105", "general")]
+
+
+def test_decimals_of_a_warehouse_are_numbers(tmp_path: Path) -> None:
+    identifier, half = 9_007_199_254_740_993, Decimal("4.50")  # the id has no exact float
+    frame = pl.DataFrame(
+        {
+            "ad_id": pl.Series([identifier, 2, 3], dtype=pl.Decimal(38, 0)),
+            "title": ["A", "B", "C"],
+            "bid_low": pl.Series([Decimal("5.00"), None, half], dtype=pl.Decimal(10, 2)),
+            "bid_high": pl.Series([Decimal("100.00"), None, Decimal("9.00")], dtype=pl.Decimal(10, 2)),
+        }
+    )
+    frame.write_parquet(tmp_path / "ads.parquet")
+    catalog = read_catalog(CatalogConfig(source=str(tmp_path / "ads.parquet")))
+    assert catalog.ads == (
+        Ad(str(identifier), "A", "general", bid_low=5, bid_high=100),
+        Ad("2", "B", "general"),
+    )
+    (rejected,) = catalog.rejected
+    assert (rejected.row, rejected.field) == (3, "bid_low")
+    assert "must be a whole number" in rejected.reason and "'4.50'" in rejected.reason
 
 
 def test_columns_are_mapped_and_globs_read_in_order(tmp_path: Path) -> None:
