@@ -46,14 +46,14 @@ def load_profile(name: str | None = None, overrides: Mapping[str, object] | None
     """The profile `name`, with its overrides applied and validated.
 
     Args:
-        name: a built-in profile; None asks LLM_AUCTION_PROFILE, then `.env`, then takes `laptop`.
+        name: a built-in profile; None takes `default_profile()`.
         overrides: field -> value, such as {"dpo.learning_rate": "1e-3", "seed": "1"}; text is converted.
 
     Raises:
         ProfileError: unknown profile, unknown field or a value that is not allowed.
     """
     dotenv = _read_dotenv(Path.cwd() / ".env")
-    chosen = name or os.environ.get(PROFILE_VARIABLE) or dotenv.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
+    chosen = name or default_profile()
     if chosen not in BUILTIN:
         raise ProfileError(f"unknown profile {chosen!r}: choose one of {', '.join(sorted(BUILTIN))}")
     values = BUILTIN[chosen]().model_dump()
@@ -69,6 +69,16 @@ def load_profile(name: str | None = None, overrides: Mapping[str, object] | None
         return Profile.model_validate(values)
     except ValidationError as error:
         raise ProfileError(_explain(chosen, error, applied)) from None
+
+
+def default_profile() -> str:
+    """The profile taken where none is named: LLM_AUCTION_PROFILE of the environment, then of `.env`, then `laptop`.
+
+    Raises:
+        ProfileError: `.env` can't be read.
+    """
+    dotenv = _read_dotenv(Path.cwd() / ".env")
+    return os.environ.get(PROFILE_VARIABLE) or dotenv.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:

@@ -66,6 +66,16 @@ def test_profiles_are_listed() -> None:
     assert all(name in text for name in ("smoke", "laptop", "paper"))
 
 
+def test_the_profile_that_is_taken_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LLM_AUCTION_PROFILE", raising=False)
+    assert re.findall(r"^(\w+) \*", invoke("profiles")[1], re.MULTILINE) == ["laptop"]
+    (tmp_path / ".env").write_text("LLM_AUCTION_PROFILE=smoke\n")
+    assert re.findall(r"^(\w+) \*", invoke("profiles")[1], re.MULTILINE) == ["smoke"]
+    monkeypatch.setenv("LLM_AUCTION_PROFILE", "paper")
+    assert re.findall(r"^(\w+) \*", invoke("profiles")[1], re.MULTILINE) == ["paper"]
+
+
 def test_a_profile_shows_every_field_and_who_overrides_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_AUCTION__DPO__BETA", "0.25")
     code, text = invoke("profiles", "laptop", "--set", "reward.lambda=2")

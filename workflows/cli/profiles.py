@@ -45,14 +45,12 @@ def profiles(
 
 
 def _print_list(console: Console) -> None:
-    import os
-
     from rich.table import Table
 
     from llm_auction.profiles.builtin import BUILTIN
-    from llm_auction.profiles.loading import DEFAULT_PROFILE, PROFILE_VARIABLE
+    from llm_auction.profiles.loading import PROFILE_VARIABLE, default_profile
 
-    chosen = os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
+    chosen = default_profile()
     table = Table(
         "profile", "what it is", "base model", "queries", "iterations", "candidates", box=None, pad_edge=False
     )
