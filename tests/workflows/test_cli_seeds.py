@@ -7,8 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.workflows.command_line import invoke
+from workflows.cli.app import app
 
 
 @pytest.mark.parametrize("command", ["run", "evaluate", "report"])
@@ -70,3 +72,14 @@ def test_a_pooled_report_takes_the_settings_of_its_study(tmp_path: Path, monkeyp
     assert [overrides for _, overrides in pooling.asked] == [{"ablations.train_queries": "none"}]
     code, text = invoke("report", *options)
     assert code == 2 and "--seeds" in text
+
+
+@pytest.mark.parametrize("named", [["--profile", "smoke"], []])
+def test_a_seed_without_results_is_told_with_the_command_that_makes_them(
+    named: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_AUCTION_PROFILE", "smoke")
+    result = CliRunner().invoke(app, ["report", *named, "--seeds", "0,3", "--data-dir", str(tmp_path)])
+    command = f"llm-auction run --profile smoke --seed 0 --data-dir {tmp_path / 'seed0'}"
+    assert f"seed 0 has no results in {tmp_path / 'seed0'}" in str(result.exception)
+    assert f"run `{command}`" in str(result.exception)

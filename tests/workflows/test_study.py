@@ -103,7 +103,7 @@ def test_the_page_names_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     results = {seed: LoopResult(environment, (), (), 1.0, reasons) for seed, reasons in failed.items()}  # type: ignore[arg-type]
     monkeypatch.setattr(study, "_run_seeds", lambda *_: results)
     monkeypatch.setattr(study, "_print_times", lambda *_: None)
-    monkeypatch.setattr(pooled_report, "_run_of", lambda seed, _: replace(synthetic_run(seed, 4), continuity=None))
+    monkeypatch.setattr(pooled_report, "_run_of", lambda seed, *_: replace(synthetic_run(seed, 4), continuity=None))
     arguments = ["study", "--profile", "smoke", "--seeds", "0,1", "--data-dir", str(tmp_path)]
     done = CliRunner().invoke(app, arguments, env={"COLUMNS": "160", "NO_COLOR": "1"})
     assert done.exit_code == 1 and "seed 1: continuity failed: <no> answers" in done.output

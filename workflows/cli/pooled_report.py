@@ -47,8 +47,8 @@ def pool_seeds(
     from assets.study import write_report
     from llm_auction.profiles import load_profile
 
-    runs = [_run_of(seed, folder) for seed, folder in folders.items()]
     loaded = load_profile(profile, {**overrides, "seed": str(min(folders))})
+    runs = [_run_of(seed, folder, loaded.name) for seed, folder in folders.items()]
     return write_report(runs, report_folder(pooled_dir(loaded.name, list(folders), data_dir)), loaded, failed)
 
 
@@ -64,10 +64,10 @@ def name_failures(
     from llm_auction.profiles import load_profile
 
     loaded = load_profile(profile, {**overrides, "seed": str(seed)})
-    write_report([_run_of(seed, folder)], report_folder(folder), loaded, failed)
+    write_report([_run_of(seed, folder, loaded.name)], report_folder(folder), loaded, failed)
 
 
-def _run_of(seed: int, folder: Path) -> SeedRun:
+def _run_of(seed: int, folder: Path, profile: str) -> SeedRun:
     from dataclasses import replace
 
     from dagster import DagsterInstance
@@ -81,7 +81,8 @@ def _run_of(seed: int, folder: Path) -> SeedRun:
         found = load_seed_run(Lake(data_dir=str(folder)), ModelStore(data_dir=str(folder)))
     except MissingPartition as error:
         raise ValueError(
-            f"seed {seed} has no results in {folder} ({error}): run `llm-auction run --seed {seed}`"
+            f"seed {seed} has no results in {folder} ({error}): "
+            f"run `llm-auction run --profile {profile} --seed {seed} --data-dir {folder}`"
         ) from None
     with DagsterInstance.from_config(str(folder / DAGSTER_HOME)) as instance:
         return replace(found, runs=runs_behind(instance, found))
