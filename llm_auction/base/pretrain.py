@@ -90,7 +90,10 @@ STAGES = (
 
 @dataclass(frozen=True, slots=True)
 class PretrainConfig:
-    """How the embedded model is trained; the defaults made the shipped one."""
+    """How the embedded model is trained.
+
+    The shipped one had these stages too, but in parts, between which the corpus grew: its card says what differed.
+    """
 
     seed: int = 0
     stages: tuple[Stage, ...] = STAGES
