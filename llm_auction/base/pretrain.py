@@ -11,7 +11,6 @@ prompt once. Reproducible under a seed, and resumable: every step draws its docu
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,9 @@ from typing import TYPE_CHECKING
 from llm_auction.base.architecture import CONTEXT, VOCABULARY, build_model
 from llm_auction.base.corpus import Document, Mix, document
 from llm_auction.base.lists import BY_BID, BY_BOTH, BY_NEED, BY_NEED_AND_TERM, BY_TERM, Completion
+from llm_auction.base.pretrain_checkpoint import find_checkpoint, restore_checkpoint, save_checkpoint
 from llm_auction.base.tokenizer import train_tokenizer
+from llm_auction.irpo.checkpoints import only_training
 from llm_auction.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -114,18 +115,28 @@ class PretrainConfig:
 def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, object]], None]) -> Path:
     """Train the tokenizer and the model and save them to `output` as a Hugging Face directory.
 
-    A directory that holds the checkpoint of an interrupted run is continued. `on_log` receives step, stage, loss (nats
-    a token, over the last steps), tokens a second and seconds every `LOG_STEPS` steps.
+    A directory that holds the checkpoint of an interrupted run is continued, also by a longer curriculum that begins
+    as its own did. `on_log` receives step, stage, loss (nats a token, over the last steps), tokens a second and seconds
+    every `LOG_STEPS` steps.
+
+    Raises:
+        ValueError: `output` holds a training with other settings or a damaged checkpoint, or another process trains
+            there.
     """
+    with only_training(output):
+        return _train(config, output, on_log)
+
+
+def _train(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, object]], None]) -> Path:
     import torch
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     from llm_auction.generation.packed import micro_batches
     from llm_auction.generation.shared_prefix import use_shared_prefix
 
-    output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / "checkpoint"
-    if (checkpoint / "state.json").is_file():
+    reached = find_checkpoint(checkpoint, config)
+    if reached is not None:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         assert isinstance(tokenizer, PreTrainedTokenizerFast)
         for how_loaded in ("is_local", "local_files_only"):  # else they would be saved along
@@ -134,7 +145,10 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
         tokenizer = train_tokenizer(_tokenizer_texts(config), VOCABULARY, CONTEXT)
     model = build_model(tokenizer, hidden=config.hidden, layers=config.layers, seed=config.seed)
     optimizers = _optimizers(model, config)
-    start, tokens = _restore(checkpoint, model, optimizers)
+    start = tokens = 0
+    if reached is not None:
+        restore_checkpoint(checkpoint, model, optimizers)
+        start, tokens = reached["step"], reached["tokens"]
     tokens_before = tokens
     began, recent = time.monotonic(), deque[float](maxlen=LOG_STEPS)
     model.train()
@@ -168,7 +182,7 @@ def pretrain(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, o
             on_log({"step": step + 1, "stage": stage.name, "loss": mean, "tokens_per_s": speed, "seconds": seconds})
         if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:
             state = {"step": step + 1, "tokens": tokens, "loss": mean}
-            _save(checkpoint, model, tokenizer, optimizers, state)
+            save_checkpoint(checkpoint, config, model, tokenizer, optimizers, state)
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
     return output
@@ -239,43 +253,3 @@ def completions_loss(model: Qwen3ForCausalLM, rows: Sequence[TokenizedDocument])
 
     logprobs_N = token_log_probabilities(model, pack([(row.prompt, row.completions) for row in rows]))
     return -logprobs_N[torch.tensor([wanted for row in rows for wanted in row.learnt])].sum()
-
-
-def _save(
-    folder: Path,
-    model: Qwen3ForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    optimizers: Sequence[torch.optim.Optimizer],
-    state: dict[str, float],
-) -> None:
-    from safetensors.torch import save_file
-
-    folder.mkdir(exist_ok=True)
-    (folder / "state.json").unlink(missing_ok=True)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    tensors = {
-        f"{number}.{parameter}.{name}": value.clone()
-        for number, optimizer in enumerate(optimizers)
-        for parameter, moments in optimizer.state_dict()["state"].items()
-        for name, value in moments.items()
-    }
-    save_file(tensors, folder / "optimizers.safetensors")
-    (folder / "state.json").write_text(json.dumps(state))
-
-
-def _restore(folder: Path, model: Qwen3ForCausalLM, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[int, int]:
-    """Load the checkpoint in `folder`, if a complete one is there; the steps done and the tokens seen so far."""
-    from safetensors.torch import load_file
-
-    if not (folder / "state.json").is_file():
-        return 0, 0
-    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-    states: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimizers]
-    for key, value in load_file(folder / "optimizers.safetensors").items():
-        number, parameter, name = key.split(".")
-        states[int(number)].setdefault(int(parameter), {})[name] = value
-    for optimizer, state in zip(optimizers, states, strict=True):
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    done = json.loads((folder / "state.json").read_text())
-    return int(done["step"]), int(done["tokens"])

@@ -30,13 +30,14 @@ def pretrain(
 
     A curriculum teaches it to copy ads from the prompt first and to answer with them afterwards; every document has a
     catalog of its own. The result is a normal Hugging Face directory. An interrupted training goes on where its last
-    checkpoint was written.
+    checkpoint was written; another seed or share wants another directory.
     """
     from rich.console import Console
 
     from llm_auction.base.card import write_card
     from llm_auction.base.pretrain import PretrainConfig
     from llm_auction.base.pretrain import pretrain as train
+    from resources.storage import storage_errors
     from workflows.cli.progress import duration
 
     config = _shortened(PretrainConfig(seed=seed), share)
@@ -50,9 +51,10 @@ def pretrain(
             highlight=False,
         )
 
-    model = train(config, output, show)
-    console.print("measuring it on unseen catalogs, for its card", highlight=False)
-    write_card(model, config)
+    with storage_errors(output):
+        model = train(config, output, show)
+        console.print("measuring it on unseen catalogs, for its card", highlight=False)
+        write_card(model, config)
     console.print(f"the model is in {model}; try it: llm-auction run --set ad_llm.base={model}", highlight=False)
 
 
