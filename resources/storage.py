@@ -16,8 +16,10 @@ from typing import Any
 
 import psutil
 
-# The last is all that torch.save says of a write that was cut short.
-_FULL = ("No space left on device", "max_temp_directory_size", "unexpected pos")
+# In turn: the system, DuckDB, SQLite, and all that torch.save says of a write that was cut short.
+_FULL = ("No space left on device", "max_temp_directory_size", "database or disk is full", "unexpected pos")
+_SQLITE_FAILED = "disk I/O error"  # of a full disk, and of one that is broken
+ROOM = 1 << 20  # bytes; nothing can be done with less
 
 
 class StorageError(OSError):
@@ -51,6 +53,17 @@ def storage_errors(path: Path) -> Iterator[None]:
 def tells_of_full_disk(message: str) -> bool:
     """Whether a library's or program's message says that the disk is full."""
     return any(sign in message for sign in _FULL)
+
+
+def told_of_full_disk(error: Exception, folder: Path) -> str | None:
+    """What to say of an error when a full disk of `folder` is behind it, as under Dagster's own records; else None.
+
+    SQLite often says no more of a full disk than that it failed: the free space decides.
+    """
+    message = str(error)
+    if tells_of_full_disk(message) or (_SQLITE_FAILED in message and shutil.disk_usage(folder).free < ROOM):
+        return full_disk(folder)
+    return None
 
 
 def full_disk(path: Path) -> str:

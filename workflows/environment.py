@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_auction.profiles import PROFILE_VARIABLE, Profile, load_profile
-from resources.storage import storage_errors
+from resources.storage import ROOM, storage_errors
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -65,7 +65,7 @@ def prepare_environment(
 
     Raises:
         ProfileError: a wrong profile or field, before anything is written.
-        StorageError: the data directory can't be written.
+        StorageError: the data directory can't be written, or its disk is full.
     """
     changes = {**(overrides or {}), **({"seed": str(seed)} if seed is not None else {})}
     loaded = load_profile(profile, changes)
@@ -78,8 +78,10 @@ def prepare_environment(
         if not copy.exists() or copy.read_text(encoding="utf-8") != configuration:
             copy.write_text(configuration, encoding="utf-8")
         probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(ROOM))  # an empty file can be made on a full disk
+        finally:
+            probe.unlink(missing_ok=True)
     for field, value in changes.items():
         os.environ["LLM_AUCTION__" + field.replace(".", "__").upper()] = value
     os.environ[PROFILE_VARIABLE] = loaded.name

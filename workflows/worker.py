@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TextIO
 
 GRACE_SECONDS = 10.0
@@ -52,6 +53,7 @@ def serve(module: str, orders: TextIO, answers: TextIO) -> None:
     from llm_auction.profiles import load_profile
     from resources.lake import Lake
     from resources.model_store import ModelStore
+    from resources.storage import told_of_full_disk
     from workflows.execution import StageFailed, execute_stage
     from workflows.freshness import made_by_other_code, run_tags, stands
     from workflows.stages import Stage
@@ -77,7 +79,8 @@ def serve(module: str, orders: TextIO, answers: TextIO) -> None:
             except StageFailed as error:
                 emit("failed", {"message": str(error)})
             except Exception as error:  # whatever it is, the loop must hear of it rather than wait for ever
-                emit("failed", {"message": f"{stage.name} failed: {error}"})
+                reason = told_of_full_disk(error, Path(os.environ["DATA_DIR"])) or error
+                emit("failed", {"message": f"{stage.name} failed: {reason}"})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,10 +59,22 @@ def main() -> None:
     """Run the command line. An expected error is one line; LLM_AUCTION_TRACEBACK=1 shows where it arose."""
     try:
         app()
-    except (ValueError, OSError, RuntimeError) as error:
-        if os.environ.get("LLM_AUCTION_TRACEBACK"):
+    except Exception as error:
+        text = _one_line(error)
+        if text is None or os.environ.get("LLM_AUCTION_TRACEBACK"):
             raise
-        # An OSError's text begins with its number, which helps nobody.
-        text = (isinstance(error, OSError) and error.filename is None and error.strerror) or str(error)
         typer.secho(f"error: {text}", fg=typer.colors.RED, err=True)
         sys.exit(1)
+
+
+def _one_line(error: Exception) -> str | None:
+    """What the user should read of an expected error; None of any other."""
+    if isinstance(error, OSError):
+        # An OSError's text begins with its number, which helps nobody.
+        return (error.filename is None and error.strerror) or str(error)
+    if isinstance(error, ValueError | RuntimeError):
+        return str(error)
+    from resources.storage import told_of_full_disk
+
+    # Dagster's own records lie in the data directory too, and their library has exceptions of its own.
+    return told_of_full_disk(error, Path(os.environ["DATA_DIR"])) if "DATA_DIR" in os.environ else None
