@@ -2,8 +2,9 @@
 
 A journal belongs to everything that shapes its answers: the checkpoint, the prompts, the sampling settings, the seed
 and the engine. The same call finds it again; any other call has another file. A line carries a checksum of its own:
-one that was cut, or damaged, is noticed and its answer drawn anew. It also says how long its answer took after the one
-before, so that a sampling which was resumed is not taken for a fast one.
+one that was cut, or damaged, or has the fields of another version of this code, is noticed and its answer drawn anew.
+It also says how long its answer took after the one before, so that a sampling which was resumed is not taken for a
+fast one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from llm_auction.generation.protocol import GeneratedAnswer, Messages
 from llm_auction.profiles.schema import SamplingConfig
 
 Key = tuple[int, int]  # (prompt, answer) in the order of the call
+_FIELDS = 7  # of a line: prompt, answer, text, token ids, log-probability, finished, seconds
 
 
 class Journal:
@@ -28,7 +30,8 @@ class Journal:
 
     Attributes:
         answers: what earlier attempts finished, and what was added since.
-        damaged: lines that were cut or don't match their checksum; their answers are not in `answers`.
+        damaged: lines that were cut, don't match their checksum or have other fields than ours; their answers are not
+            in `answers`.
         seconds: wall time that earlier attempts took for what they finished.
     """
 
@@ -73,10 +76,11 @@ class Journal:
             if not line:
                 continue
             checksum, _, content = line.partition(b" ")
-            if checksum != b"%08x" % zlib.crc32(content):
+            fields = json.loads(content) if checksum == b"%08x" % zlib.crc32(content) else None
+            if not isinstance(fields, list) or len(fields) != _FIELDS:
                 self.damaged += 1
                 continue
-            prompt, answer, text, token_ids, logprob, finished, took = json.loads(content)
+            prompt, answer, text, token_ids, logprob, finished, took = fields
             self.seconds += took
             self.answers[prompt, answer] = GeneratedAnswer(text, tuple(token_ids), logprob, finished)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -75,6 +77,26 @@ def test_a_sampling_that_died_goes_on_where_it_stood(server: FaultyServer, model
     assert len(server.requests) == 20 - 6
     assert notes[0] == "6 of 20 answers were finished by an earlier attempt; 2 damaged lines are drawn anew"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_version_wrote_into_a_journal_is_drawn_anew(
+    server: FaultyServer, model_dir: Path, tmp_path: Path
+) -> None:
+    undisturbed = texts(engine_of(server, model_dir))
+    server.stop_after = 8 + len(server.requests)
+    with pytest.raises(ServerError):
+        texts(engine_of(server, model_dir, tmp_path))
+    (journal,) = tmp_path.iterdir()
+    first, second, *others = [line.partition(b" ")[2] for line in journal.read_bytes().splitlines()]
+    # Its lines are whole: they have fewer fields, more, or no fields at all.
+    foreign = [json.dumps(json.loads(first)[:-1]).encode(), json.dumps([*json.loads(second), 0]).encode(), b"7"]
+    journal.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in [*foreign, *others]))
+    server.stop_after = None
+    server.requests.clear()
+    notes: list[str] = []
+    assert texts(engine_of(server, model_dir, tmp_path, notes)) == undisturbed
+    assert len(server.requests) == 20 - 6
+    assert notes[0] == "6 of 20 answers were finished by an earlier attempt; 3 damaged lines are drawn anew"
 
 
 def test_another_call_starts_afresh(server: FaultyServer, model_dir: Path, tmp_path: Path) -> None:
