@@ -58,7 +58,7 @@ def outcomes_of(mechanism: str, bench: Bench, model_store: ModelStore, engine: E
         raise ValueError(f"unknown mechanism {mechanism!r}: choose among {', '.join(RUNS)}")
     outcomes = pl.concat(list(RUNS[mechanism](bench, model_store, engine)))
     unjudged = outcomes.filter(pl.col("revenue").is_null())
-    refuse_unjudged(bench.profile, int(unjudged["n_ads"].sum()), int(outcomes["n_ads"].sum()))
+    refuse_unjudged(bench.profile, bench.user, int(unjudged["n_ads"].sum()), int(outcomes["n_ads"].sum()))
     return outcomes
 
 

@@ -126,9 +126,9 @@ def preference_pairs(
         user_model.close()
         drawn: Iterable[tuple[Auction, Sequence[GeneratedAnswer], Sequence[float]]]
         drawn, unjudged = zip(auctions, answers, rewards, strict=True), 0
-        if config.user.is_llm and config.preferences.rewards_from == "user":
+        if user is not None and config.user.is_llm:
             unjudged = sum(isnan(reward) for of_group in rewards for reward in of_group)
-            refuse_unjudged(config, *inserted_ads(auctions, texts, rewards))
+            refuse_unjudged(config, user, *inserted_ads(auctions, texts, rewards))
             drawn = judged_answers(auctions, answers, rewards)
         rows = [
             pair_row(auction, group, of_group, config.preferences.delta_th, arm, iteration)

@@ -2,7 +2,8 @@
 
 The schema goes along as `response_format` where the server's dialect has it; every reply is validated here all the
 same. A reply that does not fit is shown to the model together with what is wrong. When the last try does not fit
-either, or the server refuses the request, the answer is `Missing` with the reason.
+either, or the server refuses the request, the answer is `Missing` with the reason. A server that refuses whatever it is
+asked, as one of another dialect does, is an error soon.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from llm_auction.prompts import Messages
 from llm_auction.seeds import derive_seed
 from llm_auction.serving.client import ChatClient, Usage
 from llm_auction.serving.dialects import ChatRequest, Decoding, Dialect, request_body
-from llm_auction.serving.replies import Completion
+from llm_auction.serving.replies import Completion, RequestRefused, ServerError
 from llm_auction.serving.reply_cache import ReplyCache
 
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)  # of a model that thinks whatever it is asked
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _SHOWN_BACK = 2000  # characters of a wrong reply that the model sees again
+# Refusals without anything else that are no accident: a single one may be of a request beyond the context length.
+REFUSED_AT_FIRST = 20
 
 Form = TypeVar("Form", bound=BaseModel)
 Read = TypeVar("Read")
@@ -96,6 +99,7 @@ class StructuredModel:
         self._cache_path = cache_path
         self._reasks = reasks
         self._on_progress = on_progress
+        self._refused_at_first: int | None = 0  # None: some request was taken
         self.tally = Tally()
         self.usage = Usage()
 
@@ -103,7 +107,8 @@ class StructuredModel:
         """The answer to every question, in their order.
 
         Raises:
-            ServerError: the server can't be used; what was answered stays in the cache.
+            ServerError: the server can't be used, or took none of its first requests; what was answered stays in the
+                cache.
         """
         answers: dict[int, Read | Missing] = {}
         talks = {index: list(question.messages) for index, question in enumerate(questions)}
@@ -149,11 +154,14 @@ class StructuredModel:
             known = cache.get(body)
             if known is not None:
                 replies[index] = known
+        if replies:
+            self._refused_at_first = None  # asked once more, only what was refused then is asked
         self.tally.cached += len(replies)
         unknown = [index for index in requests if index not in replies]
 
         def receive(position: int, result: Completion | Exception) -> None:
             index = unknown[position]
+            self._count_refused(result)
             if isinstance(result, Exception):
                 replies[index] = result
             else:
@@ -170,6 +178,16 @@ class StructuredModel:
                 self.usage.add(client.usage)
             self.tally.asked += len(unknown)
         return replies
+
+    def _count_refused(self, result: Completion | Exception) -> None:
+        if self._refused_at_first is None:
+            return
+        if not isinstance(result, RequestRefused):
+            self._refused_at_first = None
+            return
+        self._refused_at_first += 1
+        if self._refused_at_first >= REFUSED_AT_FIRST:
+            raise ServerError(f"none of its first {self._refused_at_first} requests was taken; last: {result}")
 
 
 def _read(question: Question[Form, Read], reply: tuple[str, bool] | Exception) -> Read | Missing:

@@ -6,6 +6,7 @@ None, neither a click nor its absence.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,6 +50,12 @@ class LlmUser:
         self.model = model
         self._template = template
         self.shown_ads = self.unjudged_ads = 0
+        self._reasons: Counter[str] = Counter()
+
+    @property
+    def commonest_reason(self) -> str | None:
+        """Why most of the unjudged ads are so; None where all are judged."""
+        return self._reasons.most_common(1)[0][0] if self._reasons else None
 
     def click_probabilities(self, auction: Auction, answer: str) -> None:
         """None: an LLM's click is drawn, its probability is not known."""
@@ -81,6 +88,7 @@ class LlmUser:
             self.shown_ads += len(ids_of[index])
             if isinstance(verdicts, Missing):
                 self.unjudged_ads += len(ids_of[index])
+                self._reasons[verdicts.reason] += len(ids_of[index])
                 reason = f"not judged: {verdicts.reason}"[:LONGEST_REASON]
                 judgements[index] = [Judgement(ad_id, None, None, reason) for ad_id in ids_of[index]]
             else:

@@ -169,7 +169,8 @@ def test_outcomes_that_an_llm_did_not_judge(
     lake, partition = Lake(data_dir=str(tmp_path)), {"mechanism": "pretrained"}
     odd = lake.read("user_queries").row(0, named=True)
     server.answer = lambda body: "I can't." if odd["text"] in json.dumps(body["messages"]) else reply(body)
-    with pytest.raises(Failure, match=r"no usable verdict on \d+ of \d+ inserted ads.*user\.max_missing_share"):
+    refused = r"no usable verdict on \d+ of \d+ inserted ads.*user\.max_missing_share.* Mostly: Invalid JSON"
+    with pytest.raises(Failure, match=refused):
         run(tmp_path, server, mechanism_outcomes, "pretrained")
     assert not lake.exists("mechanism_outcomes", partition)
     result = run(tmp_path, server, mechanism_outcomes, "pretrained", **{"user.max_missing_share": "0.5"})
@@ -198,7 +199,8 @@ def test_a_property_check_leaves_unjudged_clicks_out_and_counts_them(
     server.answer = now_and_then
     few_bids = {"properties.continuity_step": "33", "user.reasks": "0"}
     monkeypatch.setattr("assets.bid_continuity.plot_metadata", lambda chart: "a curve")  # seconds of drawing
-    with pytest.raises(Failure, match=r"no usable verdict on \d+ of \d+ inserted ads.*user\.max_missing_share"):
+    refused = r"no usable verdict on \d+ of \d+ inserted ads.*user\.max_missing_share.* Mostly: Invalid JSON"
+    with pytest.raises(Failure, match=refused):
         run(tmp_path, server, bid_continuity, **few_bids)
     lake = Lake(data_dir=str(tmp_path))
     assert not lake.exists("bid_continuity")

@@ -23,7 +23,7 @@ from llm_auction.profiles import load_profile
 from llm_auction.profiles.schema import PopulationConfig
 from llm_auction.serving import ChatClient, ServerError
 from llm_auction.serving.dialects import Decoding
-from llm_auction.serving.structured import StructuredModel
+from llm_auction.serving.structured import REFUSED_AT_FIRST, StructuredModel
 from llm_auction.users import ParametricUser
 from llm_auction.users.agreement import agreement, agreement_of, retest_agreement
 from llm_auction.users.llm_user import LlmUser
@@ -150,6 +150,52 @@ def test_what_was_judged_before_the_server_died_is_kept(
     user.judge_all([AUCTION] * 12, [BOTH] * 12, [np.random.default_rng(seed) for seed in range(12)])
     assert user.model.tally.cached >= 2
     assert user.model.tally.cached + user.model.tally.asked == 12
+
+
+def judge_many(user: LlmUser, count: int, first_seed: int = 0) -> list[list[Judgement]]:
+    rngs = [np.random.default_rng(seed) for seed in range(first_seed, first_seed + count)]
+    return user.judge_all([AUCTION] * count, [BOTH] * count, rngs)
+
+
+def test_a_server_that_refuses_whatever_it_is_asked_ends_everything_at_once(
+    server: FaultyServer, model: Callable[[], StructuredModel]
+) -> None:
+    server.faults = ["422"] * 1000
+    refused = rf"none of its first {REFUSED_AT_FIRST} requests was taken; last: .*said 422 \(asked in the dialect vllm"
+    with pytest.raises(ServerError, match=refused):
+        judge_many(LlmUser(model()), 300)
+    assert len(server.requests) <= REFUSED_AT_FIRST + 4  # with those under way
+    # Few at a time come to the same, and each of them is missing until it is certain.
+    user = LlmUser(model())
+    judged = judge_many(user, REFUSED_AT_FIRST - 1)
+    assert {one.clicked for of_answer in judged for one in of_answer} == {None}
+    assert user.commonest_reason is not None and "said 422" in user.commonest_reason
+    with pytest.raises(ServerError, match=refused):
+        judge(user, seed=99)
+
+
+def test_a_server_that_took_a_request_may_refuse_others(
+    server: FaultyServer, model: Callable[[], StructuredModel]
+) -> None:
+    user = LlmUser(model())
+    judge(user)
+    server.faults = ["400"] * 100
+    judge_many(user, 100, first_seed=1)
+    assert (user.shown_ads, user.unjudged_ads) == (202, 200)
+    # The same again: what it took lies in the cache, so that it is asked only what it refuses.
+    server.faults = ["400"] * 100
+    again = LlmUser(model())
+    judge_many(again, 101)
+    assert (again.model.tally.cached, again.unjudged_ads) == (1, 200)
+
+
+def test_the_commonest_reason_is_of_most_ads(server: FaultyServer, model: Callable[[], StructuredModel]) -> None:
+    user = LlmUser(model())
+    judge(user)
+    assert user.commonest_reason is None
+    server.answer = lambda body: '{"judgements": []}' if body["seed"] % 3 else "Hm."
+    judge_many(user, 30, first_seed=1)
+    assert user.commonest_reason == "Ad-1, Ad-2 is not judged"
 
 
 def test_text_of_models_stays_where_it_belongs(server: FaultyServer, model: Callable[[], StructuredModel]) -> None:
