@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,15 @@ from workflows.environment import ROOT, default_data_dir, prepare_environment, s
 
 
 @pytest.fixture(autouse=True)
-def _restore_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`prepare_environment` writes the environment of the process; every test gets its own copy."""
-    monkeypatch.setattr(os, "environ", os.environ.copy())
+def _restore_environment() -> Iterator[None]:
+    """`prepare_environment` writes the environment of the process; every test leaves it as it was.
+
+    The same object: rich keeps the one that it sees when it is first imported.
+    """
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def test_state_lies_in_one_folder_and_children_inherit_it(tmp_path: Path) -> None:
