@@ -129,6 +129,10 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         args.precompute_ref_log_probs = True
         args.max_length = None
         args.remove_unused_columns = False
+        if args.n_gpu > 1:
+            # Where one process sees several GPUs, Transformers would multiply the batch and divide each pass among them
+            # (DataParallel, which TRL refuses): a pass is one packed sequence, for one GPU, the first.
+            args._n_gpu = 1
         super().__init__(
             model=model,
             ref_model=reference if shards else None,  # for TRL to shard

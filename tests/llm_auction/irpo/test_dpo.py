@@ -248,6 +248,15 @@ def test_accumulated_batches_learn_what_one_batch_would(model_dir: Path, tmp_pat
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
 
 
+def test_several_gpus_in_sight_of_one_process_change_nothing(model_dir: Path, tmp_path: Path, rows: Rows) -> None:
+    config = _config(tmp_path, 1, num_train_epochs=1, save_strategy="no")
+    config._n_gpu = 2  # as Transformers sets it where it sees two and no launcher has divided them
+    trainer = PrefixSharedDPOTrainer(load_model(model_dir), config, Dataset.from_list(rows), load_tokenizer(model_dir))
+    trainer.train()
+    assert trainer.state.global_step == len(rows)  # steps of one prompt still
+    assert not isinstance(trainer.model_wrapped, torch.nn.DataParallel)
+
+
 @pytest.mark.parametrize(
     ("option", "value"), [("loss_type", ["ipo"]), ("label_smoothing", 0.1), ("sync_ref_model", True)]
 )
