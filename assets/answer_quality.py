@@ -12,6 +12,7 @@ from assets.pools import pool_of_encoder, pool_of_judge, require_pool
 from assets.property_check import measured, property_check
 from llm_auction.evaluation.efficiency import CLAIRVOYANT
 from llm_auction.profiles.schema import Profile
+from resources.gpu import release_gpu_memory
 from resources.lake import Lake, MissingPartition
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -81,10 +82,13 @@ def answer_quality(
         if judge is not None:
             frames[-1] = frames[-1].hstack(_grades(outcomes, config, lake, judge))
     user_model.close()
+    embedded_by = encoder.name
+    del encoder
+    release_gpu_memory()
     frame = pl.concat(frames)
     figures = quality_figures(frame, config.evaluation.bootstrap_resamples, config.seed)
     shown = {
-        "encoder": encoder.name,
+        "encoder": embedded_by,
         "summary": MetadataValue.md("\n\n".join(one.markdown() for one in quality_tables(figures))),
     }
     return measured(lake, "answer_quality", frame, COLUMN_DESCRIPTIONS, shown, config, evaluated.models, "judge")

@@ -26,6 +26,7 @@ from assets.pools import pool_of_encoder, require_pool
 from assets.refused_feedback import require_accepted_feedback
 from llm_auction.market import Ad
 from llm_auction.pctr.impressions import Impression
+from resources.gpu import release_gpu_memory
 from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -187,6 +188,7 @@ def pctr_model(
         {"arm": arm, "iteration": iteration, "policy": feedback.policy, "metrics": {**model.metrics, **figures}},
     )
     metrics = {**result.metrics, **figures}
+    release_gpu_memory()  # of the encoder: the steps that come want it
     return MaterializeResult(
         data_version=DataVersion(version.version),
         metadata={

@@ -37,6 +37,7 @@ from llm_auction.profiles.schema import Profile, SamplingConfig
 from llm_auction.prompts import render_messages
 from llm_auction.seeds import derive_seed
 from resources.engines import EngineResource
+from resources.gpu import release_gpu_memory
 from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -124,6 +125,7 @@ def preference_pairs(
         texts = [[answer.text for answer in group] for group in answers]
         rewards = rewards_of(values(auctions), texts, estimator, penalty_of(config.reward))
         user_model.close()
+        release_gpu_memory()  # of the encoder: the training wants all of it
         drawn: Iterable[tuple[Auction, Sequence[GeneratedAnswer], Sequence[float]]]
         drawn, unjudged = zip(auctions, answers, rewards, strict=True), 0
         if user is not None and config.user.is_llm:

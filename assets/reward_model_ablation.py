@@ -11,6 +11,7 @@ from assets.pools import pool_of_encoder, require_pool
 from assets.properties import ARM_OF_PROPERTIES as ARM
 from assets.properties import MODELS_OF_CHECKS
 from assets.property_check import measured, property_check
+from resources.gpu import release_gpu_memory
 from resources.lake import Lake
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -61,6 +62,7 @@ def reward_model_ablation(
         found = load_feedback(warehouse, ads, ARM, iteration, iteration)
         parts.append(IterationFeedback(iteration, found.impressions, found.clicked, found.probabilities))
     frame = ablation(parts, config.pctr, config.seed, context.log.info)
+    release_gpu_memory()  # of the encoder
     shown = {
         "summary": MetadataValue.md(ablation_markdown(frame)),
         "auc": plot_metadata(ablation_chart(frame)),

@@ -32,5 +32,7 @@ def sample_answers(
         seed,
         on_progress=lambda done, total: log(f"answers sampled: {done} of {total}"),
     )
+    usage = engine_usage(opened)
+    del opened  # its model, before the memory is given back
     engine.close()
-    return answers, engine_usage(opened)
+    return answers, usage

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 from llm_auction.placement import placement
 from llm_auction.profiles.schema import EngineConfig, SamplingConfig
 from resources.clients import api_key_of, client_of
+from resources.gpu import release_gpu_memory
 from resources.profile import ProfileResource
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class EngineResource(ConfigurableResource):
 
         def score(prompts: Sequence["Messages"], answers: Sequence[Sequence[Sequence[int]]]) -> list[list[float]]:
             scores = self.scorer(folder).log_probabilities(prompts, answers)
-            _release_gpu_memory()  # the next server asks the device how much is free
+            release_gpu_memory()  # the next server asks the device how much is free
             return scores
 
         return ServerEngine(
@@ -116,10 +117,11 @@ class EngineResource(ConfigurableResource):
             self._kept.append(journal.path)
 
     def close(self) -> None:
-        """Stop the server of the model that was opened last, if one runs."""
+        """Stop the server of the model that was opened last, if one runs; free what engines held that are gone."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
+        release_gpu_memory()
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         self.close()
@@ -138,13 +140,6 @@ class EngineResource(ConfigurableResource):
             server.start()
             self._server = server
         return client_of(config, self._server.url, str(model_dir), self._server)
-
-
-def _release_gpu_memory() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _listed_name(config: EngineConfig, url: str, model_dir: Path) -> str:

@@ -23,6 +23,7 @@ from dagster import (
 )
 
 from llm_auction.profiles.schema import DpoConfig, LauncherConfig
+from resources.gpu import release_gpu_memory
 from resources.guarded import end_guarded, start_guarded
 from resources.profile import ProfileResource
 
@@ -65,6 +66,7 @@ class TrainingLauncher(ConfigurableResource):
         `on_log` gets them all, from processes of their own when these have ended.
         """
         how = self.profile.get().launcher
+        release_gpu_memory()
         if how.mode == "inline":
             from llm_auction.irpo.training import train_dpo
 
@@ -73,6 +75,7 @@ class TrainingLauncher(ConfigurableResource):
                 on_log(step)
 
             result = train_dpo(start_dir, sets, config, delta_th, output_dir, seed, checkpoint_dir, tell, reference_dir)
+            release_gpu_memory()
             return dict(result.metrics)
         from llm_auction.irpo.preference_pairs import write_sets
 

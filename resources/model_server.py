@@ -24,6 +24,7 @@ import httpx2
 
 from llm_auction.profiles.schema import ServerConfig
 from llm_auction.serving import ServerError
+from resources.gpu import release_gpu_memory
 from resources.guarded import end_guarded, start_guarded
 
 HOST = "127.0.0.1"
@@ -82,6 +83,7 @@ class ModelServer:
         """
         for other in [one for one in _RUNNING if _see_the_same(one._config, self._config)]:
             other.stop()
+        release_gpu_memory()
         port = _free_port()
         self.url = f"http://{HOST}:{port}"
         fields = {"model": self.model, "host": HOST, "port": str(port)}
