@@ -26,6 +26,7 @@ from trl import DPOConfig, DPOTrainer
 from llm_auction.generation.answer_scores import output_layer, token_log_probabilities
 from llm_auction.generation.packed import PackedBatch, TreeAttentionName, micro_batches, pack, split_further
 from llm_auction.generation.shared_prefix import require_shared_prefix, use_shared_prefix
+from llm_auction.irpo.buckets import keep_gradients_in_buckets, put_gradients_in_buckets
 from llm_auction.irpo.loss import PreferenceLoss, preference_loss
 from llm_auction.irpo.refusals import refuse_unusable_rows, refuse_unused_options
 from llm_auction.irpo.sharding import keep_float32, refuse_untried, will_shard
@@ -147,6 +148,11 @@ class PrefixSharedDPOTrainer(DPOTrainer):
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
         return dataset  # token ids are already the model's own
 
+    def _build_accelerator_args(self, **kwargs: Any) -> dict[str, Any]:
+        arguments: dict[str, Any] = super()._build_accelerator_args(**kwargs)
+        put_gradients_in_buckets(arguments["kwargs_handlers"])
+        return arguments
+
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()
         refuse_untried(self.accelerator, will_shard(self.args))
@@ -232,6 +238,7 @@ class PrefixSharedDPOTrainer(DPOTrainer):
         they are divided; without that number, over as many in each process as here.
         """
         model.train()
+        keep_gradients_in_buckets(model)
         rows = inputs["rows"]
         processes = self.accelerator.num_processes  # whose gradients are averaged
         share = processes / (num_items_in_batch or processes * len(rows))

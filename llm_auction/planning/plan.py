@@ -16,8 +16,9 @@ from llm_auction.planning.size import ModelSize
 from llm_auction.profiles.schema import CostConfig, Profile
 
 READ_OR_WRITTEN, TRAINED, RECOMPUTED, REFERENCE = 2, 6, 2, 2  # operations a parameter and token
-# Weights as they are sampled (bfloat16), and as they are trained: float32 with gradients and two moments of Adam.
-SAMPLING_BYTES, TRAINING_BYTES, STORED_BYTES = 2, 16, 4
+# Weights as they are sampled (bfloat16), and as they are trained: float32 with gradients and two moments of Adam, and a
+# copy in bfloat16 while a pass is computed. Of adapters' base model only float32 and that copy.
+SAMPLING_BYTES, TRAINING_BYTES, ADAPTED_BYTES, STORED_BYTES = 2, 18, 6, 4
 # A checkpoint holds weights and moments; the third is written before the first is removed (`irpo.training`).
 CHECKPOINTS, CHECKPOINT_BYTES = 3, 12
 # The User-LLM's replies, tokens: a verdict an ad, a question; its instructions.
@@ -124,7 +125,7 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         trained=runs * train * (prompt + copies * answer),
         epochs=profile.dpo.epochs,
         training=TRAINED + (RECOMPUTED if profile.dpo.activation_checkpointing else 0),
-        training_bytes=STORED_BYTES if profile.dpo.lora_rank else TRAINING_BYTES,
+        training_bytes=ADAPTED_BYTES if profile.dpo.lora_rank else TRAINING_BYTES,
         disk=runs * size.parameters * STORED_BYTES + checkpoints,
     )
     evaluation = profile.evaluation

@@ -83,7 +83,7 @@ def paper() -> Profile:
         pctr=PctrConfig(encoder="Qwen/Qwen3-Embedding-0.6B"),
         preferences=PreferenceConfig(answers_per_query=5),
         reward=RewardConfig(free_words=250),
-        # 4 billion parameters and their optimiser take 64 GB: their activations would not fit beside them on 80 GB.
+        # 4 billion parameters and their optimiser take 72 GB: their activations would not fit beside them on 80 GB.
         dpo=DpoConfig(learning_rate=1e-6, epochs=1, prompts_per_step=64, sft_weight=0.0, activation_checkpointing=True),
         launcher=LauncherConfig(mode="subprocess"),
         evaluation=EvaluationConfig(test_queries=3000, answers_per_query=1),

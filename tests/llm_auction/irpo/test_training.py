@@ -141,10 +141,10 @@ def test_divergence_is_an_error(model_dir: Path, tmp_path: Path) -> None:
         _train(model_dir, tmp_path, CONFIG.model_copy(update={"learning_rate": 1e30}))
 
 
-def _script(model_dir: Path, folder: Path, sets: int = 12) -> list[str]:
+def _script(model_dir: Path, folder: Path, sets: int = 12, **changes: object) -> list[str]:
     folder.mkdir()
     write_sets(folder / "pairs.parquet", random_sets(sets))
-    (folder / "config.json").write_text(json.dumps({**CONFIG.model_dump(), "delta_th": 10.0, "seed": 0}))
+    (folder / "config.json").write_text(json.dumps({**CONFIG.model_dump(), "delta_th": 10.0, "seed": 0, **changes}))
     paths = {"start": model_dir, "pairs": folder / "pairs.parquet", "output": folder / "out"}
     options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
     return [sys.executable, "-m", "llm_auction.irpo.train", *options, "--config", str(folder / "config.json")]
@@ -161,6 +161,20 @@ def test_two_processes_learn_the_same(model_dir: Path, tmp_path: Path) -> None:
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--"]
     subprocess.run([command[0], *torchrun, *command[2:]], stdout=subprocess.PIPE, check=True)
     _same_training(model_dir, alone, _weights(tmp_path / "two" / "out"))
+
+
+@pytest.mark.slow
+def test_gradients_of_two_processes_lie_in_the_buckets_they_are_exchanged_in(model_dir: Path, tmp_path: Path) -> None:
+    """From the first exchange on, over steps of several micro-batches."""
+    command = _script(model_dir, tmp_path / "two", micro_batch_tokens=1)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--"]
+    script = ["tests.llm_auction.irpo.watched_gradients", *command[3:]]
+    done = subprocess.run([command[0], *torchrun, *script], stdout=subprocess.PIPE, text=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["in_buckets"] for event in events if event["event"] == "backward"] == [
+        *(False, True),  # the first step: two micro-batches in each process
+        *(True, True) * 5,
+    ]
 
 
 def _same_training(model_dir: Path, one: Weights, other: Weights) -> None:
