@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llm_auction.hub import is_path
 from llm_auction.planning.size import ModelSize
 from llm_auction.profiles.schema import CostConfig, Profile
 
 READ_OR_WRITTEN, TRAINED, RECOMPUTED, REFERENCE = 2, 6, 2, 2  # operations a parameter and token
 # Weights as they are sampled (bfloat16), and as they are trained: float32 with gradients and two moments of Adam, and a
-# copy in bfloat16 while a pass is computed. Of adapters' base model only float32 and that copy.
-SAMPLING_BYTES, TRAINING_BYTES, ADAPTED_BYTES, STORED_BYTES = 2, 18, 6, 4
+# copy in bfloat16 while a pass is computed. Of adapters' base model, and of a reference, only float32 and that copy.
+SAMPLING_BYTES, TRAINING_BYTES, FROZEN_BYTES, STORED_BYTES = 2, 18, 6, 4
 # A checkpoint holds weights and moments; the third is written before the first is removed (`irpo.training`).
 CHECKPOINTS, CHECKPOINT_BYTES = 3, 12
 # The User-LLM's replies, tokens: a verdict an ad, a question; its instructions.
@@ -31,8 +32,8 @@ class Stage:
     """One kind of work, over all its runs.
 
     `requests` are answers, replies or prompts; tokens are read, written or trained (an epoch counts anew). Memory in
-    bytes is what the model itself needs and, where it answers in this process, the most that the keys and values of the
-    answers under way can take. Disk in bytes is what stays, and the checkpoints of one training.
+    bytes is what the model itself needs of each GPU that it is on and, where it answers in this process, the most that
+    the keys and values of the answers under way can take. Disk in bytes is what stays, and what one training holds.
     """
 
     name: str
@@ -100,11 +101,17 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         cached = max(1, together // copies) * prompt + together * profile.sampling.max_new_tokens
         cache = 0.0 if profile.engine.served else cached * (size.cache_bytes or 0.0)
         disk = answers * answer * 5
-        return _stage(name, cost, size, answers, read=read, written=answers * answer, cache=cache, disk=disk)
+        # A server divides its model as its command says; in this process it is on one GPU, however many there are.
+        memory = size.parameters * SAMPLING_BYTES / (cost.gpus if profile.engine.served else 1) + cache
+        return _stage(name, cost, size, answers, memory, read=read, written=answers * answer, disk=disk)
 
     def judging(name: str, replies: int, material: float, written: float) -> Stage:
-        return _stage(name, cost, user, replies, read=replies * (INSTRUCTION_TOKENS + material), written=written)
+        read, memory = replies * (INSTRUCTION_TOKENS + material), user.parameters * SAMPLING_BYTES / cost.gpus
+        return _stage(name, cost, user, replies, memory, read=read, written=written)
 
+    # One of the hub lies in its cache besides.
+    copies_of_base = 1 if profile.ad_llm.base == "embedded" or is_path(profile.ad_llm.base) else 2
+    yield _stage("pretrained_ad_llm", cost, size, 0, disk=copies_of_base * size.parameters * SAMPLING_BYTES)
     if profile.population.query_writer == "user_llm":
         users = profile.population.profiles
         words = QUESTION_TOKENS * profile.population.queries_per_profile
@@ -122,11 +129,12 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         cost,
         size,
         runs * train,
+        _training_memory(profile, size),
         trained=runs * train * (prompt + copies * answer),
         epochs=profile.dpo.epochs,
         training=TRAINED + (RECOMPUTED if profile.dpo.activation_checkpointing else 0),
-        training_bytes=ADAPTED_BYTES if profile.dpo.lora_rank else TRAINING_BYTES,
-        disk=runs * size.parameters * STORED_BYTES + checkpoints,
+        # The result of one training lies beside its checkpoints until the model store has it.
+        disk=(runs + 1) * size.parameters * STORED_BYTES + checkpoints,
     )
     evaluation = profile.evaluation
     shown = evaluation.answers_per_query
@@ -140,19 +148,31 @@ def _stages(profile: Profile, size: ModelSize, prompt: float, answer: float, tra
         yield judging("evaluation: clicks", replies, answer + 60, replies * ADS_PER_ANSWER * VERDICT_TOKENS)
 
 
+def _training_memory(profile: Profile, size: ModelSize) -> float:
+    """What a training's weights, gradients and moments take of each of its GPUs, in bytes.
+
+    Processes hold the model whole, each on its GPU, unless the launcher's command has FSDP divide it; the reference is
+    whole even then, until its log-probabilities are computed.
+    """
+    trained = FROZEN_BYTES if profile.dpo.lora_rank else TRAINING_BYTES
+    if "fsdp" in (profile.launcher.command or "").lower():
+        return size.parameters * max(trained / profile.cost.gpus, STORED_BYTES)
+    before = STORED_BYTES + (FROZEN_BYTES if profile.dpo.reference == "base" else 0)
+    return size.parameters * max(trained, before)
+
+
 def _stage(
     name: str,
     cost: CostConfig,
     size: ModelSize,
     requests: int,
+    memory: float = 0.0,
     *,
     read: float = 0.0,
     written: float = 0.0,
     trained: float = 0.0,
     epochs: int = 1,
     training: int = TRAINED,
-    training_bytes: int = TRAINING_BYTES,
-    cache: float = 0.0,
     disk: float = 0.0,
 ) -> Stage:
     seconds = (
@@ -161,5 +181,4 @@ def _stage(
         + REFERENCE * trained / cost.reading_utilisation
         + training * trained * epochs / cost.training_utilisation
     ) * (size.parameters / (cost.gpu_tflops * 1e12))
-    memory = size.parameters * (training_bytes if trained else SAMPLING_BYTES) + cache
     return Stage(name, requests, read, written, trained * epochs, seconds / 3600, memory, disk)

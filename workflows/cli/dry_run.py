@@ -174,14 +174,15 @@ def _encoder_problems(config: PctrConfig) -> Iterator[str]:
 
 
 def memory_problems(profile: Profile, plan: Plan) -> Iterator[str]:
-    """The stages whose model, keys and values don't fit the GPUs that share the work (section `cost`)."""
-    there = profile.cost.gpu_memory * profile.cost.gpus * 1e9
+    """The stages whose model, keys and values don't fit a GPU (section `cost`)."""
+    there = profile.cost.gpu_memory * 1e9
     for stage in plan.stages:
         if stage.memory > there:
-            lower = "dpo.lora_rank trains less" if stage.trained else "lower sampling.rows_per_batch"
+            training = "dpo.lora_rank trains less, and FSDP divides it among GPUs (docs/scale.md)"
+            lower = training if stage.trained else "lower sampling.rows_per_batch"
             yield (
-                f"{stage.name} takes {_bytes(stage.memory)} of GPU memory, and there are {_bytes(there)} "
-                f"(cost.gpu_memory, cost.gpus): {lower}"
+                f"{stage.name} takes {_bytes(stage.memory)} of a GPU's memory, and it has {_bytes(there)} "
+                f"(cost.gpu_memory): {lower}"
             )
 
 
@@ -215,16 +216,17 @@ def _print_plan(console: Console, profile: Profile, plan: Plan, counted: str) ->
         table.add_column(heading, justify="right")
     for stage in plan.stages:
         tokens = [_short(count) if count else "" for count in (stage.read, stage.written, stage.trained)]
-        sizes = [_bytes(stage.memory), _bytes(stage.disk) if stage.disk else ""]
+        sizes = [_bytes(stage.memory) if stage.memory else "", _bytes(stage.disk) if stage.disk else ""]
         price = f"{stage.gpu_hours * plan.price:,.2f}"
-        table.add_row(stage.name, f"{stage.requests:,}", *tokens, f"{stage.gpu_hours:,.2f}", *sizes, price)
+        requests = f"{stage.requests:,}" if stage.requests else ""
+        table.add_row(stage.name, requests, *tokens, f"{stage.gpu_hours:,.2f}", *sizes, price)
     disk = sum(stage.disk for stage in plan.stages)
     table.add_row("together", "", "", "", "", f"{plan.gpu_hours:,.2f}", "", _bytes(disk), f"{plan.cost:,.2f}")
     console.print(table)
     counted_in = "and" if plan.size.cache_bytes or profile.engine.served else "without (set cost.cache_bytes)"
     console.print(
         f"{plan.gpu_hours / plan.gpus:,.1f} hours on {plan.gpus} GPU(s). An estimate: floating-point operations over "
-        "the rates of the section cost: settings, not measurements (docs/scale.md). Memory is the model's "
+        "the rates of the section cost: settings, not measurements (docs/scale.md). Memory is a GPU's, for the model "
         f"{counted_in} the keys and values of the answers under way.",
         style="dim",
         highlight=False,

@@ -23,7 +23,9 @@ def test_counts_of_the_papers_experiment() -> None:
     assert feedback.requests == 3 * 12_000 * 10 and feedback.read == 3 * 12_000 * 1000.0
     assert pairs.written == 3 * 12_000 * 5 * 100.0
     assert training.trained == 3 * 12_000 * (1000 + 5 * 100)
-    assert training.disk == 3 * 4e9 * 4 + 3 * 4e9 * 12  # models, and the checkpoints of one training
+    # Models, and the checkpoints and the result of one training before it is in the store.
+    assert training.disk == 3 * 4e9 * 4 + 3 * 4e9 * 12 + 4e9 * 4
+    assert stages["pretrained_ad_llm"].disk == 2 * 4e9 * 2  # in the hub's cache and in the store
     assert "click_feedback" not in stages and "user_queries" not in stages
     assert plan.cost == pytest.approx(plan.gpu_hours * profile.cost.gpu_hour_price)
 
@@ -72,6 +74,9 @@ def test_memory_counts_the_answers_under_way() -> None:
     # float32 weights, gradients and moments, and the pass's copy in bfloat16; of adapters' base the first and the last.
     assert memory("ad_llm") == 18e9
     assert memory("ad_llm", **{"dpo.lora_rank": "16"}) == 6e9
+    # Beside another model as the reference, until its log-probabilities are known.
+    assert memory("ad_llm", **{"dpo.lora_rank": "16", "dpo.reference": "base"}) == 10e9
+    assert memory("ad_llm", **{"dpo.reference": "base"}) == 18e9
 
 
 def test_the_papers_settings_fit_one_gpu_and_160_answers_at_once_would_not() -> None:
@@ -85,6 +90,23 @@ def test_the_papers_settings_fit_one_gpu_and_160_answers_at_once_would_not() -> 
     assert "ad_responses takes" in first and "lower sampling.rows_per_batch" in first
     small = load_profile("paper", {"cost.gpu_memory": "40"})
     assert any("ad_llm" in problem for problem in memory_problems(small, plan_run(small, size, 2752.0)))
+
+
+def test_gpus_share_the_memory_only_of_what_is_divided_among_them() -> None:
+    from workflows.cli.dry_run import memory_problems
+
+    def problems(**changes: str) -> str:
+        profile = load_profile("paper", {"cost.gpus": "2", "cost.gpu_memory": "40"} | changes)
+        size = ModelSize(4e9, "its name", cache_bytes=profile.cost.cache_bytes)
+        return "\n".join(memory_problems(profile, plan_run(profile, size, 2752.0)))
+
+    assert "ad_llm takes 72.0 GB of a GPU's memory" in problems()
+    assert "evaluation: one answer takes 42.0 GB" in problems()
+    assert "ad_llm" in problems(**{"launcher.processes": "2"})
+    command = "accelerate launch --config_file docs/fsdp2.yaml --num_processes 2 {script}"
+    divided = {"launcher.command": command, "sampling.rows_per_batch": "24"}
+    assert not problems(**divided)
+    assert not problems(**{"engine.url": "http://h", "launcher.command": command})
 
 
 def test_the_size_of_a_model(tiny_model_dir: Path) -> None:
