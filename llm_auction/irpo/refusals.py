@@ -19,6 +19,7 @@ OPTIONS_WITHOUT_EFFECT = (
     "padding_free",
     "router_aux_loss_coef",
     "activation_offloading",
+    "max_length",  # beside TRL's default, which is nobody's choice
 )
 
 
@@ -26,11 +27,14 @@ def refuse_unused_options(args: DPOConfig) -> None:
     """Raises ValueError for options of TRL that the prefix-shared loss does not know."""
     usual = {field.name: field.default for field in fields(DPOConfig)}
     usual["loss_type"] = ["sigmoid"]
+    if args.max_length is None:
+        usual["max_length"] = None  # rows are never cut
     asked = [name for name in OPTIONS_WITHOUT_EFFECT if getattr(args, name) != usual[name]]
     if asked:
         raise ValueError(
-            "prefix-shared DPO has the sigmoid loss of one winner and its losers alone, so that these options of "
-            f"DPOConfig would have no effect: {', '.join(f'{name}={getattr(args, name)!r}' for name in asked)}"
+            "prefix-shared DPO has the sigmoid loss of one winner and its losers alone, over whole rows, so that these "
+            "options of DPOConfig would have no effect: "
+            + ", ".join(f"{name}={getattr(args, name)!r}" for name in asked)
         )
 
 

@@ -42,11 +42,16 @@ def test_model_of_another_attention_is_refused(model_dir: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("loss_type", ["ipo"]), ("label_smoothing", 0.1), ("sync_ref_model", True)],
+    [("loss_type", ["ipo"]), ("label_smoothing", 0.1), ("sync_ref_model", True), ("max_length", 512)],
 )
-def test_an_option_without_effect_is_refused(model_dir: Path, tmp_path: Path, option: str, value: object) -> None:
+def test_an_option_without_effect_is_refused(model_dir: Path, tmp_path: Path, option: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"would have no effect: {option}="):
         _begin(model_dir, tmp_path, **{option: value})
+
+
+@pytest.mark.parametrize("value", [None, 1024])
+def test_a_length_that_is_nobodys_choice_is_not(model_dir: Path, tmp_path: Path, value: int | None) -> None:
+    assert _begin(model_dir, tmp_path, max_length=value).args.max_length is None
 
 
 @pytest.mark.parametrize(
