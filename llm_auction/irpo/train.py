@@ -4,7 +4,8 @@
 
 `--config` holds the fields of the profile's `dpo` section, and `delta_th` and `seed`. One JSON object a line goes to
 standard output: `{"event": "step", ...}` after every step, at the end `{"event": "done", "metrics": {...}}`, or
-`{"event": "error", "message": ...}` with exit status 1. Started again after a kill, it goes on from its checkpoint.
+`{"event": "error", "message": ...}` with exit status 1, before a traceback where it is none of the user's. Started
+again after a kill, it goes on from its checkpoint.
 
 Many processes: `torchrun --nproc-per-node=N -m -- llm_auction.irpo.train --start ...` (the `--` keeps torchrun from
 taking `--start` for its own), or, to divide the weights among them as well, `accelerate launch --config_file
@@ -83,6 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
         if (rank := os.environ.get("RANK", "0")) != "0":
             print(f"process {rank}: {error}", file=sys.stderr)  # rank 0 may only see that this one has gone
         return 1
+    except Exception as error:  # of the GPU or the exchange between processes: where it came from matters
+        emit("error", message=f"{type(error).__name__}: {error}")
+        raise
     emit("done", output=str(result.model_dir), metrics=result.metrics)
     return 0
 

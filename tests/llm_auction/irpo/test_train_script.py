@@ -54,6 +54,19 @@ def test_missing_files(arguments: dict[str, Path], tmp_path: Path, capsys: pytes
     assert "model directory" in _error(arguments | {"start": absent}, capsys)
 
 
+def test_what_is_nobodys_mistake_is_told_before_its_traceback(
+    arguments: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("NCCL error: unhandled system error")
+
+    monkeypatch.setattr("llm_auction.irpo.train.train_dpo", fails)
+    with pytest.raises(RuntimeError, match="NCCL"):
+        main([part for name, path in arguments.items() for part in (f"--{name}", str(path))])
+    event = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert event == {"event": "error", "message": "RuntimeError: NCCL error: unhandled system error"}
+
+
 def test_another_process_than_the_first_complains_too(
     arguments: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
