@@ -8,14 +8,12 @@ from typing import Any
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue, asset
 
 from assets.metadata import rounded
-from llm_auction.generation.checkpoint import ModelDirectoryError, check_model_dir, empty_model
+from llm_auction.generation.checkpoint import TOKENIZERS, ModelDirectoryError, check_model_dir, empty_model
 from llm_auction.generation.prompting import encode_prompts
 from llm_auction.hub import WANTED_FILES, model_dir
 from llm_auction.profiles.schema import AdLlmConfig
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
-
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 
 
 @asset(
@@ -98,8 +96,8 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
     except ModelDirectoryError as error:
         raise ValueError(f"ad_llm.base: {error}") from None
     # Without its files, transformers makes an empty tokenizer of the model's kind rather than an error.
-    if not any((folder / name).exists() for name in TOKENIZER_FILES):
-        raise ValueError(f"ad_llm.base: {folder} has no tokenizer ({' or '.join(TOKENIZER_FILES)})")
+    if not any((folder / name).exists() for name in TOKENIZERS):
+        raise ValueError(f"ad_llm.base: {folder} has no tokenizer ({' or '.join(TOKENIZERS)})")
     from transformers import AutoTokenizer
 
     try:
