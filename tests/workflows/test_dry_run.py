@@ -71,8 +71,24 @@ def test_a_cached_model_that_can_not_be_trained_is_named(  # type: ignore[no-unt
     (snapshot / "config.json").write_text(json.dumps(config))
     (snapshot / "model.safetensors").touch()
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(ValueError, match="Gemma3ForCausalLM has attention other than plain causal attention"):
         plan("smoke", "ad_llm.base=org/gemma-1B")
+
+
+def test_a_cached_model_that_is_not_complete_is_named_where_nothing_can_be_downloaded(  # type: ignore[no-untyped-def]
+    plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "snapshot"
+    with as_file(files("llm_auction.base") / "model") as model:
+        shutil.copytree(model, snapshot)
+    shards = {"weight_map": {"one": "model.safetensors", "other": "model-2.safetensors"}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(shards))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+    with pytest.raises(ValueError, match=r"ad_llm\.base: .*model-2\.safetensors is missing"):
+        plan("smoke", "ad_llm.base=org/model-1B")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert plan("smoke", "ad_llm.base=org/model-1B")[0] == 0
 
 
 def test_problems_are_named_and_end_with_an_error(plan) -> None:  # type: ignore[no-untyped-def]

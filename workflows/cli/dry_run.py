@@ -56,9 +56,11 @@ def local_base(profile: Profile) -> Path | None:
     """The directory of the base model where it is on this machine; nothing is downloaded.
 
     Raises:
-        ValueError: a directory of the user's own that is not there or no complete model, or a model that can't be
-            trained.
+        ValueError: a directory of the user's own that is not there, a model that is not complete and can't be
+            completed (HF_HUB_OFFLINE), or one that can't be trained.
     """
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
     from assets.base import base_model_dir, inspect_model_dir, refuse_untrainable
 
     name = profile.ad_llm.base
@@ -67,7 +69,9 @@ def local_base(profile: Profile) -> Path | None:
         inspect_model_dir(folder)
         return folder
     cached = _cached(name, profile.ad_llm.revision)
-    if cached is not None:
+    if cached is not None and HF_HUB_OFFLINE:
+        inspect_model_dir(cached)
+    elif cached is not None:  # what it lacks will be downloaded
         refuse_untrainable(cached)
     return cached
 
