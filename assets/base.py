@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, DataVersion, MaterializeResult, Metad
 from assets.metadata import rounded
 from llm_auction.generation.checkpoint import TOKENIZERS, ModelDirectoryError, check_model_dir, empty_model
 from llm_auction.generation.prompting import encode_prompts
-from llm_auction.hub import WANTED_FILES, model_dir
+from llm_auction.hub import WANTED_FILES, is_path, model_dir
 from llm_auction.profiles.schema import AdLlmConfig
 from resources.model_store import ModelStore
 from resources.profile import ProfileResource
@@ -28,8 +28,8 @@ def pretrained_ad_llm(
     """The base Ad-LLM as a Hugging Face directory in the model store, under the pointer `ad_llm/base`.
 
     `ad_llm.base` of the profile names it: "embedded" is the tiny model that ships with the package, anything else a
-    local directory or a model of the Hugging Face hub (with its revision). It needs safetensors weights and a
-    tokenizer with a chat template.
+    local directory or a model of the Hugging Face hub (with its revision), whose commit is kept. It needs safetensors
+    weights and a tokenizer with a chat template.
     """
     config = profile.get().ad_llm
     source = base_model_dir(config)
@@ -40,20 +40,23 @@ def pretrained_ad_llm(
             for file in source.glob(pattern):
                 shutil.copyfile(file, folder / file.name)
 
+    origin = {"source": config.base}
+    if config.base != "embedded" and not is_path(config.base):
+        origin["commit"] = source.name  # of which the hub's cache makes the directory's name, whatever was asked for
+        if config.revision is None:
+            context.log.warning(
+                f"ad_llm.revision is not set: {config.base} may be another model tomorrow. This one is {source.name}"
+            )
     model = model_store.publish(
-        "ad_llm", "base", fill, {"parent": None, "source": config.base, "revision": config.revision, **facts}
+        "ad_llm", "base", fill, {"parent": None, **origin, "revision": config.revision, **facts}
     )
-    if config.revision is None and not Path(config.base).expanduser().is_dir() and config.base != "embedded":
-        context.log.warning(
-            f"ad_llm.revision is not set: {config.base} may be another model tomorrow. This one is {source.name}"
-        )
     context.log.info(f"base model {config.base} is version {model.version}")
     size = sum(entry["bytes"] for entry in model.manifest["files"].values())
     return MaterializeResult(
         data_version=DataVersion(model.version),
         metadata={
             "path": MetadataValue.path(str(model.path)),
-            "source": config.base,
+            **origin,
             "megabytes": rounded(size / 1e6),
             **facts,
         },

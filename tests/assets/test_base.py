@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
+from dagster import build_asset_context
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-from assets.base import base_model_dir, inspect_model_dir
+from assets.base import base_model_dir, inspect_model_dir, pretrained_ad_llm
 from llm_auction.profiles.schema import AdLlmConfig
+from resources.model_store import ModelStore
+from resources.profile import ProfileResource
 
 UNAUTHORIZED = httpx2.Response(401, request=httpx2.Request("GET", "https://hub/nobody/nothing"))
 
@@ -62,6 +66,25 @@ def test_an_unreachable_hub_model_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
     with pytest.raises(ValueError, match=f"can't get 'nobody/nothing' from the Hugging Face hub .*{advice}"):
         base_model_dir(AdLlmConfig(base="nobody/nothing"))
+
+
+def test_the_commit_of_a_hub_model_is_kept(
+    tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a pinned revision nothing else says which model it was."""
+    snapshot = shutil.copytree(tiny_model_dir, tmp_path / "snapshots" / "0123abcd")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+    store = ModelStore(data_dir=str(tmp_path / "data"))
+
+    def metadata(base: str) -> Mapping[str, object]:
+        profile = ProfileResource(profile="smoke", overrides={"ad_llm.base": base})
+        result = pretrained_ad_llm(build_asset_context(), profile, store)
+        return result.metadata  # type: ignore[attr-defined]
+
+    assert metadata("org/model-1B")["commit"] == "0123abcd"
+    _, kept = store.about("ad_llm", "base")
+    assert (kept["source"], kept["commit"], kept["revision"]) == ("org/model-1B", "0123abcd", None)
+    assert "commit" not in metadata(str(tiny_model_dir))
 
 
 def test_a_half_written_shard_is_seen(copy: Path) -> None:
