@@ -24,26 +24,45 @@ if TYPE_CHECKING:
 
 DAYS_SQL = "select distinct day from fct_click_log_responses where day between $first and $last order by day"
 NEWEST_DAY_SQL = "select max(day) as day from fct_click_log_responses"
+# A click that a filter excluded earns nothing, as it teaches the reward model nothing; its answer stays, since to leave
+# it out would choose answers by what came of them.
 ANSWERS_SQL = """
+with sampled as (
+    select
+        day,
+        response_id,
+        policy_version,
+        query_id,
+        query,
+        user_id,
+        profile,
+        candidate_ad_ids,
+        bids,
+        answer,
+        logprob,
+        temperature,
+        top_p,
+        top_k
+    from fct_click_log_responses
+    where list_contains($days::date[], day) and not is_excluded
+    order by md5(concat(response_id, $salt))
+    limit $limit
+),
+earned as (
+    select
+        impressions.day,
+        impressions.response_id,
+        round(sum(impressions.revenue) filter (not impressions.is_excluded), 6) as revenue
+    from fct_click_log_impressions as impressions
+    semi join sampled on impressions.day = sampled.day and impressions.response_id = sampled.response_id
+    group by impressions.day, impressions.response_id
+)
 select
-    response_id,
-    policy_version,
-    query_id,
-    query,
-    user_id,
-    profile,
-    candidate_ad_ids,
-    bids,
-    answer,
-    logprob,
-    temperature,
-    top_p,
-    top_k,
-    revenue
-from fct_click_log_responses
-where list_contains($days::date[], day) and not is_excluded
-order by md5(concat(response_id, $salt))
-limit $limit
+    sampled.* exclude (day),
+    coalesce(earned.revenue, 0) as revenue
+from sampled
+left join earned on sampled.day = earned.day and sampled.response_id = earned.response_id
+order by md5(concat(sampled.response_id, $salt))
 """
 
 
@@ -52,7 +71,8 @@ class LoggedAnswers:
     """Logged answers with what they brought, one list entry each.
 
     `finished` says whether an answer had ended by itself; `log_mu` is its log-probability in nats under the policy and
-    the settings that drew it; `revenue` the bids of its clicked ads. `read` counts those that were left out too.
+    the settings that drew it; `revenue` the bids of its ads with a click that no filter excluded. `read` counts those
+    that were left out too.
     """
 
     auctions: list[Auction]

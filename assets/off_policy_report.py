@@ -46,7 +46,8 @@ from resources.warehouse import Warehouse
 DECIDING = ("reward", "doubly_robust")
 
 COLUMN_DESCRIPTIONS = {
-    "outcome": "revenue (sum of bid x click) or reward (Eq. 5, with the clicks themselves), currency units an answer.",
+    "outcome": "revenue (sum of bid x click) or reward (Eq. 5, with the clicks themselves), currency units an answer; "
+    "of clicks that no filter excluded.",
     "estimator": "How the candidate's value is estimated; see llm_auction/evaluation/off_policy.py.",
     "value": "The candidate's value.",
     "low": "Lower end of its 95 % interval.",
@@ -75,10 +76,10 @@ class OffPolicyRequest(Config):
 
 @asset(
     group_name="production",
-    deps=["fct_click_log_responses", "reward_model_champion", "ad_catalog"],
+    deps=["fct_click_log_responses", "fct_click_log_impressions", "reward_model_champion", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
-    code_version="2",
+    code_version="3",
     pool="gpu",
     check_specs=[
         AssetCheckSpec(

@@ -128,6 +128,10 @@ def write_known_log(data_dir: Path) -> None:
     with duckdb.connect(str(data_dir / "warehouse.duckdb")) as connection:
         connection.register("frame", pl.DataFrame(rows).to_arrow())
         connection.execute("create table fct_click_log_responses as select * from frame")
+        connection.execute(
+            "create table fct_click_log_impressions as select day, response_id, revenue, false as is_excluded "
+            f"from frame where answer <> '{TEXTS[0]}'"
+        )
 
 
 def report(data_dir: Path, candidate: str, instance: DagsterInstance) -> ExecuteInProcessResult:

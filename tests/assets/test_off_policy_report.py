@@ -14,6 +14,7 @@ from assets.refused_days import GUARDS
 from llm_auction.pctr.model import PctrModel
 from resources.lake import Lake
 from resources.model_store import ModelStore
+from resources.warehouse import Warehouse
 from tests.known_policies import ANSWERS, BETTER, BIDS, CLICKS, change, load_reward_model, report, write_known_log
 
 PENALTY = 4.0
@@ -53,6 +54,22 @@ def test_a_better_candidate_is_estimated(data_dir: Path, instance: DagsterInstan
     assert metadata["answers_used"].value == metadata["answers_read"].value == ANSWERS
     assert 100 < metadata["effective_samples"].value < 200 == metadata["users"].value
     assert all(check.passed for check in result.get_asset_check_evaluations())
+
+
+def test_a_click_that_a_filter_excluded_earns_nothing(data_dir: Path, instance: DagsterInstance) -> None:
+    """Its answer counts all the same: to leave it out would choose answers by what came of them."""
+    clicked = f"revenue = {BIDS[1]} and response_id < 'r3'"
+    sums = f"select sum(revenue), sum(revenue) filter ({clicked}) from fct_click_log_responses"
+    total, excluded = Warehouse(data_dir=str(data_dir)).query(sums).row(0)
+    assert 0 < excluded < total
+    change(data_dir, f"update fct_click_log_impressions set is_excluded = true where {clicked}")
+    result = report(data_dir, "better", instance)
+    version = ModelStore(data_dir=str(data_dir)).resolve("ad_llm", "better").version
+    table = Lake(data_dir=str(data_dir)).read("off_policy_report", {"candidate": version})
+    (logged,) = set(table.filter(pl.col("outcome") == "revenue")["logged"])
+    assert logged == pytest.approx((total - excluded) / ANSWERS)
+    metadata = result.asset_materializations_for_node("off_policy_report")[0].metadata
+    assert metadata["answers_used"].value == ANSWERS
 
 
 def test_a_report_says_what_it_rests_on(data_dir: Path, instance: DagsterInstance) -> None:
