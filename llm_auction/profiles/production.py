@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from llm_auction.click_log.files import source_of
 from llm_auction.profiles.section import Positive, Section, Share
@@ -61,6 +62,18 @@ class ClickLogConfig(Section):
         if source is not None:
             source_of(source, date(2026, 1, 1))
         return source
+
+    # What comes late is looked for as long as conversions count (resources/click_log/answer_days.py): whether a later
+    # click is in the tables would depend on when they were made.
+    @model_validator(mode="after")
+    def _no_click_after_the_conversions(self) -> ClickLogConfig:
+        hours, days = self.attribution_hours, self.conversion_days
+        if hours > 24 * days:
+            raise ValueError(
+                f"attribution_hours ({hours}) must not be longer than conversion_days ({days}): raise conversion_days "
+                f"to {math.ceil(hours / 24)}, or lower attribution_hours to {24 * days}"
+            )
+        return self
 
 
 class ClickLogGuardsConfig(Section):

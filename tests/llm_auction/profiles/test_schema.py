@@ -62,3 +62,10 @@ def test_a_cron_is_taken_as_it_is(cron: str) -> None:
 def test_a_source_must_name_the_day(source: str) -> None:
     with pytest.raises(ValidationError, match=r"source\n.*\{date"):
         ClickLogConfig(source=source)
+
+
+def test_clicks_are_not_waited_for_longer_than_conversions() -> None:
+    assert ClickLogConfig(attribution_hours=48, conversion_days=2).attribution_hours == 48
+    message = r"click_log.*attribution_hours \(49\).*conversion_days \(2\).*conversion_days to 3.*hours to 48"
+    with pytest.raises(ProfileError, match=message):
+        load_profile("smoke", {"click_log.attribution_hours": "49", "click_log.conversion_days": "2"})
