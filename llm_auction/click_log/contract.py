@@ -17,8 +17,10 @@ SCHEMA_VERSION = 1
 ID_LENGTH = 200
 ID_PATTERN = r"[^\s\p{C}'\"`\\;<>/][^\s\p{C}'\"`\\;<>]*"
 ID_FORBIDDEN = ".."
-# RFC 3339 with an offset, to the nanosecond; stored to the microsecond in UTC.
-TS_PATTERN = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})"
+# RFC 3339 with an offset, to the nanosecond; stored to the microsecond in UTC. DuckDB, which reads what matches, knows
+# dates, minutes and seconds, but takes 24:00 for the next day and adds any offset.
+_HOUR = r"([01]\d|2[0-3])"
+TS_PATTERN = rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]{_HOUR}:\d{{2}}:\d{{2}}(\.\d{{1,9}})?(Z|[+-]{_HOUR}:[0-5]\d)"
 
 TEXT_LENGTH = 200_000  # characters of a query, a profile, an answer, a reason
 AUCTION_LENGTH = 10_000  # candidates

@@ -35,7 +35,20 @@ BAD: dict[str, list[Any]] = {
         click("/etc/passwd"),
         click("x" * 201),
     ],
-    "bad_ts": [click("x", ts="yesterday"), click("x", ts="2026-01-05T12:00:00"), click("x", ts="2026-02-30T12:00:00Z")],
+    "bad_ts": [
+        click("x", ts=ts)
+        for ts in (
+            "yesterday",
+            "2026-01-05T12:00:00",
+            "2026-02-30T12:00:00Z",
+            "2026-01-05T24:00:00Z",
+            "2026-01-05T12:60:00Z",
+            "2026-01-05T12:00:61Z",
+            "2026-01-05T12:00:00+99:00",
+            "2026-01-05T12:00:00+24:00",
+            "2026-01-05T12:00:00-01:60",
+        )
+    ],
     "future_ts": [click("x", ts=NOON + timedelta(days=1)), click("x", ts=datetime(9999, 1, 1, tzinfo=UTC))],
     "ancient_ts": [click("x", ts=NOON - timedelta(days=4)), click("x", ts=datetime(1970, 1, 1, tzinfo=UTC))],
     "missing_auction": [answer("x", auction=[])],
