@@ -61,7 +61,7 @@ def reward_model_champion(
 
     The refit is promoted when a paired bootstrap over the newest day's users rules out that its log loss, AUC or ECE
     are worse than the champion's by more than the tolerances of section `nightly`. A day before the champion's changes
-    nothing, nor does a version that was rolled back by hand.
+    nothing, nor does a version that was rolled back by hand. The first refit of a store serves without a proof.
     """
     config = profile.get()
     day = date.fromisoformat(context.partition_key)

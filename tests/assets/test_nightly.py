@@ -168,6 +168,24 @@ def test_a_refit_that_may_be_worse_leaves_the_champion_and_says_why(data_dir: Pa
         assert (made["parent"], made["compared_with"]) == (None, champion)
 
 
+def test_the_first_model_serves_even_if_its_day_is_too_small_to_judge_on(
+    data_dir: Path, instance: DagsterInstance
+) -> None:
+    """It takes nobody's place; once it serves, the next refit needs a day that is big enough."""
+    decided = metadata(night(data_dir, 0, instance, nightly__min_impressions="5000"), "reward_model_champion")
+    assert (decided["decision"], decided["champion_day"]) == ("promoted", day_of(0))
+    decided = metadata(night(data_dir, 1, instance, nightly__min_impressions="5000"), "reward_model_champion")
+    assert (decided["decision"], decided["champion_day"]) == ("kept", day_of(0))
+
+
+def test_without_a_click_there_is_no_first_model(data_dir: Path, instance: DagsterInstance) -> None:
+    edit(data_dir, "update fct_click_log_impressions set clicked = false")
+    result = night(data_dir, 0, instance)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "0 clicks in" in str(failure.step_failure_data.error)
+    assert Champion(ModelStore(data_dir=str(data_dir)), "pctr").current() is None
+
+
 SUITE = AssetCheckKey(AssetKey("fct_click_log_responses"), "great_expectations")
 DATA_TEST = next(key for key in GUARDS if key.name.startswith("no_nulls_fct_click_log_impressions"))
 
