@@ -1,3 +1,4 @@
+-- The long texts are joined last, so that no other join has to carry them (docs/experiments.md).
 with answers as (
 
     select * from {{ ref('int_click_log_answers') }}
@@ -58,32 +59,12 @@ conversions_per_response as (
 
 ),
 
-responses as (
+described as (
 
     select
-        answers.day,
-        answers.response_id,
-        answers.query_id,
-        answers.user_id,
-        answers.policy_version,
-        answers.arm,
-        answers.iteration,
-        texts.query,
-        texts.profile,
-        answers.candidate_ad_ids,
-        answers.bids,
-        texts.answer,
-        answers.inserted_ad_ids,
+        answers.*,
         len(answers.inserted_ad_ids) as n_ads,
-        answers.format_errors,
         coalesce(answers.format_errors > 0, false) as has_format_error,
-        -- logs don't hold them
-        null::bigint as tokens,
-        null::bigint as sample_index,
-        answers.logprob,
-        answers.temperature,
-        answers.top_p,
-        answers.top_k,
         coalesce(per_response.clicks, 0)::bigint as clicks,
         coalesce(per_response.revenue, 0)::double as revenue,
         case when len(answers.inserted_ad_ids) = 0 then 0 else per_response.expected_revenue end as expected_revenue,
@@ -93,14 +74,8 @@ responses as (
         sessions.session_position,
         sessions.seconds_since_previous_answer,
         users.exclusion_reason is not null as is_excluded,
-        users.exclusion_reason,
-        answers.ts
+        users.exclusion_reason
     from answers
-    inner join texts
-        on
-            answers.delivered_on = texts.delivered_on
-            and answers.file = texts.file
-            and answers.line = texts.line
     left join per_response on answers.day = per_response.day and answers.response_id = per_response.response_id
     left join conversions_per_response
         on
@@ -108,6 +83,52 @@ responses as (
             and answers.response_id = conversions_per_response.response_id
     left join sessions on answers.day = sessions.day and answers.response_id = sessions.response_id
     left join users on answers.day = users.day and answers.user_id = users.user_id
+
+),
+
+responses as (
+
+    select
+        described.day,
+        described.response_id,
+        described.query_id,
+        described.user_id,
+        described.policy_version,
+        described.arm,
+        described.iteration,
+        texts.query,
+        texts.profile,
+        described.candidate_ad_ids,
+        described.bids,
+        texts.answer,
+        described.inserted_ad_ids,
+        described.n_ads,
+        described.format_errors,
+        described.has_format_error,
+        -- logs don't hold them
+        null::bigint as tokens,
+        null::bigint as sample_index,
+        described.logprob,
+        described.temperature,
+        described.top_p,
+        described.top_k,
+        described.clicks,
+        described.revenue,
+        described.expected_revenue,
+        described.conversions,
+        described.conversion_value,
+        described.session_id,
+        described.session_position,
+        described.seconds_since_previous_answer,
+        described.is_excluded,
+        described.exclusion_reason,
+        described.ts
+    from described
+    inner join texts
+        on
+            described.delivered_on = texts.delivered_on
+            and described.file = texts.file
+            and described.line = texts.line
 
 )
 
