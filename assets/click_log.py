@@ -50,7 +50,7 @@ ANSWER_COLUMNS = {
     deps=["ad_catalog"],
     kinds={"duckdb", "parquet"},
     owners=["team:ads-science"],
-    code_version="3",
+    code_version="4",
 )
 def click_log(context: AssetExecutionContext, profile: ProfileResource, lake: Lake) -> MaterializeResult:
     """The events delivered on one day: validated, each once, answers with their inserted ads.

@@ -6,7 +6,7 @@ The schedule is off until it is switched on in the UI (Automation). Its cron and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from dagster import (
@@ -43,6 +43,9 @@ _UNFINISHED = [
     DagsterRunStatus.CANCELING,
 ]
 
+# Dagster's own tag of what a schedule starts; the sensor's runs have none.
+_OF_THE_SCHEDULE = {"dagster/schedule_name": "nightly_reward_refit"}
+
 # Dagster wants them before any run, so that run config can't set them.
 _TIMES = load_profile().schedule
 
@@ -64,10 +67,14 @@ def nightly_reward_refit(
     """
     config = profile.get()
     newest = newest_day(context.scheduled_execution_time)
-    if night_is_under_way(context.instance, newest):
+    first = config.click_log.start_date
+    if newest < first:
+        yield SkipReason(f"click_log.start_date is {first}: the first night is that of the day after it")
+        return
+    # What the sensor has started may go on: the night's runs queue behind it.
+    if night_is_under_way(context.instance, newest, _OF_THE_SCHEDULE):
         yield SkipReason("the runs of the night before are still under way")
         return
-    first = config.click_log.start_date
     known = set(known_days(lake))
     before = set(days_until(newest - timedelta(days=1), config.schedule.lookback_days, first))
     missed = {day for day in before - known if _has_files(config.click_log.source, day)}
@@ -100,16 +107,15 @@ def known_days(lake: Lake) -> list[date]:
     return [date.fromisoformat(partition["day"]) for partition in lake.partitions("click_log_files", "day")]
 
 
-def night_is_under_way(instance: DagsterInstance, newest: date) -> bool:
-    """Whether runs of the last nights are queued or going on; another night would get between them."""
+def night_is_under_way(instance: DagsterInstance, newest: date, tags: Mapping[str, str] | None = None) -> bool:
+    """Whether runs of the last nights, with these tags, are queued or going on; others would get between them."""
     nights = [day.isoformat() for day in days_until(newest, _NIGHTS_BEFORE, date.min)]
-    return instance.get_runs_count(RunsFilter(tags={NIGHT_TAG: nights}, statuses=_UNFINISHED)) > 0
+    return instance.get_runs_count(RunsFilter(tags={**(tags or {}), NIGHT_TAG: nights}, statuses=_UNFINISHED)) > 0
 
 
 def night_has_begun(instance: DagsterInstance, newest: date) -> bool:
     """Whether the schedule has started the night of a day; runs that the sensor starts don't begin one."""
-    of_the_night = {NIGHT_TAG: newest.isoformat(), "dagster/schedule_name": nightly_reward_refit.name}
-    return instance.get_runs_count(RunsFilter(tags=of_the_night)) > 0
+    return instance.get_runs_count(RunsFilter(tags={**_OF_THE_SCHEDULE, NIGHT_TAG: newest.isoformat()})) > 0
 
 
 def run_requests(

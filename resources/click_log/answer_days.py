@@ -3,8 +3,9 @@
 A conversion may come a month after its answer. With what is kept here, the day of that answer is modelled again where
 something new is known of it, and no other day is.
 
-`click_log_answer_days` has a row for each day of answers that clicks and conversions of a day of delivery are about,
-with a fingerprint of these events. `click_log_modelled` keeps, for a day of answers, those that its tables hold.
+`click_log_answer_days` has a row for each day of answers that a day of delivery is about: by clicks and conversions, or
+by answers of another day than its own. It has a fingerprint of these events. `click_log_modelled` keeps, for a day of
+answers, those that its tables hold.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ def answers_before(lake: Lake, day: str, config: ClickLogConfig) -> str:
     return f"select response_id, ts from read_parquet([{listed}], hive_partitioning = false)"
 
 
-def answer_days(config: ClickLogConfig) -> str:
-    """The query for a day's rows from `accepted` (its events) and `answered_before`: events within their windows."""
+def answer_days(day: str, config: ClickLogConfig) -> str:
+    """The query for the rows of a day of delivery, from `accepted` (its events) and `answered_before`.
+
+    Clicks and conversions count within their windows.
+    """
     return f"""
         with referring as (
             select event, event_id, response_id, ad_id, value, ts from accepted where event <> 'answer'
@@ -56,17 +60,24 @@ def answer_days(config: ClickLogConfig) -> str:
             )
             where response_id in (select response_id from referring)
             group by response_id
+        ),
+        about as (
+            select (answered.ts at time zone 'UTC')::date as answered_on, event, event_id, ad_id, referring.ts, value
+            from referring join answered using (response_id)
+            where referring.ts <= answered.ts + case event
+                when 'click' then to_hours({config.attribution_hours}) else to_days({config.conversion_days})
+            end
+            union all
+            select (ts at time zone 'UTC')::date as answered_on, event, event_id, null, ts, null
+            from accepted where event = 'answer' and (ts at time zone 'UTC')::date <> '{day}'::date
         )
-        select (answered.ts at time zone 'UTC')::date as answered_on,
+        select answered_on,
+            count(*) filter (event = 'answer') as answers,
             count(*) filter (event = 'click') as clicks,
             count(*) filter (event = 'conversion') as conversions,
             -- of all events in whatever order
-            bit_xor(md5_number(concat_ws(' ', event_id, ad_id, referring.ts, value)))::varchar as fingerprint
-        from referring join answered using (response_id)
-        where referring.ts <= answered.ts + case event
-            when 'click' then to_hours({config.attribution_hours}) else to_days({config.conversion_days})
-        end
-        group by answered_on order by answered_on"""
+            bit_xor(md5_number(concat_ws(' ', event_id, ad_id, ts, value)))::varchar as fingerprint
+        from about group by answered_on order by answered_on"""
 
 
 def deliveries_about(lake: Lake, delivered: Iterable[date]) -> dict[date, dict[date, str]]:
@@ -83,8 +94,9 @@ def deliveries_about(lake: Lake, delivered: Iterable[date]) -> dict[date, dict[d
 
 def deliveries_to_model(lake: Lake, day: date, config: ClickLogConfig) -> dict[date, str]:
     """The deliveries that the tables of a day of answers hold when they are made now, with their fingerprints."""
-    after = (day + timedelta(days=number) for number in range(days_about(config) + 1))
-    return deliveries_about(lake, after).get(day, {})
+    # From the day before on: clocks may be ahead of a midnight.
+    near = (day + timedelta(days=number) for number in range(-1, days_about(config) + 1))
+    return deliveries_about(lake, near).get(day, {})
 
 
 def remember_modelled(lake: Lake, day: date, deliveries: Mapping[date, str]) -> None:

@@ -226,7 +226,7 @@ class ClickLogDay:
         lake.write_together({table: partial(self._copy, table) for table in tables}, {"day": self._day})
 
     def _copy(self, table: str, path: Path) -> int:
-        selection = answer_days(self._config) if table == "click_log_answer_days" else _SELECTIONS[table]
+        selection = answer_days(self._day, self._config) if table == "click_log_answer_days" else _SELECTIONS[table]
         copied = self._connection.execute(f"""
             copy (select '{self._day}' as day, * from ({selection}))
             to '{str(path).replace("'", "''")}' (format parquet, compression zstd)

@@ -109,8 +109,8 @@ def test_what_a_delivery_is_about_is_bounded_by_the_windows(production: Modelled
     production.take_in(0, [*events, *clicks, conversion("r30", ts=noon(0))])
     assert production.late() == [29, 4, 3]
     table = production.lake.read("click_log_answer_days", {"day": str(NEWEST)})
-    assert table.select("answered_on", "clicks", "conversions").rows() == [
-        (day(29), 0, 1), (day(4), 1, 0), (day(3), 0, 1),
+    assert table.select("answered_on", "answers", "clicks", "conversions").rows() == [
+        (day(29), 0, 0, 1), (day(4), 0, 1, 0), (day(3), 0, 0, 1),
     ]  # fmt: skip
 
 
@@ -141,6 +141,16 @@ def test_a_backfill_that_was_ahead_of_a_click_is_mended_by_the_nights(production
     production.take_for_modelled(5)
     production.take_in(4, [click("r0", ts=noon(4))])
     assert production.late() == [5]
+
+
+def test_answers_of_other_days_than_that_of_their_delivery_reach_their_day(production: Modelled) -> None:
+    """After midnight, or of a clock that is ahead of it; once modelled, neither comes up again."""
+    production.take_in(6, [answer("early", ts=datetime.combine(day(5), time(0, 1), UTC))])
+    production.take_in(5, [answer("r0", ts=noon(5))])
+    production.take_in(4, [answer("late", ts=datetime.combine(day(5), time(23, 59), UTC))])
+    assert production.late() == [5]
+    production.take_for_modelled(5)
+    assert production.late() == []
 
 
 def test_events_that_come_in_while_a_day_is_modelled_are_not_taken_for_seen(

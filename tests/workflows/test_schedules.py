@@ -167,6 +167,17 @@ def test_the_sensor_waits_while_a_night_is_under_way(production: Delivered) -> N
     assert "under way" in str(found.skip_message)
 
 
+def test_the_night_does_not_wait_for_what_the_sensor_started(production: Delivered) -> None:
+    production.deliver(0)
+    production.begin_night(DagsterRunStatus.STARTED, by_schedule=False)
+    assert asked(production.night()) == [("refit", 0)]
+
+
+def test_no_night_before_the_first_day(production: Delivered) -> None:
+    production.settings = {"click_log.start_date": day(-1).isoformat()}
+    assert production.night() == []
+
+
 def test_a_night_waits_for_the_one_before(production: Delivered) -> None:
     production.begin_night(DagsterRunStatus.STARTED)
     assert production.night() == []
