@@ -31,7 +31,7 @@ from resources.profile import ProfileResource
 if TYPE_CHECKING:
     from llm_auction.irpo.preference_pairs import PreferenceSet
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 # Where Dagster looks for the data version of an event that a step logs on behalf of another asset.
 DATA_VERSION_TAG = "dagster/data_version"
 
@@ -79,7 +79,7 @@ def ad_llm(
             config=config.dpo,
             delta_th=config.preferences.delta_th,
             output_dir=output_dir,
-            seed=derive_seed(config.seed, "dpo", arm, iteration),
+            seed=derive_seed(config.seed, "dpo", config.luck_of(arm), iteration),
             checkpoint_dir=checkpoint_dir,
             on_log=logged.append,
         )

@@ -16,7 +16,7 @@ from resources.lake import Lake
 def preference_auctions(lake: Lake, profile: Profile, arm: str, iteration: str) -> list[Auction]:
     """The auctions of phase 2, with bids drawn anew: of every training query, or of every logged one."""
     if profile.feedback.source == "users":
-        labels, limit = (arm, iteration, "preferences"), profile.population.train_queries
+        labels, limit = (profile.luck_of(arm), iteration, "preferences"), profile.population.train_queries
         return load_auctions(lake, "train", profile.bidding, profile.seed, *labels, limit=limit)
     ads = load_ads(lake)
     profiles, queries, candidates_of = logged_questions(lake, arm, iteration)

@@ -150,15 +150,23 @@ def response_rows(
     return rows
 
 
+def _lucky_number(response: Mapping[str, Any], arm: str) -> str:
+    """What names the luck of an answer: its own id, or that of its counterpart in the arm whose luck it shares."""
+    return event_id("response", arm, response["iteration"], response["query_id"], response["sample_index"])
+
+
 def click_rows(
-    responses: Sequence[Mapping[str, Any]], auctions: Sequence[Auction], user: UserModel, seed: int
+    responses: Sequence[Mapping[str, Any]], auctions: Sequence[Auction], user: UserModel, seed: int, luck_of: str
 ) -> list[dict[str, Any]]:
-    """One row of `click_feedback` for each inserted ad of each answer; `auctions` belong to the responses in order."""
+    """One row of `click_feedback` for each inserted ad of each answer; `auctions` belong to the responses in order.
+
+    `luck_of` is the arm whose users' luck it is (`Profile.luck_of`).
+    """
     rows = []
     judged = user.judge_all(
         auctions,
         [response["answer"] for response in responses],
-        [generator(seed, "clicks", response["response_id"]) for response in responses],
+        [generator(seed, "clicks", _lucky_number(response, luck_of)) for response in responses],
     )
     for response, judgements in zip(responses, judged, strict=True):
         response_id = response["response_id"]
@@ -186,6 +194,7 @@ def conversion_rows(
     buyer: ParametricBuyer,
     worth: float,
     seed: int,
+    luck_of: str,
 ) -> list[dict[str, Any]]:
     """The rows of `conversion_feedback` that follow the clicks; `auctions` belong to the responses in order.
 
@@ -199,7 +208,7 @@ def conversion_rows(
     for response, auction in zip(responses, auctions, strict=True):
         response_id = response["response_id"]
         clicked_at = clicked.get(response_id, {})
-        luck = generator(seed, "conversions", response_id)
+        luck = generator(seed, "conversions", _lucky_number(response, luck_of))
         for conversion in buyer.convert(auction, list(clicked_at), luck):
             rows.append(
                 {

@@ -76,7 +76,7 @@ def deployed_ad_llm(context: AssetExecutionContext, model_store: ModelStore) -> 
     deps=["deployed_ad_llm", "ad_catalog", "user_profiles", "user_queries", "ad_candidates"],
     kinds={"python", "pytorch", "parquet"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
     pool="gpu",
 )
 def ad_responses(
@@ -102,8 +102,8 @@ def ad_responses(
         frame = logged_responses(warehouse, load_ads(lake), config, model.version, arm, iteration, without=refused)
         left_out = ", ".join(map(str, refused)) or "none"
         return _responses_result(lake, frame, partition, {"model_version": model.version, "days_left_out": left_out})
-    labels, limit = (arm, iteration, "feedback"), config.population.train_queries
-    auctions = load_auctions(lake, "train", config.bidding, config.seed, *labels, limit=limit)
+    luck, limit = config.luck_of(arm), config.population.train_queries
+    auctions = load_auctions(lake, "train", config.bidding, config.seed, luck, iteration, "feedback", limit=limit)
     asked = config.ad_llm
     prompts = [render_messages(auction, asked.prompt, show_bids=asked.show_bids) for auction in auctions]
     with engine.answers_kept():
@@ -113,7 +113,7 @@ def ad_responses(
             prompts,
             config.feedback.answers_per_query,
             config.sampling,
-            derive_seed(config.seed, "feedback", arm, iteration),
+            derive_seed(config.seed, "feedback", luck, iteration),
             context.log.info,
         )
         rows = response_rows(auctions, answers, config.sampling, model.version, arm, iteration)
@@ -149,7 +149,7 @@ def _responses_result(
     deps=["ad_responses"],
     kinds={"python", "parquet"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
     pool=pool_of_user_llm(),
 )
 def click_feedback(
@@ -176,7 +176,9 @@ def click_feedback(
     )
     rows = list(responses.iter_rows(named=True))
     auctions = auctions_from_rows(rows, ads, load_profiles(lake), load_queries(lake))
-    frame = pl.DataFrame(click_rows(rows, auctions, user, config.seed), schema=CLICK_COLUMNS.schema)
+    frame = pl.DataFrame(
+        click_rows(rows, auctions, user, config.seed, config.luck_of(partition["arm"])), schema=CLICK_COLUMNS.schema
+    )
     own = _agreement(user, ads, rows, auctions, config.seed) if config.user.is_llm else {}
     own |= user_llm_usage(user)
     user_model.close()
@@ -189,7 +191,7 @@ def click_feedback(
     deps=["click_feedback"],
     kinds={"python", "parquet"},
     owners=["team:ads-science"],
-    code_version="1",
+    code_version="2",
 )
 def conversion_feedback(
     context: AssetExecutionContext, profile: ProfileResource, lake: Lake, user_model: UserModelResource
@@ -206,7 +208,8 @@ def conversion_feedback(
         responses = list(lake.read("ad_responses", partition).iter_rows(named=True))
         auctions = auctions_from_rows(responses, ads, load_profiles(lake), load_queries(lake))
         buyer, worth = user_model.buyer(list(ads.values())), config.reward.conversion_worth
-        rows = conversion_rows(responses, auctions, list(clicks.iter_rows(named=True)), buyer, worth, config.seed)
+        luck_of = config.luck_of(partition["arm"])
+        rows = conversion_rows(responses, auctions, clicks.to_dicts(), buyer, worth, config.seed, luck_of)
     frame = pl.DataFrame(rows, schema=CONVERSION_COLUMNS.schema)
     lake.write("conversion_feedback", frame, partition)
     return MaterializeResult(

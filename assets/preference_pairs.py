@@ -75,7 +75,7 @@ PAIR_COLUMNS = Columns(
     deps=["deployed_ad_llm", "pctr_model", "ad_catalog", "user_profiles", "user_queries", "ad_candidates"],
     kinds={"python", "pytorch", "parquet"},
     owners=["team:ads-science"],
-    code_version="2",
+    code_version="3",
     pool="gpu",
     check_specs=[
         AssetCheckSpec(
@@ -118,7 +118,7 @@ def preference_pairs(
             [render_messages(auction, config.ad_llm.prompt, show_bids=config.ad_llm.show_bids) for auction in auctions],
             config.preferences.answers_per_query,
             exploration(config),
-            derive_seed(config.seed, "preferences", arm, iteration),
+            derive_seed(config.seed, "preferences", config.luck_of(arm), iteration),
             context.log.info,
         )
         sampled = time.perf_counter()

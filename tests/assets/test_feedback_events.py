@@ -70,20 +70,33 @@ def test_answers_are_parsed_and_stamped_on_the_day_of_the_iteration() -> None:
 def test_the_same_events_come_out_again() -> None:
     assert responses() == responses()
     rows = responses()
-    first = click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3)
-    assert first == click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3)
+    first = click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3, luck_of="oracle")
+    assert first == click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3, luck_of="oracle")
 
 
 def test_clicks_depend_on_the_answer_alone_not_on_its_neighbours() -> None:
     rows = responses()
-    both = click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3)
-    alone = click_rows(rows[:1], [AUCTION], CoinUser(), seed=3)
+    both = click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3, luck_of="oracle")
+    alone = click_rows(rows[:1], [AUCTION], CoinUser(), seed=3, luck_of="oracle")
     assert both == alone
+
+
+def test_arms_share_their_users_luck_where_they_are_to_differ_by_nothing_else() -> None:
+    here = responses()
+    there = [{**row, "arm": "no_iteration", "response_id": f"other-{n}"} for n, row in enumerate(here)]
+
+    def clicked(rows: list[dict], luck_of: str) -> list[bool]:
+        return [row["clicked"] for row in click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3, luck_of=luck_of)]
+
+    assert clicked(here, "oracle") == clicked(there, "oracle")
+    assert any(clicked(here, "oracle") != clicked(here, f"another {number}") for number in range(5))
 
 
 def test_one_judgement_an_inserted_ad_in_reading_order() -> None:
     rows = responses()
-    frame = pl.DataFrame(click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3), schema=CLICK_COLUMNS.schema)
+    frame = pl.DataFrame(
+        click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3, luck_of="oracle"), schema=CLICK_COLUMNS.schema
+    )
     assert frame["ad_id"].to_list() == ["2", "1"]
     assert frame["response_id"].unique().to_list() == [rows[0]["response_id"]]
     assert (frame["ts"] > rows[0]["ts"]).all()
@@ -96,14 +109,15 @@ def test_event_ids_differ_by_kind_and_parts() -> None:
 
 def test_conversions_follow_clicks_alone_hours_later() -> None:
     rows = responses()
-    clicks = click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3)
+    clicks = click_rows(rows, [AUCTION] * 2, CoinUser(), seed=3, luck_of="oracle")
     buyer = ParametricBuyer(ADS, ConversionParameters(intercept=50.0))
     clicked = [{**click, "clicked": click["ad_id"] == "1"} for click in clicks]
     frame = pl.DataFrame(
-        conversion_rows(rows, [AUCTION] * 2, clicked, buyer, worth=5.0, seed=3), schema=CONVERSION_COLUMNS.schema
+        conversion_rows(rows, [AUCTION] * 2, clicked, buyer, worth=5.0, seed=3, luck_of="oracle"),
+        schema=CONVERSION_COLUMNS.schema,
     )
     assert frame.select("response_id", "ad_id", "value").rows() == [(rows[0]["response_id"], "1", 50.0)]
     assert frame["ts"][0] > clicks[1]["ts"]
     assert frame["event_id"][0] not in [click["event_id"] for click in clicks]
     unclicked = [{**click, "clicked": None} for click in clicks]
-    assert conversion_rows(rows, [AUCTION] * 2, unclicked, buyer, worth=5.0, seed=3) == []
+    assert conversion_rows(rows, [AUCTION] * 2, unclicked, buyer, worth=5.0, seed=3, luck_of="oracle") == []

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from dagster import AssetCheckSeverity, DagsterInstance, ExecuteInProcessResult, Failure, materialize
 
+from assets.arm_auctions import preference_auctions
 from assets.frames import auctions_from_rows, load_ads, load_auctions, load_profiles, load_queries
 from assets.partitions import irpo_key
 from assets.preference_pairs import PAIR_COLUMNS, enough_usable_pairs, exploration, preference_pairs
@@ -214,6 +215,15 @@ def test_bids_are_fresh(lake: Lake) -> None:
 
     assert bids == drawn("preferences")
     assert bids != drawn("feedback")
+
+
+def test_an_ablation_meets_the_bids_of_what_it_is_compared_with(lake: Lake) -> None:
+    config = ProfileResource(profile="smoke").get()
+
+    def bids(arm: str) -> list[tuple[float, ...]]:
+        return [auction.bids for auction in preference_auctions(lake, config.of_arm(arm), arm, "01")]
+
+    assert bids("no_iteration") == bids(config.luck_of("no_iteration")) != bids("oracle")
 
 
 def test_the_phase_draws_as_the_deployed_model_does_unless_told_to_explore() -> None:

@@ -28,6 +28,18 @@ def test_every_arm_differs_from_the_mechanism_itself_by_what_it_says(arm: str, n
     assert changed.model_dump(exclude=may_change) == expected.model_dump(exclude=may_change)
 
 
+def test_ablations_share_the_luck_of_what_they_are_compared_with() -> None:
+    all_queries, fewer = (
+        load_profile("smoke", {"ablations.train_queries": "none"}),
+        load_profile("smoke", {"ablations.train_queries": "5"}),
+    )
+    for arm in ARMS:
+        if is_ablation(arm):
+            assert (all_queries.luck_of(arm), fewer.luck_of(arm)) == ("llm_auction", ABLATION_BASE)
+        else:
+            assert all_queries.luck_of(arm) == fewer.luck_of(arm) == arm
+
+
 def test_no_two_arms_are_the_same() -> None:
     settings = [str(sorted(changes.items())) for arm, changes in ARMS.items() if arm != ABLATION_BASE]
     assert len(set(settings)) == len(settings)
