@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from assets.feedback_figures import rate_figures
+from assets.known_ads import known_ads_file
 from llm_auction.profiles.schema import ClickLogGuardsConfig
 from resources.lake import Lake
 from resources.warehouse import Warehouse
@@ -78,7 +79,7 @@ def delivery_figures(
             ) as unseen_ads
         """,
         answers=_file(lake, "click_log_answers", today),
-        catalog=str(lake.file("known_ads")),
+        catalog=str(known_ads_file(lake)),
     )
     faulty = _one_row(
         connection,
