@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import polars as pl
 from dagster import ConfigurableResource
 from pydantic import Field
 
-from resources.storage import aside_path, flush_to_disk, storage_errors, write_json_atomically
+from resources.storage import aside_path, flush_to_disk, storage_errors, write_json
 
 FILE = "part-0.parquet"
 MARKER = "_SUCCESS"
@@ -97,7 +97,8 @@ class Lake(ConfigurableResource):
     ) -> None:
         """Write several tables, or one partition of each, that belong together.
 
-        All of them are made before the first takes its place, so that a full disk leaves the earlier content of each.
+        All of them, with their markers, are made before the first takes its place, so that a full disk leaves the
+        earlier content of each.
         The last one's marker is taken away before that and written at the end: it tells whether all are of one write.
 
         Args:
@@ -111,22 +112,24 @@ class Lake(ConfigurableResource):
         staged: dict[str, _Staged] = {}
         try:
             for table, write in writes.items():
-                with storage_errors(self.path(table, partition) / FILE):
-                    aside = aside_path(self.root)
-                    staged[table] = _Staged(aside)
+                folder = self.path(table, partition)
+                with storage_errors(folder / FILE):
+                    staged[table] = _Staged(aside_path(self.root), aside_path(self.root))
                     staged[table].fill(write, kept or {})
+                    folder.mkdir(parents=True, exist_ok=True)
             if len(staged) > 1:
                 self.withdraw(list(staged)[-1], partition)
             for table, content in staged.items():
                 folder = self.path(table, partition)
                 with storage_errors(folder / FILE):
-                    folder.mkdir(parents=True, exist_ok=True)
                     os.replace(content.path, folder / FILE)
                     flush_to_disk(folder)
-                    write_json_atomically(folder / MARKER, content.marker, self.root)
+                    os.replace(content.marker, folder / MARKER)
+                    flush_to_disk(folder)
         finally:
             for content in staged.values():
                 content.path.unlink(missing_ok=True)
+                content.marker.unlink(missing_ok=True)
 
     def withdraw(self, table: str, partition: Mapping[str, str] | None = None) -> None:
         """Mark a table or partition as incomplete until it is written again; nothing happens where there is none."""
@@ -197,17 +200,18 @@ class Lake(ConfigurableResource):
         return None if complete else "is half-written"
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Staged:
-    """A table's file that has not taken its place yet, and what its marker will say."""
+    """A table's file and its marker, neither of which has taken its place yet."""
 
     path: Path
-    marker: dict[str, Any] = field(default_factory=dict)
+    marker: Path
 
     def fill(self, write: Callable[[Path], int], kept: Mapping[str, Any]) -> None:
         rows = write(self.path)
         flush_to_disk(self.path)
-        self.marker = {**kept, "rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
+        content = {**kept, "rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
+        write_json(self.marker, content)
 
 
 def _version(marker: Path) -> str:

@@ -106,12 +106,17 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` to a file that nobody reads yet, down to the disk."""
+    path.write_text(json.dumps(content, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
+    flush_to_disk(path)
+
+
 def write_json_atomically(path: Path, content: Mapping[str, Any], root: Path) -> None:
     """Write `content` to `path`: a reader sees the old file or the new one, never a part. `root` holds the asides."""
     aside = aside_path(root)
     try:
-        aside.write_text(json.dumps(content, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
-        flush_to_disk(aside)
+        write_json(aside, content)
         path.parent.mkdir(parents=True, exist_ok=True)
         os.replace(aside, path)
         flush_to_disk(path.parent)

@@ -12,6 +12,7 @@ import pytest
 
 from resources.lake import FILE, MARKER, Lake, MissingPartition
 from resources.storage import StorageError
+from tests.small_disk import fill_up, run_on_a_small_disk
 
 PARTITION = {"arm": "llm_auction", "iteration": "02"}
 
@@ -89,17 +90,6 @@ def test_full_disk_is_one_clear_error_and_keeps_the_earlier_content(
     assert list((lake.root / ".aside").iterdir()) == []
 
 
-def test_full_disk_before_the_marker_leaves_no_complete_partition(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("resources.lake.write_json_atomically", full)
-        with pytest.raises(StorageError, match="the disk is full"):
-            lake.write("answers", frame(2))
-    assert not lake.exists("answers")
-
-
 def _write(value: int) -> Callable[[Path], int]:
     def write(path: Path) -> int:
         frame(value).write_parquet(path)
@@ -122,13 +112,57 @@ def test_tables_that_belong_together_are_replaced_together_or_not_at_all(
     assert list((lake.root / ".aside").iterdir()) == []
 
     # Ended between the two: the last one says that they are not of one write.
+    replace = os.replace
+
+    def end_before_answers(source: Path, place: Path) -> None:
+        if "answers" in Path(place).parts:
+            raise KeyboardInterrupt
+        replace(source, place)
+
     with monkeypatch.context() as patched:
-        patched.setattr("resources.lake.write_json_atomically", full)
-        with pytest.raises(StorageError):
+        patched.setattr("os.replace", end_before_answers)
+        with pytest.raises(KeyboardInterrupt):
             lake.write_together({"clicks": _write(2), "answers": _write(2)}, PARTITION)
     assert not lake.exists("answers", PARTITION)
     lake.write_together({"clicks": _write(3), "answers": _write(3)}, PARTITION)
     assert [lake.read(table, PARTITION)["value"].to_list() for table in ("clicks", "answers")] == [[3], [3]]
+
+
+def fill_the_disk(data_dir: str) -> None:
+    """In the process that sees the small disk: what another one has left of it is gone at the worst moments."""
+    lake = Lake(data_dir=data_dir)
+    lake.write_together({"clicks": _write(1), "answers": _write(1)})
+    fillers = []
+
+    def fill(path: Path) -> int:
+        rows = _write(2)(path)
+        fillers.append(fill_up(Path(data_dir)))
+        return rows
+
+    # When the last file is written, but not its marker.
+    with pytest.raises(StorageError, match=r"the disk is full: .*answers.* was not written"):
+        lake.write_together({"clicks": _write(2), "answers": fill})
+    assert [lake.read(table)["value"].to_list() for table in ("clicks", "answers")] == [[1], [1]]
+    assert list((lake.root / ".aside").iterdir()) == []
+    fillers.pop().unlink()
+
+    # When the first file has taken its place.
+    replace = os.replace
+
+    def replace_and_fill(source: Path, place: Path) -> None:
+        replace(source, place)
+        if not fillers:
+            fillers.append(fill_up(Path(data_dir)))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.replace", replace_and_fill)
+        lake.write_together({"clicks": _write(3), "answers": _write(3)})
+    assert [lake.read(table)["value"].to_list() for table in ("clicks", "answers")] == [[3], [3]]
+
+
+def test_a_disk_that_fills_up_before_the_markers_loses_no_content(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    run_on_a_small_disk(f"from {__name__} import fill_the_disk; fill_the_disk({str(data_dir)!r})", data_dir)
 
 
 def test_data_dir_that_is_no_directory_is_one_clear_error(tmp_path: Path) -> None:
