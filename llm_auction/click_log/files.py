@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from glob import has_magic
@@ -72,7 +73,9 @@ class LogFile:
 
 
 def find_files(source: str | None, day: str) -> list[LogFile]:
-    """The files delivered on a day ("2026-01-05"), in order of their names; hidden ones and markers are left out.
+    """The files delivered on a day ("2026-01-05"), in order of their names.
+
+    Hidden ones, markers and what vanishes while it is looked at are left out.
 
     Raises:
         NothingDelivered: it holds no file of the day.
@@ -92,14 +95,14 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
         filesystem.invalidate_cache()
         if not has_magic(path) and filesystem.isdir(path):
             path = f"{path.rstrip('/')}/*"
-        found = filesystem.glob(path, detail=True)
+        files = []
+        for name, info in filesystem.glob(path, detail=True).items():
+            if info["type"] == "file" and not name.rsplit("/", 1)[-1].startswith((".", "_")):
+                # Gone since the listing, such as a file that its writer renames when it is complete.
+                with suppress(FileNotFoundError):
+                    files.append(_listed(filesystem, name))
     except (OSError, ValueError, ImportError) as error:
         raise ClickLogSourceError(f"click_log.source: {pattern} can't be listed: {error}") from error
-    files = [
-        _listed(filesystem, name)
-        for name, info in found.items()
-        if info["type"] == "file" and not name.rsplit("/", 1)[-1].startswith((".", "_"))
-    ]
     if not files:
         raise NothingDelivered(
             f"no file at {pattern}: nothing was delivered on {day}, or click_log.source points elsewhere"

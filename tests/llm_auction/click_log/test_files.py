@@ -7,8 +7,9 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
-from llm_auction.click_log.files import ClickLogSourceError, find_files
+from llm_auction.click_log.files import ClickLogSourceError, NothingDelivered, find_files
 from tests.click_logs import DAY
 
 
@@ -75,3 +76,29 @@ def test_a_listing_costs_no_request_for_each_file_and_a_second_look_is_a_fresh_o
     assert (len(files), {file.size for file in files}) == (40, {9})
     assert CountedStore.requests <= 2
     assert files[0].listed_again().fingerprint != files[0].fingerprint
+
+
+class BusyFolder(LocalFileSystem):
+    """A folder in which files are renamed or can't be looked at between the listing and the look at each of them."""
+
+    protocol = "busy"
+
+    def ukey(self, path: str) -> str:
+        if path.endswith(".tmp"):
+            raise FileNotFoundError(path)
+        if path.endswith(".broken"):
+            raise OSError(f"Input/output error: {path}")
+        return str(super().ukey(path))
+
+
+def test_a_file_that_vanishes_while_the_folder_is_listed_is_left_out(tmp_path: Path) -> None:
+    fsspec.register_implementation("busy", BusyFolder, clobber=True)
+    (folder := tmp_path / DAY).mkdir()
+    (folder / "b.jsonl.tmp").write_text("{}\n")
+    with pytest.raises(NothingDelivered):
+        find_files(f"busy://{tmp_path}/{{date}}", DAY)
+    (folder / "a.jsonl").write_text("{}\n")
+    assert [Path(file.path).name for file in find_files(f"busy://{tmp_path}/{{date}}", DAY)] == ["a.jsonl"]
+    (folder / "c.broken").write_text("{}\n")
+    with pytest.raises(ClickLogSourceError, match="can't be listed: Input/output error"):
+        find_files(f"busy://{tmp_path}/{{date}}", DAY)
