@@ -112,9 +112,7 @@ def delivery_figures(
         "files": totals["files"],
         "changed_files": faulty["changed_files"],
         "unreadable_files": faulty["unreadable_files"],
-        "unaccounted_events": abs(
-            totals["events_read"] - totals["accepted"] - totals["duplicates"] - totals["rejected"]
-        ),
+        "unaccounted_events": _unaccounted(connection, lake, today, totals),
         "repeated_event_ids": answers["repeated_event_ids"],
         "trailing_days": len(before),
         "volume_ratio": _ratio_to_median(totals["accepted"], trailing, guards),
@@ -123,6 +121,27 @@ def delivery_figures(
         "unseen_ad_share": _share(answers["unseen_ads"], answers["candidates"]),
         "unseen_policy_share": unseen_policies,
     }
+
+
+def _unaccounted(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, today: Mapping[str, str], totals: Mapping[str, int]
+) -> int:
+    """Events that were read and are neither duplicates nor rows of the day's tables, where each counts for itself.
+
+    More rejected rows than the day's files have are those of a later run that was refused.
+    """
+
+    def rows(*tables: str) -> int:
+        files = [_file(lake, table, today) for table in tables]
+        query = "select sum(num_rows)::bigint as rows from parquet_file_metadata($files)"
+        return int(_one_row(connection, query, files=files)["rows"])
+
+    accepted = rows("click_log_answers", "click_log_clicks", "click_log_conversions")
+    return (
+        abs(totals["events_read"] - totals["accepted"] - totals["duplicates"] - totals["rejected"])
+        + abs(totals["accepted"] - accepted)
+        + max(0, totals["rejected"] - rows("click_log_rejections"))
+    )
 
 
 def click_log_impression_figures(warehouse: Warehouse, day: str, guards: ClickLogGuardsConfig) -> dict[str, float]:

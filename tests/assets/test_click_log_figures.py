@@ -26,7 +26,7 @@ from llm_auction.profiles.schema import ClickLogGuardsConfig, Profile
 from resources.click_log import scratch_database
 from resources.lake import Lake
 from resources.warehouse import Warehouse
-from tests.click_logs import ADS, NOON, answer, catalog_frame, click, ingest, json_lines, write_log
+from tests.click_logs import ADS, NOON, answer, catalog_frame, click, conversion, ingest, json_lines, write_log
 
 DAY = date(2026, 1, 9)
 GUARDS = ClickLogGuardsConfig()
@@ -208,3 +208,37 @@ def test_a_delivery_is_compared_with_the_trailing_ones(tmp_path: Path) -> None:
     ingest(lake, source, day)
     assert figures()["unreadable_files"] == 1
     assert failed("click_log", figures()) == {"unreadable_files"}
+
+
+@pytest.mark.parametrize(
+    "table", ["click_log_answers", "click_log_clicks", "click_log_conversions", "click_log_rejections"]
+)
+def test_events_that_are_in_no_table_of_the_day_are_found(tmp_path: Path, table: str) -> None:
+    lake, day = Lake(data_dir=str(tmp_path / "data")), NOON.date().isoformat()
+    lake.write("ad_catalog", catalog_frame())
+    remember_ads(lake)
+    answers = [answer(f"r{number}") for number in range(20)]
+    events = json_lines([*answers, click("r0"), conversion("r0"), click("r0"), "{bad"])
+    ingest(lake, write_log(tmp_path / "log", {"log.jsonl": events}), day)
+
+    def figures() -> dict[str, float]:
+        with scratch_database(tmp_path / "spill", "500MB") as connection:
+            return delivery_figures(connection, lake, day, GUARDS, ())
+
+    assert figures()["unaccounted_events"] == 0
+    rows = lake.read(table, {"day": day})
+    lake.write(table, rows.head(rows.height - 1), {"day": day})
+    assert figures()["unaccounted_events"] == 1
+    assert "unaccounted_events" in failed("click_log", figures())
+
+
+def test_rejected_events_of_a_refused_run_are_not_those_of_the_day(tmp_path: Path) -> None:
+    """A run that rejects too much writes them beside what was taken in before."""
+    lake, day = Lake(data_dir=str(tmp_path / "data")), NOON.date().isoformat()
+    lake.write("ad_catalog", catalog_frame())
+    remember_ads(lake)
+    ingest(lake, write_log(tmp_path / "log", {"log.jsonl": json_lines([answer("r0"), "{bad"])}), day)
+    rows = lake.read("click_log_rejections", {"day": day})
+    lake.write("click_log_rejections", pl.concat([rows, rows]), {"day": day})
+    with scratch_database(tmp_path / "spill", "500MB") as connection:
+        assert delivery_figures(connection, lake, day, GUARDS, ())["unaccounted_events"] == 0

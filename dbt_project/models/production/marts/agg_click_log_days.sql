@@ -64,6 +64,7 @@ judged_totals as (
 
     select
         day,
+        count_if(not is_duplicate and rejection_reason is null)::bigint as accepted,
         count_if(is_duplicate)::bigint as duplicates,
         count_if(rejection_reason is not null)::bigint as rejected
     from judged
@@ -98,11 +99,8 @@ days as (
         -- what was delivered on the day
         coalesce(delivered.files, 0) as files,
         coalesce(delivered.events_read, 0) as events_read,
-        coalesce(
-            delivered.events_read - delivered.duplicates - delivered.rejected
-            - coalesce(judged_totals.duplicates, 0) - coalesce(judged_totals.rejected, 0),
-            0
-        ) as events_accepted,
+        -- counted, not what is left of those read, so that one that was lost on the way shows
+        coalesce(judged_totals.accepted, 0) as events_accepted,
         coalesce(delivered.duplicates, 0) + coalesce(judged_totals.duplicates, 0) as events_duplicate,
         coalesce(delivered.rejected, 0) + coalesce(judged_totals.rejected, 0) as events_rejected,
         {{ safe_divide('delivered.rejected + coalesce(judged_totals.rejected, 0)', 'delivered.events_read') }}
