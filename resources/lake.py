@@ -152,7 +152,7 @@ class Lake(ConfigurableResource):
         Raises:
             MissingPartition: it was never written, or its write was cut short.
         """
-        return pl.read_parquet(self.file(table, partition), hive_partitioning=False)
+        return pl.read_parquet(self.file(table, partition), hive_partitioning=False, glob=False)
 
     def data_version(self, table: str, partition: Mapping[str, str] | None = None) -> str:
         """The content hash of a complete partition; MissingPartition otherwise."""
