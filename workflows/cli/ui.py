@@ -36,6 +36,7 @@ def ui(
 
     from workflows.environment import ROOT, prepare_environment
     from workflows.execution import release_dead_runs
+    from workflows.working_directory import leave_for
 
     _require_free(port)
     environment = prepare_environment(profile, seed, data_dir, overrides_from(assignments))
@@ -46,6 +47,7 @@ def ui(
     workspace = str(ROOT / "workspace.yaml")
     # Started in the background of a shell it would ignore Ctrl-C, and with it the kill that Dagster turns into one.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    leave_for(environment.dagster_home)
     os.execv(dagster, [dagster, "dev", "--host", "127.0.0.1", "--port", str(port), "--workspace", workspace])
 
 
