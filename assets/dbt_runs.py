@@ -86,7 +86,7 @@ def build_partition(
 
     Raises:
         DagsterDbtCliRuntimeError: a model or a test failed; what was built has been yielded.
-        Failure: another process keeps the warehouse open, or the disk is full.
+        Failure: another process keeps the warehouse open, the disk is full, or another release made the tables.
     """
     data_dir = Path(lake.data_dir).resolve()
     given = {"data_dir": str(data_dir), **partition, **(variables or {})}
@@ -161,4 +161,10 @@ def _explained(error: DagsterDbtCliRuntimeError, data_dir: Path) -> Exception:
         )
     if tells_of_full_disk(str(error)):
         return Failure(full_disk(warehouse), metadata=said)
+    if "source and target schemas on this incremental model are out of sync" in str(error):
+        return Failure(
+            f"{warehouse} has tables of another release, whose columns differ: remove it and materialize the dbt "
+            "assets of all partitions, the oldest first, as a backfill does. The lake holds all that they are made of.",
+            metadata=said,
+        )
     return error

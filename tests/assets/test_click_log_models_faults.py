@@ -1,4 +1,7 @@
-"""dbt that is killed on a day of real logs, meets a full disk or another night: the next run of the day mends it."""
+"""dbt that is killed on a day of real logs, meets a full disk, another night or tables of an earlier release.
+
+The next run of the day mends it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from dagster import AssetSelection, materialize
@@ -121,3 +125,18 @@ shutil.copytree({str(ingested)!r}, {str(tmp_path / "data")!r}, dirs_exist_ok=Tru
 meet_a_full_disk({str(tmp_path / "data")!r})
 """
     run_on_a_small_disk(code, tmp_path / "data", "40m")
+
+
+def test_tables_of_another_release_are_one_clear_error_and_are_made_anew(ingested: Path, tmp_path: Path) -> None:
+    data_dir = str(tmp_path / "data")
+    shutil.copytree(ingested, data_dir)
+    assert model(data_dir, DAYS[0], TABLES[0]) == ""
+    warehouse = tmp_path / "data" / "warehouse.duckdb"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(f"alter table {TABLES[0]} drop column top_k")
+    error = model(data_dir, DAYS[1], TABLES[0])
+    assert f"{warehouse} has tables of another release" in error, error
+    assert "remove it and materialize the dbt assets of all partitions" in error
+    warehouse.unlink()
+    assert [model(data_dir, day, TABLES[0]) for day in DAYS] == ["", ""]
+    assert all(rows(Path(data_dir), TABLES[0], day).height > 0 for day in DAYS)
