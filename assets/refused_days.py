@@ -32,7 +32,7 @@ def require_accepted(instance: DagsterInstance, day: date) -> None:
     """
     if is_refused(instance, GUARDS, str(day)):
         raise Failure(
-            f"the guards of {day} refused it, so nothing is fitted or judged on it: mend its files, run the day again "
-            "and then this",
+            f"the guards of {day} refused it, so nothing is fitted or judged on it: mend its files, or name it in "
+            "click_log_guards.accepted_days, run the day again and then this",
             allow_retries=False,
         )

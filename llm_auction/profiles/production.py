@@ -97,6 +97,9 @@ class ClickLogGuardsConfig(Section):
         0.5, description="Share of answers by policies that wrote none on the trailing days."
     )
     max_excluded_share: Share = Field(0.5, description="Share of impressions flagged as robots or click spam.")
+    accepted_days: tuple[date, ...] = Field(
+        (), description="Unusual for a good reason: what these bounds find on them is reported and refuses nothing."
+    )
 
 
 class NightlyConfig(Section):

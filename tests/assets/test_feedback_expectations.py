@@ -83,7 +83,7 @@ def test_rows_and_figures_are_judged_with_the_parameters_of_the_profile() -> Non
     frame = pl.DataFrame({"a": [1, 2, 2], "b": ["x", None, "z"]})
     assert verdicts(suite, frame, {"rate": 0.25}, {"most": 1}) == [
         Verdict(False, "often enough", "rate", "at least 0.5", "0.25"),
-        Verdict(False, "within bounds", "a", "at most 1", "2 of 3 rows fail: 2, 2"),
+        Verdict(False, "within bounds", "a", "at most 1", "2 of 3 rows fail: 2, 2", is_bound=True),
         Verdict(False, "no nulls", "b", "-", "1 of 3 rows fail"),
         Verdict(True, "unique together", "a, b", "-", "3 rows"),
     ]
@@ -138,6 +138,18 @@ def test_the_check_says_what_failed_and_carries_the_figures() -> None:
     assert result.description == "1 of 2 expectations on things failed: clicks per ad (ctr): 0.75, expected .. 0.5"
     assert result.metadata["ctr"].value == 0.75
     assert result.metadata["failed"].value == 1
+
+
+def test_an_accepted_partition_fails_for_no_bound_of_the_profile_but_reports_it() -> None:
+    bound = Verdict(False, "clicks per ad", "ctr", "at most 0.5", "0.75", is_bound=True)
+    key = Verdict(False, "unique", "a", "-", "2 of 3 rows fail")
+    assert not check_result(suite_of([]), [bound], {}, "2026-01-09").passed
+    result = check_result(suite_of([]), [bound], {}, "2026-01-09", "accepted_days")
+    assert result.passed
+    assert result.description is not None
+    assert result.description.startswith("let pass by accepted_days: 1 of 1 expectations on things failed: clicks per")
+    assert result.metadata["failed"].value == 1
+    assert not check_result(suite_of([]), [bound, key], {}, "2026-01-09", "accepted_days").passed
 
 
 @pytest.mark.parametrize(
