@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from llm_auction.profiles.arms import ABLATION_BASE, ARMS, check_arm, is_ablation
+from llm_auction.profiles.arms import ABLATION_BASE, ARMS, OBJECTIVES, check_arm, is_ablation
 from llm_auction.profiles.evaluation import AblationsConfig, EvaluationConfig, PropertiesConfig
 from llm_auction.profiles.irpo import (
     BiddingConfig,
@@ -111,14 +111,14 @@ class Profile(Section):
     cost: CostConfig = CostConfig()
 
     def luck_of(self, arm: str) -> str:
-        """The arm whose random draws an arm shares: of an ablation, the one that it is compared with.
+        """The arm whose random draws an arm shares: of ablations and other objectives, what they are compared with.
 
-        Bids, answers, clicks and the order of training then differ only by what the ablation changes. Two arms of 75
-        queries that are the same but for their luck may lie 20 of reward apart (docs/experiments.md).
+        Bids, answers, clicks and the order of training then differ only by what the arm changes. Two arms of 75 queries
+        that are the same but for their luck may lie 17 of reward apart (docs/experiments.md).
         """
-        if not is_ablation(arm):
-            return arm
-        return "llm_auction" if self.ablations.train_queries is None else ABLATION_BASE
+        if is_ablation(arm):
+            return "llm_auction" if self.ablations.train_queries is None else ABLATION_BASE
+        return "llm_auction" if arm in OBJECTIVES else arm
 
     def of_arm(self, arm: str) -> Profile:
         """The configuration under which an arm is trained: this one, with the arm's overrides.
