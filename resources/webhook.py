@@ -5,8 +5,10 @@ The URL may hold a secret, so that it is never logged, stored or shown: messages
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ WEBHOOK_VARIABLE = "LLM_AUCTION_ALERT_WEBHOOK"
 TIMEOUT_S = 5.0
 ATTEMPTS = 2
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+_UNSENDABLE = re.compile(r"[\s\x00-\x1f\x7f]")  # an error of http.client would show what it stands in
 
 
 class WebhookError(RuntimeError):
@@ -34,7 +37,7 @@ def post_to_webhook(content: Mapping[str, Any]) -> str | None:
     """Send `content` to the URL in LLM_AUCTION_ALERT_WEBHOOK; its host, or None where the variable is not set.
 
     Raises:
-        WebhookError: the URL is neither https nor on this machine, or nobody took the message in time.
+        WebhookError: the URL is no URL or neither https nor on this machine, or nobody took the message in time.
     """
     url = os.environ.get(WEBHOOK_VARIABLE, "").strip()
     if not url:
@@ -51,7 +54,8 @@ def post_to_webhook(content: Mapping[str, Any]) -> str | None:
                 return host
         except urllib.error.HTTPError as error:
             fault = f"it answered with status {error.code}"
-        except (OSError, ValueError) as error:  # no connection, no TLS, no answer in time
+        # No connection, no TLS, no answer in time, or none of HTTP.
+        except (OSError, ValueError, http.client.HTTPException) as error:
             fault = type(getattr(error, "reason", error)).__name__
     raise WebhookError(f"the webhook at {host} did not take the alert: {fault}")
 
@@ -60,9 +64,12 @@ def _host(url: str) -> str:
     """The host of an acceptable URL."""
     try:
         parts = urlsplit(url)
-        host, scheme = parts.hostname or "", parts.scheme.lower()
+        host, scheme, _ = parts.hostname or "", parts.scheme.lower(), parts.port  # a port that is none raises too
     except ValueError:
         host, scheme = "", ""
-    if not host or not (scheme == "https" or (scheme == "http" and host in _LOCAL)):
-        raise WebhookError(f"{WEBHOOK_VARIABLE} must be an https URL, or an http URL of localhost; nothing was sent")
+    if _UNSENDABLE.search(url) or not host or not (scheme == "https" or (scheme == "http" and host in _LOCAL)):
+        raise WebhookError(
+            f"{WEBHOOK_VARIABLE} must be an https URL, or an http URL of localhost, and hold no white space; "
+            "nothing was sent"
+        )
     return host

@@ -52,14 +52,16 @@ def raise_alert(alert: Mapping[str, Any], data_dir: Path) -> tuple[Path, str]:
     Raises:
         StorageError, OSError: the file can't be written.
     """
+    folder = data_dir / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{os.path.basename(alert['run_id'])}.json"
+    # First on disk: whatever becomes of the sending, the alert is not lost.
+    write_json_atomically(path, {**alert, "webhook": "not told yet"}, folder)
     try:
         host = post_to_webhook({"text": alert["summary"], **alert})
         sent = f"sent to {host}" if host else "no webhook is configured"
     except WebhookError as error:
         sent = str(error)
-    folder = data_dir / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{os.path.basename(alert['run_id'])}.json"
     write_json_atomically(path, {**alert, "webhook": sent}, folder)
     return path, sent
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import socketserver
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -80,12 +81,41 @@ def test_a_dead_end_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> 
             post_to_webhook({"text": "x"})
 
 
+def test_what_answers_in_no_http_is_named_without_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Babbler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(b"HTTP/1.1 s3cret\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Babbler) as babbler:
+        threading.Thread(target=babbler.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setenv(WEBHOOK_VARIABLE, f"http://127.0.0.1:{babbler.server_address[1]}/s3cret")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with pytest.raises(WebhookError, match="did not take the alert: BadStatusLine") as refused:
+            post_to_webhook({"text": "x"})
+        babbler.shutdown()
+    assert "s3cret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "url",
-    ["http://example.com/hook", "ftp://localhost/x", "file:///etc/passwd", "localhost:80", "https://", "http://[bad"],
+    [
+        "http://example.com/hook",
+        "ftp://localhost/x",
+        "file:///etc/passwd",
+        "localhost:80",
+        "https://",
+        "http://[bad",
+        "http://127.0.0.1:9/hooks/T0P s3cret",
+        "http://127.0.0.1:9/hooks/T0P\ts3cret",
+        "http://127.0.0.1:9/hooks/T0P\x7fs3cret",
+        "http://127.0.0.1:s3cret",
+        "http://127.0.0.1:99999/s3cret",
+    ],
 )
 def test_only_https_or_this_machine_are_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(WEBHOOK_VARIABLE, url)
     with pytest.raises(WebhookError, match="must be an https URL") as refused:
         post_to_webhook({"text": "x"})
     assert url not in str(refused.value)
+    assert "s3cret" not in str(refused.value)

@@ -22,6 +22,7 @@ from dagster import (
 
 from resources.lake import Lake
 from resources.webhook import WEBHOOK_VARIABLE
+from workflows import alerts
 from workflows.alerts import LONGEST_MESSAGE
 from workflows.sensors import run_failure_alert
 
@@ -95,3 +96,24 @@ def test_a_webhook_that_is_not_there_hinders_nothing(
     alert = alert_of(instance, failed_run(instance, "broken"), tmp_path)
     assert "must be an https URL" in str(alert["webhook"])
     assert "s3cret" not in json.dumps(alert)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/hooks/T0P s3cret", "http://127.0.0.1:s3cret"])
+def test_a_webhook_that_is_no_url_loses_no_alert(
+    instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv(WEBHOOK_VARIABLE, url)
+    alert = alert_of(instance, failed_run(instance, "broken"), tmp_path)
+    assert "must be an https URL" in str(alert["webhook"])
+    assert "s3cret" not in json.dumps(alert)
+
+
+def test_an_alert_whose_sending_is_cut_short_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(content: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(alerts, "post_to_webhook", stop)
+    with pytest.raises(KeyboardInterrupt):
+        alerts.raise_alert({"summary": "day failed", "run_id": "abc"}, tmp_path)
+    alert = json.loads((tmp_path / "alerts" / "abc.json").read_text(encoding="utf-8"))
+    assert alert == {"summary": "day failed", "run_id": "abc", "webhook": "not told yet"}
