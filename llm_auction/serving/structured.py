@@ -24,7 +24,7 @@ from llm_auction.serving.replies import Completion, RequestRefused, ServerError
 from llm_auction.serving.reply_cache import ReplyCache
 
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)  # of a model that thinks whatever it is asked
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_FENCE = "```"
 _SHOWN_BACK = 2000  # characters of a wrong reply that the model sees again
 # Refusals without anything else that are no accident: a single one may be of a request beyond the context length.
 REFUSED_AT_FIRST = 20
@@ -197,15 +197,23 @@ def _read(question: Question[Form, Read], reply: tuple[str, bool] | Exception) -
     if not finished:
         return Missing("the reply was cut by the token limit")
     text = _THOUGHT.sub("", text, count=1) if _THOUGHT.match(text) else text
-    fenced = _FENCED.fullmatch(text)
     try:
-        return question.read(question.form.model_validate_json(fenced[1] if fenced else text))
+        return question.read(question.form.model_validate_json(_unfenced(text)))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         return Missing(f"{place}: {first['msg']}" if place else first["msg"])
     except ValueError as error:
         return Missing(str(error))
+
+
+def _unfenced(text: str) -> str:
+    """A reply without the code fence around it; not by a pattern, which a long reply could keep busy for hours."""
+    bare = text.strip()
+    if len(bare) < 2 * len(_FENCE) or not (bare.startswith(_FENCE) and bare.endswith(_FENCE)):
+        return text
+    language, _, body = bare[len(_FENCE) : -len(_FENCE)].partition("\n")
+    return body if language.strip() in ("", "json") else text
 
 
 def _asked_again(messages: Messages, reply: str, reason: str) -> Messages:
