@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm_auction.prompts import Messages
+from llm_auction.prompts.templates import one_line, without_markers
 from llm_auction.seeds import derive_seed
 from llm_auction.serving.client import ChatClient, Usage
 from llm_auction.serving.dialects import ChatRequest, Decoding, Dialect, request_body
@@ -26,6 +27,7 @@ from llm_auction.serving.reply_cache import ReplyCache
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)  # of a model that thinks whatever it is asked
 _FENCE = "```"
 _SHOWN_BACK = 2000  # characters of a wrong reply that the model sees again
+LONGEST_FAULT = 300  # characters of what is wrong with one: it may hold the reply's own keys
 # Refusals without anything else that are no accident: a single one may be of a request beyond the context length.
 REFUSED_AT_FIRST = 20
 
@@ -52,9 +54,14 @@ class Question(Generic[Form, Read]):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """No usable reply, and why."""
+    """No usable reply, and why: one line without chat markers, cut to `LONGEST_FAULT` characters."""
 
     reason: str
+
+    @classmethod
+    def because(cls, fault: object) -> Missing:
+        """Of a fault that may hold text of the model or its server."""
+        return cls(one_line(str(fault))[:LONGEST_FAULT])
 
 
 @dataclass
@@ -192,7 +199,7 @@ class StructuredModel:
 
 def _read(question: Question[Form, Read], reply: tuple[str, bool] | Exception) -> Read | Missing:
     if isinstance(reply, Exception):
-        return Missing(str(reply))
+        return Missing.because(reply)
     text, finished = reply
     if not finished:
         return Missing("the reply was cut by the token limit")
@@ -202,9 +209,9 @@ def _read(question: Question[Form, Read], reply: tuple[str, bool] | Exception) -
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        return Missing(f"{place}: {first['msg']}" if place else first["msg"])
+        return Missing.because(f"{place}: {first['msg']}" if place else first["msg"])
     except ValueError as error:
-        return Missing(str(error))
+        return Missing.because(error)
 
 
 def _unfenced(text: str) -> str:
@@ -217,7 +224,7 @@ def _unfenced(text: str) -> str:
 
 
 def _asked_again(messages: Messages, reply: str, reason: str) -> Messages:
-    wrong = reply[:_SHOWN_BACK].replace("<|", "< |")
+    wrong = without_markers(reply[:_SHOWN_BACK])
     return [
         *messages,
         {"role": "assistant", "content": wrong or "(nothing)"},
