@@ -8,7 +8,13 @@ from typing import Any
 from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue, asset
 
 from assets.metadata import rounded
-from llm_auction.generation.checkpoint import TOKENIZERS, ModelDirectoryError, check_model_dir, empty_model
+from llm_auction.generation.checkpoint import (
+    TOKENIZERS,
+    ModelDirectoryError,
+    check_model_dir,
+    empty_model,
+    own_code_refused,
+)
 from llm_auction.generation.prompting import encode_prompts
 from llm_auction.hub import WANTED_FILES, is_path, model_dir
 from llm_auction.profiles.schema import AdLlmConfig
@@ -105,7 +111,8 @@ def inspect_model_dir(folder: Path) -> dict[str, str | int]:
 
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with own_code_refused(folder):
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"ad_llm.base: {folder} has no tokenizer or config that can be read: {error}") from error
     if not tokenizer.chat_template:

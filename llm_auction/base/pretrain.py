@@ -137,7 +137,7 @@ def _train(config: PretrainConfig, output: Path, on_log: Callable[[dict[str, obj
     checkpoint = output / "checkpoint"
     reached = find_checkpoint(checkpoint, config)
     if reached is not None:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
         assert isinstance(tokenizer, PreTrainedTokenizerFast)
         for how_loaded in ("is_local", "local_files_only"):  # else they would be saved along
             tokenizer.init_kwargs.pop(how_loaded, None)

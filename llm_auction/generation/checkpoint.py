@@ -1,11 +1,14 @@
 """Opening a Hugging Face model directory, with one clear error for each way in which it can be unusable.
 
-Weights are read from safetensors only: a pickle can run code when it is loaded.
+Weights are read from safetensors only: a pickle can run code when it is loaded. Code that a directory brings along is
+never run, and nobody is asked to allow it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,21 @@ def _weight_files(model_dir: Path) -> list[Path]:
     raise ModelDirectoryError(f"{model_dir} has no {WEIGHTS}: half-written, or not a model directory")
 
 
+@contextmanager
+def own_code_refused(model: str | Path) -> Iterator[None]:
+    """While Transformers opens `model` with trust_remote_code=False: its advice to set that is no advice for our users.
+
+    Raises:
+        ModelDirectoryError: the model needs Python code of its own.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ModelDirectoryError(f"{model} needs code of its own, which is not run: take another model") from None
+
+
 def load_tokenizer(model: str | Path) -> Any:
     """The tokenizer of a model directory; ModelDirectoryError when there is none or it has no chat template.
 
@@ -74,7 +92,8 @@ def load_tokenizer(model: str | Path) -> Any:
         # Transformers would quietly make an empty tokenizer of the architecture's kind.
         raise ModelDirectoryError(f"{model} has no usable tokenizer: none of {', '.join(TOKENIZERS)} is there")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(model))
+        with own_code_refused(model):
+            tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelDirectoryError(f"{model} has no usable tokenizer: {error}") from None
     if not tokenizer.chat_template:
@@ -92,7 +111,7 @@ def load_model(model: str | Path, dtype: str = "float32", device: str = "cpu") -
     """The causal language model of a directory (or of a Hugging Face name), in evaluation mode.
 
     Raises:
-        ModelDirectoryError: the directory is missing, half-written, corrupt or pickle-only.
+        ModelDirectoryError: the directory is missing, half-written, corrupt or pickle-only, or needs code of its own.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -101,10 +120,27 @@ def load_model(model: str | Path, dtype: str = "float32", device: str = "cpu") -
     disable_progress_bar()  # a bar for every model that is opened would drown a run's own messages
     if isinstance(model, Path) or Path(model).exists() or str(model).count("/") != 1:
         check_model_dir(Path(model))
-    loaded = AutoModelForCausalLM.from_pretrained(
-        str(model), dtype=getattr(torch, dtype), use_safetensors=True, attn_implementation="sdpa"
-    )
+    with own_code_refused(model):
+        loaded = AutoModelForCausalLM.from_pretrained(
+            str(model),
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            attn_implementation="sdpa",
+            trust_remote_code=False,
+        )
     return loaded.to(device).eval()
+
+
+def load_config(model_dir: Path) -> Any:
+    """The configuration of a directory's model.
+
+    Raises:
+        ModelDirectoryError: it needs code of its own.
+    """
+    from transformers import AutoConfig
+
+    with own_code_refused(model_dir):
+        return AutoConfig.from_pretrained(str(model_dir), trust_remote_code=False)
 
 
 def empty_model(model_dir: Path) -> Any:
@@ -114,11 +150,11 @@ def empty_model(model_dir: Path) -> Any:
         ModelDirectoryError: Transformers knows no such causal language model.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     try:
-        with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(str(model_dir)))
+        with torch.device("meta"), own_code_refused(model_dir):
+            return AutoModelForCausalLM.from_config(load_config(model_dir), trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise ModelDirectoryError(f"{model_dir} is no causal language model that can be opened: {error}") from None
 
@@ -130,12 +166,12 @@ def eos_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 def checkpoint_eos(model_dir: Path, tokenizer: Any) -> tuple[int, ...]:
     """`eos_token_ids` of a directory whose weights are not loaded here."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
     if (model_dir / "generation_config.json").exists():
         configured = GenerationConfig.from_pretrained(str(model_dir)).eos_token_id
     else:
-        configured = getattr(AutoConfig.from_pretrained(str(model_dir)), "eos_token_id", None)
+        configured = getattr(load_config(model_dir), "eos_token_id", None)
     return _end_tokens(configured, tokenizer, str(model_dir))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from llm_auction.generation.checkpoint import checkpoint_eos, load_tokenizer
+from llm_auction.generation.checkpoint import checkpoint_eos, load_config, load_tokenizer
 from llm_auction.generation.journal import FinishedJournal, Journal, Key, journal_path
 from llm_auction.generation.prompting import check_context, encode_prompts
 from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
@@ -44,7 +44,7 @@ class ServerEngine:
     `usage` counts what all answers so far took.
 
     Raises:
-        ModelDirectoryError: the directory has no usable tokenizer.
+        ModelDirectoryError: the directory has no usable tokenizer, or needs code of its own.
     """
 
     def __init__(
@@ -57,10 +57,8 @@ class ServerEngine:
         on_finished: FinishedJournal = Journal.discard,
         on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
-        from transformers import AutoConfig
-
         self.tokenizer = load_tokenizer(model_dir)
-        self._config = AutoConfig.from_pretrained(str(model_dir))
+        self._config = load_config(model_dir)
         self._eos = checkpoint_eos(model_dir, self.tokenizer)
         self._end = self._eos[0] if self.tokenizer.eos_token_id is None else self.tokenizer.eos_token_id
         self._connect = connect

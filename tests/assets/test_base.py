@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -109,6 +110,18 @@ def test_weights_that_may_run_code(copy: Path) -> None:
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(ValueError, match=r"no safetensors weights \(it holds pytorch_model.bin, which may run code"):
         inspect_model_dir(copy)
+
+
+def test_code_of_its_own_is_not_run(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = copy / "config.json"
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    (copy / "own.py").write_text(f"open({str(copy / 'ran')!r}, 'w').close()\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 10))
+    with pytest.raises(ValueError, match=r"ad_llm\.base: .* needs code of its own, which is not run") as refused:
+        inspect_model_dir(copy)
+    assert "trust_remote_code" not in str(refused.value)
+    assert not (copy / "ran").exists()
 
 
 def test_missing_tokenizer(copy: Path) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from llm_auction.generation.checkpoint import ModelDirectoryError, load_model, load_tokenizer
+from llm_auction.generation.checkpoint import (
+    ModelDirectoryError,
+    empty_model,
+    load_config,
+    load_model,
+    load_tokenizer,
+)
 from llm_auction.generation.transformers_engine import TransformersEngine
 
 
@@ -97,3 +105,36 @@ def test_without_tokenizer(broken: Path) -> None:
         path.unlink()
     with pytest.raises(ModelDirectoryError, match="no usable tokenizer"):
         load_tokenizer(broken)
+
+
+@pytest.fixture
+def with_code(broken: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of an architecture that only its own code knows, and somebody who says yes to whatever is asked."""
+    config = json.loads((broken / "config.json").read_text())
+    code = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel", "AutoTokenizer": "own.OwnTokenizer"}
+    own = {"model_type": "own", "architectures": ["OwnModel"], "auto_map": code}
+    (broken / "config.json").write_text(json.dumps(config | own))
+    names = json.loads((broken / "tokenizer_config.json").read_text())
+    tokenizer = {"tokenizer_class": "OwnTokenizer", "auto_map": {"AutoTokenizer": ["own.OwnTokenizer", None]}}
+    (broken / "tokenizer_config.json").write_text(json.dumps(names | tokenizer))
+    (broken / "own.py").write_text(f"open({str(broken / 'ran')!r}, 'w').close()\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 10))
+    return broken
+
+
+@pytest.mark.parametrize("load", [load_model, load_config, empty_model, load_tokenizer])
+def test_code_of_a_directory_is_never_run(
+    with_code: Path, load: Callable[[Path], Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match="needs code of its own, which is not run") as refused:
+        load(with_code)
+    assert "trust_remote_code" not in str(refused.value)
+    assert "[y/N]" not in capfd.readouterr().out
+    assert not (with_code / "ran").exists()
+
+
+def test_code_beside_an_architecture_that_is_known_is_left_alone(broken: Path) -> None:
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoConfig": "own.OwnConfig"}}))
+    (broken / "own.py").write_text("raise RuntimeError")
+    assert load_model(broken).config.model_type == config["model_type"]
