@@ -53,7 +53,7 @@ QUALITY_AT = (5, 10, 50)
     group_name="market",
     kinds={"polars", "parquet"},
     owners=["team:ads-science"],
-    code_version="2",
+    code_version="3",
 )
 def ad_catalog(context: AssetExecutionContext, profile: ProfileResource, lake: Lake) -> MaterializeResult:
     """The validated ads of the configured catalog, or the bundled hundred.

@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from llm_auction.chat_markers import MARKER
 from llm_auction.market import Ad
 
 AD_ID_PREFIX = "Ad-"
 
-# What can't be written inside `@...@[...]` without breaking the format, and the start of a chat marker.
-FORBIDDEN_IN_TITLE = re.compile(r"[@\[\]\r\n\v\f\x1c-\x1e\x85\u2028\u2029]|<\|")
+# What can't be written inside `@...@[...]` without breaking the format, and chat markers: broken up in the prompt, a
+# title could not be copied to the letter.
+FORBIDDEN_IN_TITLE = re.compile(rf"{MARKER.pattern}|[@\[\]\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 _INSERTION = re.compile(r"@(?P<title>[^@\[\]\n]+)@\[" + AD_ID_PREFIX + r"(?P<id>[^@\[\]\s]+)\]")
 # Left-overs of an attempt, once the well-formed insertions are taken out: an `@` that opens a title (an `@` inside a

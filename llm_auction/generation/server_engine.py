@@ -16,7 +16,7 @@ from pathlib import Path
 
 from llm_auction.generation.checkpoint import checkpoint_eos, load_config, load_tokenizer
 from llm_auction.generation.journal import FinishedJournal, Journal, Key, journal_path
-from llm_auction.generation.prompting import check_context, encode_prompts
+from llm_auction.generation.prompting import check_context, encode_prompts, without_special_tokens
 from llm_auction.generation.protocol import GeneratedAnswer, Messages, Progress
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.seeds import derive_seed
@@ -86,6 +86,7 @@ class ServerEngine:
         """
         if answers_per_prompt < 1:
             raise ValueError(f"answers_per_prompt must be >= 1, got {answers_per_prompt}")
+        prompts = without_special_tokens(self.tokenizer, prompts)  # the server's template reads them as ours would
         check_context(self._config, encode_prompts(self.tokenizer, prompts), sampling.max_new_tokens)
         keys = [(prompt, answer) for prompt in range(len(prompts)) for answer in range(answers_per_prompt)]
         if self._journals is None or not keys:

@@ -20,6 +20,7 @@ from typing import Any
 
 from llm_auction.generation.checkpoint import load_model, load_tokenizer
 from llm_auction.generation.memory import out_of_memory_says
+from llm_auction.generation.prompting import encode_prompts
 from llm_auction.irpo.checkpoints import claim, only_training
 from llm_auction.irpo.preference_pairs import PreferenceSet
 from llm_auction.profiles.schema import DpoConfig
@@ -125,8 +126,7 @@ def _processes() -> int:
 
 
 def _rows(sets: Sequence[PreferenceSet], delta_th: float, tokenizer: Any) -> list[dict[str, Any]]:
-    texts = [tokenizer.apply_chat_template(row.messages, add_generation_prompt=True, tokenize=False) for row in sets]
-    prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    prompts = encode_prompts(tokenizer, [row.messages for row in sets])
     rows = []
     for prompt_ids, row in zip(prompts, sets, strict=True):
         answers, counts = row.contenders(delta_th)

@@ -14,6 +14,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from llm_auction.chat_markers import without_markers
+
 Messages = list[dict[str, str]]
 
 _WHITESPACE = re.compile(r"\s+")
@@ -39,11 +41,6 @@ def one_line(text: str) -> str:
 def as_json(value: Any) -> str:
     """Untrusted texts as JSON on one line without chat markers."""
     return without_markers(json.dumps(value, ensure_ascii=False))
-
-
-def without_markers(text: str) -> str:
-    """Text in which no chat marker is left whole."""
-    return text.replace("<|", "< |")
 
 
 @cache

@@ -16,8 +16,9 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from llm_auction.chat_markers import without_markers
 from llm_auction.prompts import Messages
-from llm_auction.prompts.templates import one_line, without_markers
+from llm_auction.prompts.templates import one_line
 from llm_auction.seeds import derive_seed
 from llm_auction.serving.client import ChatClient, Usage
 from llm_auction.serving.dialects import ChatRequest, Decoding, Dialect, request_body
