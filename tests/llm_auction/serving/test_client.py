@@ -85,6 +85,10 @@ def test_the_pause_that_a_busy_server_asks_for_is_never_cut(
     server.faults = ["429;soon", "429;Wed, 21 Oct 2015 07:28:00 GMT"]
     results(client_of(server), 1)
     assert min(waits) > 0 and max(waits) < 1
+    waits.clear()
+    server.faults = [f"429;Mon, 01 Jan {'9' * 20} 00:00:00 GMT", "429;Mon, 01 Jan 0001 00:00:00 +2359"]
+    results(client_of(server), 1)
+    assert len(waits) == 2 and max(waits) < 1
     server.faults = ["429;86400"]
     with pytest.raises(ServerError, match=r"asks to come back in 86400 s.*status 429"):
         results(client_of(server), 1)
