@@ -88,6 +88,15 @@ def test_a_profile_shows_every_field_and_who_overrides_it(monkeypatch: pytest.Mo
     assert "dpo.epochs" not in text
 
 
+@pytest.mark.parametrize("source", ["[a-z]*.csv", "[/x]/a.csv", ":x:.csv", "a[bold]b.csv"])
+def test_a_value_is_shown_as_it_is_whatever_rich_would_read_in_it(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    code, text = invoke("profiles", "smoke", "--changed", "--set", f"catalog.source={source}")
+    assert code == 0
+    assert re.search(rf"catalog\.source +{re.escape(source)} .*<- --set, was none", text)
+    monkeypatch.setenv("LLM_AUCTION__CATALOG__SOURCE", source)
+    assert source in invoke("profiles", "smoke", "--changed")[1]
+
+
 def test_a_wrong_field_is_one_line_that_names_it() -> None:
     command = [
         sys.executable,

@@ -25,6 +25,13 @@ def test_a_log_is_generated_summed_up_and_ready_to_be_read(tmp_path: Path) -> No
     assert not any(day["faults"] for day in manifest["days"].values())
 
 
+def test_a_folder_is_told_as_it_is_whatever_rich_would_read_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "[" / "x]" / ":x:"
+    code, text = invoke("logs", "generate", str(folder), *SMALL, "--first-day", "2026-03-01", "--clean")
+    assert code == 0, text
+    assert text.count(str(folder)) == 4
+
+
 def test_without_a_folder_it_goes_to_the_data_directory_and_ends_yesterday(tmp_path: Path) -> None:
     code, text = invoke("logs", "generate", *SMALL, "--data-dir", str(tmp_path))
     assert code == 0, text

@@ -82,3 +82,13 @@ def test_the_report_of_a_run_is_found_and_a_missing_one_is_named(tmp_path: Path)
     (tmp_path / "report" / "report.html").write_text("<p>")
     code, text = invoke("report", "--path", "--data-dir", str(tmp_path))
     assert (code, text.strip()) == (0, str(tmp_path / "report" / "report.html"))
+
+
+def test_the_path_of_a_report_is_told_as_it_is_whatever_rich_would_read_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "[" / "x]" / "report"
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("<p>")
+    (folder / "results.json").write_text("[]")
+    code, text = invoke("report", "--data-dir", str(folder.parent))
+    assert code == 0
+    assert f"the report: {folder}/report.html" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_show_tells_lineage_figures_and_history(data_dir: Path) -> None:
     assert "parent0" in invoke(data_dir, "show", "pctr", version)[1]
     code, text = invoke(data_dir, "show", "pctr", "nightly/2026-01-09")
     assert code != 0 and "no version nightly/2026-01-09 of pctr" in text
+
+
+def test_paths_are_shown_as_they_are_whatever_rich_would_read_in_them(data_dir: Path) -> None:
+    code, text = invoke(data_dir / "[" / "x]", "list")
+    assert code == 0 and f"no models in {data_dir}/[/x]" in text
+    shutil.copytree(data_dir / "models", data_dir / "[" / "x]" / "models", symlinks=True)
+    code, text = invoke(data_dir / "[" / "x]", "show", "pctr", "nightly/2026-01-05")
+    assert code == 0, text
+    assert re.search(rf"path +{re.escape(str(data_dir))}/\[/x]/models", text)
 
 
 def test_promote_and_rollback_move_the_champion(data_dir: Path) -> None:

@@ -104,7 +104,7 @@ def _evaluate_one(
         _run([*stages, report_stage()], environment, display)
     folder = report_folder(environment.data_dir)
     print_results(console, folder / "results.json")
-    console.print(f"\nthe report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"\nthe report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _evaluate_several(
@@ -134,7 +134,7 @@ def _evaluate_several(
             raise typer.Exit(code)
     files = pool_seeds(folders, profile, overrides, data_dir)
     print_results(console, files.results)
-    console.print(f"\nthe report on all seeds: {files.html}", highlight=False, soft_wrap=True)
+    console.print(f"\nthe report on all seeds: {files.html}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _run(stages: Sequence[Stage], environment: Environment, display: LoopDisplay) -> None:

@@ -104,7 +104,9 @@ def generate(
     )
     refuse_to_overwrite(target, replace)
     console = open_console()
-    console.print(f"{days} days of {answers_per_day:,} answers into {target}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{days} days of {answers_per_day:,} answers into {target}", markup=False, highlight=False, soft_wrap=True
+    )
     audience = make_audience(loaded, users)
     answering = _policy(policy, loaded, changes, audience, state)
     with console.status("") as status:
@@ -118,11 +120,15 @@ def generate(
         )
     _print_days(console, content)
     console.print(
-        f"\nthe log: {target}; what is wrong with it: {target / 'faults.json'}", highlight=False, soft_wrap=True
+        f"\nthe log: {target}; what is wrong with it: {target / 'faults.json'}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
     console.print(
         "read it: LLM_AUCTION__CLICK_LOG__SOURCE="
         f"'{target.resolve()}/{{date}}/*' LLM_AUCTION__CLICK_LOG__START_DATE={config.first_day}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )

@@ -87,7 +87,7 @@ def list_models(
     if table.row_count:
         console.print(table)
     else:
-        console.print(f"no models in {store.root} yet: run `llm-auction run`")
+        console.print(f"no models in {store.root} yet: run `llm-auction run`", markup=False)
 
 
 @models.command()
@@ -113,13 +113,13 @@ def show(
     console = open_console()
     lines = Table(box=None, pad_edge=False, show_header=False)
     lines.add_row("version", found.version)
-    lines.add_row("path", str(found.path))
+    lines.add_row("path", escape(str(found.path)))
     for field, value in found.metadata.items():
         if field not in ("metrics", "settings"):
             lines.add_row(field.replace("_", " "), escape(_text(value)))
     for metric, value in sorted(found.metadata.get("metrics", {}).items()):
         lines.add_row(metric, escape(_number(value) or str(value)))
-    lines.add_row("files", ", ".join(found.manifest["files"]))
+    lines.add_row("files", escape(", ".join(found.manifest["files"])))
     console.print(lines)
     if name == "champion":
         table = Table("when (UTC)", "what", "version", "why", box=None, pad_edge=False, title="History")

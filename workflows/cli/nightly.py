@@ -65,6 +65,7 @@ def nightly(
         "\nlook at it: llm-auction ui"
         + "".join(f" --set '{field}={value}'" for field, value in given.items())
         + f" --profile {environment.profile.name} --data-dir {folder}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )
@@ -108,7 +109,9 @@ def _generate(
     late.mkdir()
     for file in sorted((traffic / bad_day).iterdir())[KEPT_PARTS:]:
         shutil.move(file, late / file.name)
-    console.print(f"{days} days of {answers_per_day:,} answers in {traffic}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{days} days of {answers_per_day:,} answers in {traffic}", markup=False, highlight=False, soft_wrap=True
+    )
     return manifest
 
 

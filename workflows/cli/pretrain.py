@@ -41,8 +41,8 @@ def pretrain(
     from workflows.cli.progress import duration
 
     config = _shortened(PretrainConfig(seed=seed), share)
-    console = Console()
-    console.print(f"training {config.steps} steps into {output}", highlight=False)
+    console = Console(emoji=False)
+    console.print(f"training {config.steps} steps into {output}", markup=False, highlight=False)
 
     def show(log: dict[str, object]) -> None:
         console.print(
@@ -55,7 +55,9 @@ def pretrain(
         model = train(config, output, show)
         console.print("measuring it on unseen catalogs, for its card", highlight=False)
         write_card(model, config)
-    console.print(f"the model is in {model}; try it: llm-auction run --set ad_llm.base={model}", highlight=False)
+    console.print(
+        f"the model is in {model}; try it: llm-auction run --set ad_llm.base={model}", markup=False, highlight=False
+    )
 
 
 def _shortened(config: PretrainConfig, share: float) -> PretrainConfig:

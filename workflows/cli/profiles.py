@@ -71,6 +71,7 @@ def _print_list(console: Console) -> None:
 
 def _print_fields(console: Console, name: str, overrides: dict[str, str], changed_only: bool) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from llm_auction.profiles import load_profile
     from llm_auction.profiles.builtin import BUILTIN
@@ -88,8 +89,11 @@ def _print_fields(console: Console, name: str, overrides: dict[str, str], change
         if path.partition(".")[0] != section and "." in path:
             section = path.partition(".")[0]
             table.add_row("")
-        note = f"  [yellow]<- {origin}, was {_shown(defaults[path][0])}[/]" if origin else ""
-        table.add_row(path, f"[bold]{_shown(value)}[/]", f"[dim]{meaning}[/]{note}")
+        described = Text(meaning, style="dim")
+        if origin:
+            described = Text.assemble(described, (f"  <- {origin}, was {_shown(defaults[path][0])}", "yellow"))
+        # A value may hold what Rich would take for markup, such as the brackets of a glob.
+        table.add_row(path, Text(_shown(value), style="bold"), described)
     if table.row_count:
         console.print(table)
     else:

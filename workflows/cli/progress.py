@@ -31,11 +31,14 @@ LONGEST_FAILURE = 300
 
 
 def open_console() -> Console:
-    """Standard output; wide enough for the results table where it goes to a file or a pipe."""
+    """Standard output; wide enough for the results table where it goes to a file or a pipe.
+
+    Who prints a path, or anything else of the user's, adds `markup=False`: Rich takes `[...]` in it for markup.
+    """
     from rich.console import Console
 
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, PLAIN_WIDTH))
+    console = Console(emoji=False)  # a path that holds `:x:` keeps it
+    return console if console.is_terminal else Console(width=max(console.width, PLAIN_WIDTH), emoji=False)
 
 
 @dataclass

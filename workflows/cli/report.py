@@ -55,4 +55,4 @@ def report(
 
     console = open_console()
     print_results(console, folder / "results.json")
-    console.print(f"\nthe report: {page}", highlight=False, soft_wrap=True)
+    console.print(f"\nthe report: {page}", markup=False, highlight=False, soft_wrap=True)

@@ -107,7 +107,7 @@ def _run_one(
     folder = report_folder(result.data_dir)
     print_results(console, folder / "results.json")
     took, page = duration(result.seconds), folder / "report.html"
-    console.print(f"\ndone in {took}; the report: {page}", highlight=False, soft_wrap=True)
+    console.print(f"\ndone in {took}; the report: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _run_several(
@@ -132,4 +132,4 @@ def _run_several(
             raise typer.Exit(code)
     files = pool_seeds(folders, profile, overrides, data_dir)
     print_results(console, files.results)
-    console.print(f"\nthe report on all seeds: {files.html}", highlight=False, soft_wrap=True)
+    console.print(f"\nthe report on all seeds: {files.html}", markup=False, highlight=False, soft_wrap=True)

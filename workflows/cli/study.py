@@ -61,7 +61,7 @@ def study(
         folder = report_folder(folders[chosen[0]])
     print_results(console, folder / "results.json")
     _print_times(console, results)
-    console.print(f"\nthe report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"\nthe report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
