@@ -121,7 +121,8 @@ def _read_jsonl(path: Path) -> Iterator[SourceRow]:
 
 def _read_parquet(path: Path) -> Iterator[SourceRow]:
     try:
-        frame = pl.read_parquet(path)
+        with path.open("rb") as handle:  # a name may hold what Polars takes for a pattern, or be no UTF-8
+            frame = pl.read_parquet(handle)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(f"{path} is not a readable Parquet file: {error}") from error
     for number, values in enumerate(frame.iter_rows(named=True), start=1):

@@ -10,7 +10,7 @@ from pathlib import Path
 from llm_auction.catalog.columns import ColumnMapping
 from llm_auction.catalog.files import detect_format, find_files, read_rows
 from llm_auction.catalog.merchant import MERCHANT_COLUMNS, merchant_name
-from llm_auction.catalog.rows import InvalidField, RejectedRow, SourceError, reject
+from llm_auction.catalog.rows import InvalidField, RejectedRow, SourceError, reject, storable
 from llm_auction.catalog.validation import AD_COLUMNS, validate_ad
 from llm_auction.market import Ad
 from llm_auction.profiles.schema import CatalogConfig
@@ -108,7 +108,7 @@ def _read(paths: list[Path], format_: str, config: CatalogConfig) -> Catalog:
                 first_seen[ad.ad_id] = f"{row.source}:{row.number}"
         if seen:
             mapping.check(str(path), seen)
-    return Catalog(tuple(ads.values()), tuple(rejected), tuple(map(str, paths)))
+    return Catalog(tuple(ads.values()), tuple(rejected), tuple(storable(str(path)) for path in paths))
 
 
 def _column_mapping(format_: str, config: CatalogConfig) -> ColumnMapping:

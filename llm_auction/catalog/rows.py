@@ -55,10 +55,11 @@ class InvalidField(ValueError):
 
 def reject(row: SourceRow, row_id: object, field: str, reason: str) -> RejectedRow:
     """The record of a row's rejection; `row_id` is the id as the file has it, None when it is absent."""
-    shown_id = None if row_id is None else _storable(str(row_id))[:ID_LENGTH]
-    return RejectedRow(row.source, row.number, shown_id, field, reason, _storable(row.raw)[:RAW_LENGTH])
+    shown_id = None if row_id is None else storable(str(row_id))[:ID_LENGTH]
+    source, raw = storable(row.source), storable(row.raw)[:RAW_LENGTH]
+    return RejectedRow(source, row.number, shown_id, field, storable(reason), raw)
 
 
-def _storable(text: str) -> str:
-    """Text that can be written as UTF-8: a lone surrogate becomes its escape."""
+def storable(text: str) -> str:
+    """Text that can be written as UTF-8: a lone surrogate becomes its escape. The name of a file may hold one."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

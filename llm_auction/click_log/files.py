@@ -46,8 +46,9 @@ class LogFile:
 
     @property
     def name(self) -> str:
-        """The path as people and tables know it."""
-        return str(self.filesystem.unstrip_protocol(self.path)).removeprefix("file://")
+        """The path as people and tables know it; a byte that is no UTF-8 as its escape."""
+        name = str(self.filesystem.unstrip_protocol(self.path)).removeprefix("file://")
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
     @property
     def compression(self) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -240,6 +242,18 @@ def test_a_bad_file_is_one_clear_error(
         load_catalog(CatalogConfig(source=str(path), **settings))
     for part in parts:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+def test_a_name_that_is_no_utf_8_is_kept_with_its_escapes(write: Callable[[Path], None], tmp_path: Path) -> None:
+    write(tmp_path / "ads")
+    odd = (tmp_path / "ads").rename(tmp_path / os.fsdecode(b"\xff"))
+    shutil.copy(odd, tmp_path / os.fsdecode(b"\xff2"))
+    catalog = read_catalog(CatalogConfig(source=f"{tmp_path}/*"))
+    assert catalog.ads == ADS
+    assert catalog.sources == (f"{tmp_path}/\\udcff", f"{tmp_path}/\\udcff2")
+    assert [row.source for row in catalog.rejected] == [catalog.sources[1]] * 2
+    assert all(f"repeats the ad of {catalog.sources[0]}:" in row.reason for row in catalog.rejected)
 
 
 def test_sources_that_are_no_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,16 @@ def test_columns_of_one_name_make_a_file_unreadable(lake: Lake, tmp_path: Path) 
     counts = ingest(lake, write_log(tmp_path, {"a.parquet": as_parquet(twice), "b.jsonl": json_lines([answer("r2")])}))
     assert (counts.accepted, dict(counts.reasons)) == (1, {"unreadable_file": 1})
     assert "2 columns are named user_id" in read(lake, "click_log_rejections")["event"].item()
+
+
+def test_a_name_that_is_no_utf_8_is_kept_with_its_escapes(lake: Lake, tmp_path: Path) -> None:
+    names = [os.fsdecode(name) for name in (b"\xff.jsonl", b"bad\xff.parquet")]
+    files = {names[0]: json_lines([answer("r0"), "{bad"]), names[1]: b"nonsense", "z.jsonl": json_lines([answer("r1")])}
+    counts = ingest(lake, write_log(tmp_path, files))
+    assert (counts.accepted, counts.reasons) == (2, {"malformed_json": 1, "unreadable_file": 1})
+    assert set(read(lake, "click_log_files")["file"]) == {
+        f"{tmp_path}/{DAY}/{name}" for name in ("\\udcff.jsonl", "bad\\udcff.parquet", "z.jsonl")
+    }
 
 
 def test_a_file_that_breaks_off_counts_up_to_there(lake: Lake, tmp_path: Path) -> None:
