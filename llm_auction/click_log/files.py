@@ -22,6 +22,7 @@ _DATES = re.compile(r"\{date(?::(?P<form>[^{}]+))?\}")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd"}
 PARQUET = ".parquet"
+_USER = re.compile(r"(?<=://)[^/\s]+@")  # in a URL, with its password
 
 
 class ClickLogSourceError(ValueError):
@@ -46,9 +47,9 @@ class LogFile:
 
     @property
     def name(self) -> str:
-        """The path as people and tables know it; a byte that is no UTF-8 as its escape."""
+        """The path as people and tables know it: without a password, a byte that is no UTF-8 as its escape."""
         name = str(self.filesystem.unstrip_protocol(self.path)).removeprefix("file://")
-        return name.encode("utf-8", "backslashreplace").decode("utf-8")
+        return without_passwords(name.encode("utf-8", "backslashreplace").decode("utf-8"))
 
     @property
     def compression(self) -> str | None:
@@ -90,7 +91,7 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
     try:
         pattern = source_of(source, date.fromisoformat(day))
     except ValueError as error:
-        raise ClickLogSourceError(f"click_log.source = {source!r} {error}") from error
+        raise ClickLogSourceError(f"click_log.source = {without_passwords(source)!r} {error}") from error
     try:
         filesystem, path = url_to_fs(pattern)
         filesystem.invalidate_cache()
@@ -103,12 +104,19 @@ def find_files(source: str | None, day: str) -> list[LogFile]:
                 with suppress(FileNotFoundError):
                     files.append(_listed(filesystem, name))
     except (OSError, ValueError, ImportError) as error:
-        raise ClickLogSourceError(f"click_log.source: {pattern} can't be listed: {error}") from error
+        # No cause is kept, since its text would be shown as it is.
+        raise ClickLogSourceError(without_passwords(f"click_log.source: {pattern} can't be listed: {error}")) from None
     if not files:
         raise NothingDelivered(
-            f"no file at {pattern}: nothing was delivered on {day}, or click_log.source points elsewhere"
+            f"no file at {without_passwords(pattern)}: nothing was delivered on {day}, or click_log.source points "
+            "elsewhere"
         )
     return sorted(files, key=lambda file: file.path)
+
+
+def without_passwords(text: str) -> str:
+    """The text, with what comes before the host of every URL in it replaced by `***@`."""
+    return _USER.sub("***@", text)
 
 
 def source_of(source: str, day: date) -> str:

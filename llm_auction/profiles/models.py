@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -30,6 +31,10 @@ class SamplingConfig(Section):
     rows_per_batch: Positive = Field(160, description="Answers decoded together.")
 
 
+# A user or password before the host of a URL, with or without its scheme.
+_USER = re.compile(r"(?:[^/]*//)?[^/]*@")
+
+
 class ServerConfig(Section):
     """An OpenAI-compatible server, and how we talk to it."""
 
@@ -52,6 +57,12 @@ class ServerConfig(Section):
     def _one_server(self) -> ServerConfig:
         if self.command is not None and self.url is not None:
             raise ValueError("command and url can't go together: start a server or name a running one")
+        if self.url is not None and _USER.match(self.url):
+            # Errors and notes of a run tell the address.
+            raise ValueError(
+                "url must hold no user or password: put the server's key in the environment variable that "
+                "api_key_variable names"
+            )
         for place in ("{model}", "{host}", "{port}"):
             if self.command is not None and place not in self.command:
                 raise ValueError(f"command must contain {place}, such as in `vllm serve {{model}} --host {{host}} ...`")

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from llm_auction.answers import ATTEMPT_MARKS, parse_answer
 from llm_auction.click_log.contract import REASONS
-from llm_auction.click_log.files import LogFile
+from llm_auction.click_log.files import LogFile, without_passwords
 from llm_auction.click_log.reading import LINE, LINES_SCHEMA, parquet_fields, read_lines, read_rows
 from llm_auction.market import Ad
 from llm_auction.profiles.schema import ClickLogConfig
@@ -273,7 +273,7 @@ class ClickLogDay:
     def _reject_file(self, file_id: int, reason: str, what: str) -> None:
         self._connection.execute(
             "insert into events (place, file_id, verdict, raw) values (? * 1_000_000_000_000, ?, ?, ?)",
-            [file_id, file_id, reason, what],
+            [file_id, file_id, reason, without_passwords(what)],
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from llm_auction.click_log.files import ClickLogSourceError, NothingDelivered, find_files
+from llm_auction.click_log.files import ClickLogSourceError, LogFile, NothingDelivered, find_files
 from tests.click_logs import DAY
 
 
@@ -49,6 +50,30 @@ def test_a_source_is_a_folder_or_a_glob_with_a_date_of_any_form(tmp_path: Path, 
 def test_a_date_that_does_not_tell_days_apart_is_an_error(source: str) -> None:
     with pytest.raises(ClickLogSourceError, match="must tell days apart"):
         find_files(source, DAY)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("ftp://me:s3cret@127.0.0.1:1/{date}", "ftp://***@127.0.0.1:1/2026-01-05 can't be listed"),
+        ("ftp://me:s3@cret@127.0.0.1:1/{date}", "ftp://***@127.0.0.1:1/2026-01-05 can't be listed"),
+        ("simplecache::ftp://me:s3cret@127.0.0.1:1/{date}", "ftp://***@127.0.0.1:1/2026-01-05 can't be listed"),
+        ("ftp://me:s3cret@127.0.0.1/log", "'ftp://***@127.0.0.1/log' lacks {date}"),
+        ("memory://me:s3cret@bucket/{date}", "no file at memory://***@bucket/2026-01-05"),
+    ],
+)
+def test_an_error_shows_no_password(source: str, shown: str) -> None:
+    with pytest.raises(ClickLogSourceError) as caught:
+        find_files(source, DAY)
+    assert shown in str(caught.value)
+    told = "".join(traceback.format_exception(caught.value))  # Dagster shows the causes as well
+    assert "s3" not in told and "cret" not in told
+
+
+def test_a_file_is_named_without_its_password() -> None:
+    store = CountedStore()
+    file = LogFile(store, "counted://me:s3cret@bucket/logs/a@b.jsonl", 1, "")
+    assert file.name == "counted://***@bucket/logs/a@b.jsonl"
 
 
 class CountedStore(fsspec.AbstractFileSystem):

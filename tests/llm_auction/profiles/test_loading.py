@@ -86,6 +86,7 @@ def test_values_are_converted(field: str, text: object, value: object) -> None:
         ({"seed": "x", "dpo.beta": "y"}, ["seed", "dpo.beta"]),
         ({"judge.model": "grader"}, ["judge", "command or url must say where it is served"]),
         ({"judge.url": "http://h"}, ["judge", "model must name the judge"]),
+        ({"engine.url": "http://me:pw@h"}, ["engine", "url must hold no user or password", "api_key_variable"]),
     ],
 )
 def test_a_mistake_names_the_field_and_what_is_allowed(overrides: dict[str, str], parts: list[str]) -> None:
@@ -93,6 +94,22 @@ def test_a_mistake_names_the_field_and_what_is_allowed(overrides: dict[str, str]
         load_profile("smoke", overrides)
     for part in parts:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:s3cret@h:8000", "https://s3cret@h/v1", "me:s3cret@h", "http://me:s3@cret@h"]
+)
+@pytest.mark.parametrize("section", ["engine", "user", "judge"])
+def test_a_url_with_a_password_is_refused_and_not_repeated(section: str, url: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(
+            "smoke", {f"{section}.url": url, f"{section}.model": "m"} if section != "engine" else {"engine.url": url}
+        )
+    assert "api_key_variable" in str(caught.value) and "cret" not in str(caught.value)
+
+
+def test_a_url_may_hold_an_at_in_its_path() -> None:
+    assert load_profile("smoke", {"engine.url": "http://h/models/m@001"}).engine.url == "http://h/models/m@001"
 
 
 def test_an_unknown_profile_names_those_there_are() -> None:

@@ -197,6 +197,19 @@ def test_a_file_that_changes_is_read_again_and_then_refused(
     assert read(lake, "click_log_answers")["response_id"].to_list() == ["r1"]
 
 
+def test_what_went_wrong_with_a_file_is_kept_without_a_password(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: LogFile) -> Any:
+        raise OSError("ftp://me:s3cret@host/log can't be opened")
+
+    monkeypatch.setattr(LogFile, "open", refused)
+    counts = ingest(lake, write_log(tmp_path, {"a.jsonl": b"{}\n", "b.parquet": b"?"}))
+    assert counts.reasons == {"unreadable_file": 2}
+    told = read(lake, "click_log_rejections")["event"].to_list()
+    assert all("ftp://***@host/log can't be opened" in what and "s3cret" not in what for what in told)
+
+
 def test_any_fsspec_url_is_a_source(lake: Lake) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe(f"/logs/{DAY}/deep/log.jsonl", json_lines([answer("r0")]))
