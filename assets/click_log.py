@@ -82,7 +82,7 @@ def click_log(context: AssetExecutionContext, profile: ProfileResource, lake: La
         events.write(lake)
     partition = {"day": day}
     versions = "-".join(lake.data_version(table, partition) for table in TABLES)
-    answers = pl.scan_parquet(lake.file("click_log_answers", partition), hive_partitioning=False)
+    answers = pl.scan_parquet(lake.file("click_log_answers", partition), glob=False, hive_partitioning=False)
     columns = table_metadata(answers.head(0).collect(), ANSWER_COLUMNS)
     return MaterializeResult(
         data_version=DataVersion(versions),
@@ -117,5 +117,5 @@ def _reasons(counts: DayCounts) -> MetadataValue:
 
 
 def _first_rejections(lake: Lake, day: str) -> pl.DataFrame:
-    rejections = pl.scan_parquet(lake.file("click_log_rejections", {"day": day}), hive_partitioning=False)
+    rejections = pl.scan_parquet(lake.file("click_log_rejections", {"day": day}), glob=False, hive_partitioning=False)
     return rejections.head(20).collect()

@@ -52,7 +52,8 @@ with warnings.catch_warnings():
         context: AssetCheckExecutionContext, lake: Lake, profile: ProfileResource, model_store: ModelStore
     ) -> AssetCheckResult:
         day, config = _day(context), profile.get()
-        answers = pl.read_parquet(lake.file("click_log_answers", {"day": day}), n_rows=0, hive_partitioning=False)
+        file = lake.file("click_log_answers", {"day": day})
+        answers = pl.read_parquet(file, n_rows=0, glob=False, hive_partitioning=False)
         spill = Path(config.click_log.spill_dir) if config.click_log.spill_dir else Path(lake.data_dir) / "spill"
         with scratch_database(spill, config.click_log.memory_limit) as connection:
             return _judge(

@@ -8,6 +8,7 @@ reads from nowhere else.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 DAGSTER_HOME = "dagster_home"  # within the state folder
+# What DuckDB takes for a pattern, dbt-duckdb for a name to fill in, and dbt's models for the partition of a file.
+_UNREADABLE = re.compile(r"[][*?{}]|(?:arm|iteration)=")
 
 # No tool reports home, unless the user says so; and one thread a process: the embedded models are small, and threads
 # that wait for each other are slower than one.
@@ -65,11 +68,13 @@ def prepare_environment(
 
     Raises:
         ProfileError: a wrong profile or field, before anything is written.
+        ValueError: the data directory's path holds what its readers take for a pattern, before anything is written.
         StorageError: the data directory can't be written, or its disk is full.
     """
     changes = {**(overrides or {}), **({"seed": str(seed)} if seed is not None else {})}
     loaded = load_profile(profile, changes)
     folder = Path(data_dir).expanduser().resolve() if data_dir else default_data_dir(loaded)
+    _refuse_pattern(folder)
     home = folder / DAGSTER_HOME
     with storage_errors(folder):
         home.mkdir(parents=True, exist_ok=True)
@@ -98,9 +103,19 @@ def point_tools_at_data_dir() -> Path:
     """
     loaded = load_profile()
     folder = default_data_dir(loaded)
+    _refuse_pattern(folder)
     os.environ["DATA_DIR"] = str(folder)
     _set_tool_defaults(loaded)
     return folder
+
+
+def _refuse_pattern(folder: Path) -> None:
+    found = _UNREADABLE.search(str(folder))
+    if found is not None:
+        raise ValueError(
+            f"the data directory {folder} holds {found[0]!r}, which DuckDB or dbt would not take as a part of its "
+            "name: set DATA_DIR to another"
+        )
 
 
 def _set_tool_defaults(profile: Profile) -> None:

@@ -93,7 +93,7 @@ def read_sets(path: Path) -> list[PreferenceSet]:
     if not path.is_file():
         raise ValueError(f"preference pairs {path} do not exist")
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(f"preference pairs {path} can't be read as Parquet: {error}") from None
     missing = [column for column in _SCHEMA if column not in frame.columns]

@@ -12,7 +12,13 @@ from dagster import DagsterInstance
 
 from llm_auction.profiles import ProfileError
 from resources.storage import StorageError
-from workflows.environment import ROOT, default_data_dir, prepare_environment, set_pool_limits
+from workflows.environment import (
+    ROOT,
+    default_data_dir,
+    point_tools_at_data_dir,
+    prepare_environment,
+    set_pool_limits,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +71,25 @@ def test_unusable_data_dir_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="set DATA_DIR"):
         prepare_environment("smoke", data_dir=tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["data[old]", "a*", "b?", "{x}", "arm=x", "iteration=01"])
+def test_a_data_dir_that_readers_take_for_a_pattern_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = tmp_path / name / "state"
+    with pytest.raises(ValueError, match="set DATA_DIR to another") as caught:
+        prepare_environment("smoke", data_dir=folder)
+    assert str(folder) in str(caught.value)
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    with pytest.raises(ValueError, match="set DATA_DIR to another"):
+        point_tools_at_data_dir()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["it's", "a b", "day=1", "x:y@z", "ä"])
+def test_other_data_dirs_are_taken(tmp_path: Path, name: str) -> None:
+    assert prepare_environment("smoke", data_dir=tmp_path / name).data_dir == tmp_path / name
 
 
 def test_the_instance_has_the_queue_rule_and_reports_nothing_home() -> None:

@@ -162,6 +162,14 @@ def test_columns_are_mapped_and_globs_read_in_order(tmp_path: Path) -> None:
     assert catalog.ads == (Ad("1", "Ad 1", "tools"), Ad("2", "Ad 2", "tools"))
 
 
+def test_a_folder_may_have_a_name_that_is_a_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "data[old]{1}*"
+    folder.mkdir()
+    for write in (write_csv, write_parquet):
+        write(folder / "ads")
+        assert read_catalog(CatalogConfig(source=str(folder / "ads"))).ads == ADS
+
+
 def test_an_id_in_two_files_is_kept_once_and_the_first_is_named(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text(f"ad_id,title\n7,From {name}\n")

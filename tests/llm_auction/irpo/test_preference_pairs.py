@@ -44,10 +44,12 @@ def test_bad_sets_name_their_query(change: dict[str, object], message: str) -> N
         PreferenceSet("q1", [], **(good | change))  # type: ignore[arg-type]
 
 
-def test_round_trip(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["plain", "data[old]{1}*"])
+def test_round_trip(tmp_path: Path, folder: str) -> None:
     sets = [_set([5.0, 30.0]), _set([1.5, -2.5, 0.0])]
-    write_sets(tmp_path / "pairs.parquet", sets)
-    assert read_sets(tmp_path / "pairs.parquet") == sets
+    (tmp_path / folder).mkdir()
+    write_sets(tmp_path / folder / "pairs.parquet", sets)
+    assert read_sets(tmp_path / folder / "pairs.parquet") == sets
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
