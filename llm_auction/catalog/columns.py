@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import islice
 
 from llm_auction.catalog.rows import SourceError
 
 _NAMED = 40  # columns listed in an error
+_NAME_LENGTH = 80  # characters of each
 
 
 class ColumnMapping:
@@ -49,9 +51,15 @@ class ColumnMapping:
         """
         for field in self._columns:
             if field in self._must_exist and not any(column in seen for column in self._columns[field]):
-                names = list(seen)
-                shown = ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
                 raise SourceError(
                     f"{source} has no column {' or '.join(self._columns[field])!r} for {field}: "
-                    f"its columns are {shown}; name the right one in {self._setting}"
+                    f"its columns are {listed(seen)}; name the right one in {self._setting}"
                 )
+
+
+def listed(names: Collection[str]) -> str:
+    """Names of columns for an error. They are a file's own, so they are quoted, control characters escaped, and cut."""
+    shown = [
+        repr(name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…") for name in islice(names, _NAMED)
+    ]
+    return ", ".join(shown) + (" ..." if len(names) > _NAMED else "")

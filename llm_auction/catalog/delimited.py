@@ -11,6 +11,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from llm_auction.catalog.columns import listed
 from llm_auction.catalog.rows import SourceError, SourceRow
 
 _LONGEST_RECORD = 200  # lines that a quoted field may span before its opening quote counts as stray
@@ -33,7 +34,7 @@ def read_delimited(path: Path, delimiter: str) -> Iterator[SourceRow]:
     columns = [name.strip() for name in header]
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     if repeated:
-        raise SourceError(f"{path}: the header names a column twice: {', '.join(map(repr, repeated))}")
+        raise SourceError(f"{path}: the header names a column twice: {listed(repeated)}")
     index = end
     while index < len(lines):
         if not lines[index].strip():

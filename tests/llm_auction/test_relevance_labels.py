@@ -52,7 +52,7 @@ def test_labels_are_read(tmp_path: Path) -> None:
         ("query_id,ad_id,label\nq1,1,nan\n", "label must be a number"),
         ("query_id,ad_id,label\nq1,,1\n", "ad_id is missing"),
         ("query_id,ad_id,label\nq1,1\n", "has 2 fields"),
-        ("query_id,ad,label\nq1,1,1\n", "its columns are query_id, ad, label"),
+        ("query_id,ad,label\nq1,1,1\n", "its columns are 'query_id', 'ad', 'label'"),
         ("", "is empty"),
     ],
 )

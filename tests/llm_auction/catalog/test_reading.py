@@ -224,8 +224,8 @@ def content(path: Path, data: bytes | str) -> Path:
         ("", {}, ["is empty"]),
         ("  \n", {}, ["is empty"]),
         ("ad_id,title\n", {}, ["no ads in"]),
-        ("ad_id,name\n1,A\n", {}, ["no column 'title' for title", "ad_id, name", "catalog.columns"]),
-        ("ad_id,title\n1,A\n", {"columns": {"category": "kind"}}, ["'kind' for category", "ad_id, title"]),
+        ("ad_id,name\n1,A\n", {}, ["no column 'title' for title", "'ad_id', 'name'", "catalog.columns"]),
+        ("ad_id,title\n1,A\n", {"columns": {"category": "kind"}}, ["'kind' for category", "'ad_id', 'title'"]),
         ("ad_id,title\n1,A\n", {"columns": {"price": "x"}}, ["unknown field price", "ad_id, title, category"]),
         ("ad_id,title,title\n1,A,B\n", {}, ["names a column twice: 'title'"]),
         ('"ad_id,title\n1,A\n', {}, ["header line opens a quote that never closes"]),
@@ -250,6 +250,24 @@ def test_a_bad_file_is_one_clear_error(
         load_catalog(CatalogConfig(source=str(path), **settings))
     for part in parts:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "shown"),
+    [
+        ("ad_id,\x1b[2J\u202e", r"'ad_id', '\x1b[2J\u202e'"),
+        ("ad_id," + "n" * 100_000, "'ad_id', '" + "n" * 79 + "…'"),
+        ("ad_id," + ",".join(map(str, range(1000))), "'37', '38' ..."),
+        ("ad_id,\x1b[2J,\x1b[2J", r"names a column twice: '\x1b[2J'"),
+        ("ad_id," + ",".join(["n" * 100_000] * 2), "names a column twice: '" + "n" * 79 + "…'"),
+    ],
+)
+def test_a_header_is_told_shortly_and_without_its_control_characters(header: str, shown: str, tmp_path: Path) -> None:
+    values = ",".join("1" for _ in header.split(","))
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(CatalogConfig(source=str(content(tmp_path / "feed", f"{header}\n{values}\n")), format="csv"))
+    assert shown in str(caught.value)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize("write", [write_jsonl, write_parquet])

@@ -114,7 +114,7 @@ def test_a_bad_row_is_kept_with_its_reason(row: str, field: str, reason: str, tm
 @pytest.mark.parametrize(
     ("lines", "settings", "message"),
     [
-        (["query_id,words", "1,a"], {}, r"no column .*text.* for text: its columns are query_id, words"),
+        (["query_id,words", "1,a"], {}, r"no column .*text.* for text: its columns are 'query_id', 'words'"),
         (["query_id,text"], {}, "no queries in"),
         (["query_id,text", "1,a", "2,"], {"max_rejected_share": 0.4}, r"1 of 2 queries.*q\.csv:3 text is missing"),
         (["query_id,text", "1,a"], {}, "no test queries"),
