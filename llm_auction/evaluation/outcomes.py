@@ -14,7 +14,6 @@ import polars as pl
 
 from llm_auction.answers import ParsedAnswer, parse_answer
 from llm_auction.objective import expected_revenue, penalty_of
-from llm_auction.payments import advertiser_welfare
 from llm_auction.seeds import generator
 
 if TYPE_CHECKING:
@@ -162,7 +161,8 @@ def outcome_row(
     auction = shown.auction
     earned, cost = expected_revenue(auction, probabilities), penalty_of(profile.reward).of(auction, parsed)
     value = earned if shown.values is None else expected_revenue(shown.values, probabilities)
-    welfare = advertiser_welfare(auction, probabilities, profile.bidding.target_roi)
+    # A bid says what a click is worth to its advertiser: v_i = target_roi * b_i.
+    welfare = profile.bidding.target_roi * earned
     payment = sum(shown.payments.values())
     return {
         "profile": profile.name,

@@ -148,7 +148,3 @@ class Profile(Section):
         if self.population.query_writer == "user_llm" and not self.user.is_llm:
             raise ValueError("population.query_writer is user_llm, but user.model names no LLM")
         return self
-
-    def iteration_keys(self) -> tuple[str, ...]:
-        """Partition keys of the iterations: "01", "02", ... (zero-padded, so that text order is loop order)."""
-        return tuple(f"{number:02d}" for number in range(1, self.iterations + 1))
