@@ -110,12 +110,12 @@ REASONS: Mapping[str, str] = {
     "bad_sampling": "sampling lacks a number, or one is out of range.",
     "bad_logprob": "logprob is above 0, or no finite number.",
     "bad_value": "value is below 0, above click_log.max_value, or no finite number.",
-    "conflicting_event_id": "Another event of the same day carries the same event_id.",
+    "conflicting_event_id": "Another event of the same day carries the same event_id and says something else.",
     # An event among others.
     "duplicate_response_id": "Another answer carries the same response_id.",
     "unknown_response": "No accepted answer has this response_id.",
     "ad_not_inserted": "The answer does not insert this ad.",
     "before_answer": "It happened before its answer, by more than the tolerated clock skew.",
-    "outside_window": "It happened after the attribution window of its answer.",
+    "outside_window": "It came after its window: a click's is attribution_hours, a conversion's conversion_days.",
     "conversion_without_click": "No accepted click leads to the conversion.",
 }
