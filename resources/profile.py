@@ -1,4 +1,4 @@
-"""The profile of the run as a resource: every number that shapes a result."""
+"""The profile of the run as a resource: every number that a run may choose."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class AblationsConfig(Section):
     """The ablations that `llm-auction study` trains beside the profile's own arms, and how large they are."""
 
     arms: tuple[Arm, ...] = Field(
-        (*ABLATIONS, *SWEEPS), description="Which (`llm_auction/profiles/arms.py`); none leaves them out."
+        (*ABLATIONS, *SWEEPS), description="Which (`llm_auction/profiles/arms.py`); `[]` leaves them out."
     )
     train_queries: Positive | None = Field(
         None,

@@ -1,7 +1,8 @@
 """A profile: one complete, frozen, typed configuration of a whole run.
 
-Every number that shapes a result stands in one of its sections; a wrong value is one error that names the field, before
-anything runs.
+Every number that a run may choose stands in one of its sections; those of the simulated user and of the inside of the
+reward model are constants beside their code (`llm_auction.users`, `llm_auction.pctr`). A wrong value is one error that
+names the field, before anything runs.
 """
 
 from __future__ import annotations
