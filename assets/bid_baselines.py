@@ -76,7 +76,7 @@ def rag_curves(
     """The curve of every probe under RAG-Auction with one winner for the whole answer."""
     profile, relevance = bench.profile, relevance_by_retrieval(bench.ads)
     entered = [probe.entered for probe in probes]
-    alone = [_alone(auction, probe.ad_id) for auction, probe in zip(entered, probes, strict=True)]
+    alone = [auction.only([_place(auction, probe.ad_id)]) for auction, probe in zip(entered, probes, strict=True)]
     bench.log(f"rag_auction k=1: {profile.properties.bid_answers} answers about each probed ad")
     answers = engine.open(model_store.resolve("ad_llm", "base").path).sample(
         [render_messages(auction, profile.ad_llm.prompt, show_bids=False) for auction in alone],
@@ -106,11 +106,6 @@ def _clicks_on(ad_id: str, auction: Auction, texts: Sequence[str], bench: Bench)
     """The user's click probability of one ad in each answer: 0 where it is not shown, NaN where no LLM judged it."""
     found = clicks_from_user(bench.user)([auction] * len(texts), texts)
     return np.array([clicks.get(ad_id, 0.0) for clicks in found])
-
-
-def _alone(auction: Auction, ad_id: str) -> Auction:
-    place = _place(auction, ad_id)
-    return replace(auction, candidates=(auction.candidates[place],), bids=(auction.bids[place],))
 
 
 def _place(auction: Auction, ad_id: str) -> int:

@@ -6,7 +6,8 @@ b = (b_1..b_n).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +73,12 @@ class Auction:
             if ad.ad_id == ad_id:
                 return bid
         raise KeyError(ad_id)
+
+    def only(self, places: Iterable[int]) -> Auction:
+        """The auction among the candidates at `places` alone, in the order that they have; there may be none."""
+        kept = sorted(places)
+        return replace(
+            self,
+            candidates=tuple(self.candidates[place] for place in kept),
+            bids=tuple(self.bids[place] for place in kept),
+        )

@@ -6,8 +6,6 @@ take part is enough; the segment auction and MOSAIC floor their critical prices 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from llm_auction.market import Auction
 
 
@@ -23,9 +21,4 @@ def with_reserve(auction: Auction, reserve: float) -> Auction:
     """
     if not reserve >= 0:
         raise ValueError(f"a reserve price must be >= 0, got {reserve}")
-    kept = [place for place, bid in enumerate(auction.bids) if bid >= reserve]
-    return replace(
-        auction,
-        candidates=tuple(auction.candidates[place] for place in kept),
-        bids=tuple(auction.bids[place] for place in kept),
-    )
+    return auction.only(place for place, bid in enumerate(auction.bids) if bid >= reserve)

@@ -8,7 +8,6 @@ critical price per click.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -70,7 +69,7 @@ class RagAuction:
         started = clock(self._engine)
         results = [self._auction(auction, samples, seed) for auction in auctions]
         shown = [
-            only_ads(auction, result.winners)
+            auction.only(result.winners)
             for auction, of_auction in zip(auctions, results, strict=True)
             for result in of_auction
         ]
@@ -106,16 +105,6 @@ class RagAuction:
         rng = generator(seed, "rag-auction", auction.query.query_id)
         relevance, bids = np.asarray(self._relevance(auction), dtype=np.float64), np.asarray(auction.bids, np.float64)
         return [segment_auction(relevance, bids, self._winners, rng, self._reserve) for _ in range(samples)]
-
-
-def only_ads(auction: Auction, places: Sequence[int]) -> Auction:
-    """The auction with only the candidates at `places`, in the order of the candidates."""
-    kept = sorted(places)
-    return replace(
-        auction,
-        candidates=tuple(auction.candidates[ad] for ad in kept),
-        bids=tuple(auction.bids[ad] for ad in kept),
-    )
 
 
 def _bill(auction: Auction, result: SegmentResult, click_probabilities: dict[str, float]) -> dict[str, float]:

@@ -23,7 +23,6 @@ from llm_auction.generation.protocol import GeneratedAnswer, GenerationEngine, M
 from llm_auction.market import Auction
 from llm_auction.mechanisms.ad_relevance import AdRelevance
 from llm_auction.mechanisms.protocol import ClickEstimator, Outcome
-from llm_auction.mechanisms.rag_auction import only_ads
 from llm_auction.mechanisms.segment_auction import segment_auction
 from llm_auction.profiles.schema import SamplingConfig
 from llm_auction.prompts import render_messages
@@ -50,7 +49,7 @@ class _Draft:
     @property
     def shown(self) -> Auction:
         """The auction with only the ads that won a segment so far."""
-        return only_ads(self.auction, list(self.won))
+        return self.auction.only(self.won)
 
 
 class RagSegmentAuction:
@@ -148,7 +147,7 @@ class RagSegmentAuction:
 
     def _prompt(self, draft: _Draft, winners: Sequence[int]) -> Messages:
         """The prompt with the segment's winner alone, and the beginning of the answer that it goes on from."""
-        messages = render_messages(only_ads(draft.auction, winners), self._template, show_bids=False)
+        messages = render_messages(draft.auction.only(winners), self._template, show_bids=False)
         return [*messages, {"role": "assistant", "content": draft.text}] if draft.text else messages
 
 
