@@ -13,7 +13,7 @@ import polars as pl
 from llm_auction.evaluation.bootstrap import Interval, ResampledMeans, resample_means
 from llm_auction.evaluation.clairvoyant_outcomes import CLAIRVOYANT
 from llm_auction.evaluation.metrics import COLUMNS, METRICS, metric, per_query, unjudged_queries
-from llm_auction.evaluation.outcomes import Contender, check_paired, contenders
+from llm_auction.evaluation.outcomes import Contender, check_paired, contenders, of_contender
 
 EFFICIENCY_SCHEMA = {
     "mechanism": pl.String(),
@@ -61,7 +61,7 @@ class Comparison:
         queries = queries.join(unjudged, on=["seed", "query_id"], how="anti")
         if queries.is_empty():
             raise ValueError("no query has a judged answer of every contender: the User-LLM judged too little")
-        parts = {one: _of(queries, one) for one in self.contenders}
+        parts = {one: of_contender(queries, one).sort("seed", "query_id") for one in self.contenders}
         first = parts[self.contenders[0]]
         for one, part in parts.items():
             if part.height != first.height:
@@ -161,14 +161,6 @@ def _figures(comparison: Comparison, contender: Contender) -> Iterator[tuple[str
             yield f"{quantity}_gain_over_{base_name}", comparison.difference(contender, base, name)
             if quantity == "revenue":
                 yield f"revenue_ratio_to_{base_name}", comparison.ratio(contender, base, name)
-
-
-def _of(queries: pl.DataFrame, contender: Contender) -> pl.DataFrame:
-    return queries.filter(
-        pl.col("mechanism").eq_missing(pl.lit(contender.mechanism)),
-        pl.col("iteration").eq_missing(pl.lit(contender.iteration, dtype=pl.String)),
-        pl.col("variant").eq_missing(pl.lit(contender.variant, dtype=pl.String)),
-    ).sort("seed", "query_id")
 
 
 def _triple(interval: Interval) -> tuple[float | None, float | None, float | None]:

@@ -239,6 +239,13 @@ def pool_seeds(frames: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, list[Conte
     return kept, contenders(partial)
 
 
+def of_contender(frame: pl.DataFrame, contender: Contender) -> pl.DataFrame:
+    """The rows of one contender, in their order, of any table that has `CONTENDER_COLUMNS`."""
+    return frame.filter(
+        *(pl.col(name).eq_missing(pl.lit(getattr(contender, name), pl.String)) for name in CONTENDER_COLUMNS)
+    )
+
+
 def contenders(outcomes: pl.DataFrame) -> list[Contender]:
     """The contenders of a table of outcomes: baselines first, then by mechanism, iteration and variant."""
     order = ("pretrained", "rag_auction", "mosaic", "mosaic_tuned", "best_of_n", "llm_auction", "oracle")

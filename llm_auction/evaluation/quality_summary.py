@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import Interval, mean_interval
-from llm_auction.evaluation.outcomes import Contender, contenders
+from llm_auction.evaluation.outcomes import CONTENDER_COLUMNS, Contender, contenders, of_contender
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ def quality_figures(table: pl.DataFrame, resamples: int, seed: int) -> Mapping[C
         seed: of the resampling.
     """
     metrics = [name for name, dtype in table.schema.items() if dtype == pl.Float64]
-    by_query = table.group_by("mechanism", "iteration", "variant", "query_id").agg(pl.col(metrics).mean())
+    by_query = table.group_by(*CONTENDER_COLUMNS, "query_id").agg(pl.col(metrics).mean()).sort("query_id")
     return {
-        contender: {name: _figure(_of(by_query, contender)[name], resamples, seed) for name in metrics}
+        contender: {name: _figure(of_contender(by_query, contender)[name], resamples, seed) for name in metrics}
         for contender in contenders(table)
     }
 
@@ -38,11 +38,3 @@ def quality_figures(table: pl.DataFrame, resamples: int, seed: int) -> Mapping[C
 def _figure(values: pl.Series, resamples: int, seed: int) -> QualityFigure:
     known = values.drop_nulls().to_numpy()
     return QualityFigure(mean_interval(known, resamples, seed), len(known))
-
-
-def _of(by_query: pl.DataFrame, contender: Contender) -> pl.DataFrame:
-    return by_query.filter(
-        pl.col("mechanism").eq_missing(pl.lit(contender.mechanism)),
-        pl.col("iteration").eq_missing(pl.lit(contender.iteration, dtype=pl.String)),
-        pl.col("variant").eq_missing(pl.lit(contender.variant, dtype=pl.String)),
-    ).sort("query_id")

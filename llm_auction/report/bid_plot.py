@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import resample_means
-from llm_auction.evaluation.outcomes import CONTENDER_COLUMNS, Contender
+from llm_auction.evaluation.outcomes import CONTENDER_COLUMNS, Contender, of_contender
 from llm_auction.report.curve_drawing import (
     bid_axis,
     end_labels,
@@ -46,9 +46,7 @@ def interval_band(table: pl.DataFrame, contender: Contender, resamples: int, see
         contender: whose curve; without bounds where a seed has a single query.
         resamples, seed: of the bootstrap.
     """
-    own = table.filter(
-        *(pl.col(name).eq_missing(pl.lit(getattr(contender, name), pl.String)) for name in CONTENDER_COLUMNS)
-    )
+    own = of_contender(table, contender)
     rows = own.sort("bid").group_by("seed", "query_id", "ad_id").agg("itctr").sort("seed", "query_id")
     means = resample_means(rows["itctr"].to_list(), rows["seed"].to_list(), resamples, seed)  # type: ignore[arg-type]
     bids = own["bid"].unique().sort()

@@ -10,7 +10,7 @@ import polars as pl
 
 from llm_auction.answers import parse_answer
 from llm_auction.evaluation.efficiency import PRETRAINED
-from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.outcomes import Contender, of_contender
 from llm_auction.market import Ad
 from llm_auction.report.study import SeedRun, Study
 
@@ -71,11 +71,7 @@ def examples(study: Study) -> list[Example]:
 
 
 def _first_answers(outcomes: pl.DataFrame, contender: Contender) -> dict[str, dict[str, Any]]:
-    rows = outcomes.filter(
-        pl.col("mechanism") == contender.mechanism,
-        pl.col("iteration").eq_missing(pl.lit(contender.iteration, dtype=pl.String)),
-        pl.col("sample_index") == 0,
-    )
+    rows = of_contender(outcomes, contender).filter(pl.col("sample_index") == 0)
     return {row["query_id"]: row for row in rows.iter_rows(named=True)}
 
 

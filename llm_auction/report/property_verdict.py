@@ -13,7 +13,7 @@ import polars as pl
 from llm_auction.evaluation.bootstrap import Interval
 from llm_auction.evaluation.continuity import ContinuityFigures
 from llm_auction.evaluation.monotonicity import BidResponse
-from llm_auction.evaluation.outcomes import Contender
+from llm_auction.evaluation.outcomes import Contender, of_contender
 from llm_auction.report.finding import Finding, Status
 from llm_auction.report.properties import Properties
 from llm_auction.report.wording import PERCENT, number, with_interval
@@ -62,17 +62,8 @@ def _continuity(found: ContinuityFigures) -> Finding:
 
 
 def _incentives(table: pl.DataFrame, final: Contender) -> Iterator[Finding]:
-    of_final = table.filter(
-        pl.col("mechanism") == final.mechanism,
-        pl.col("iteration").eq_missing(pl.lit(final.iteration, pl.String)),
-        pl.col("variant").eq_missing(pl.lit(final.variant, pl.String)),
-    )
-    figures = {
-        (name, setting): Interval(value, low, high)
-        for name, setting, value, low, high in of_final.select(
-            "metric", "setting", "value", "ci_low", "ci_high"
-        ).iter_rows()
-    }
+    of_final = of_contender(table, final).select("metric", "setting", "value", "ci_low", "ci_high")
+    figures = {(name, setting): Interval(value, low, high) for name, setting, value, low, high in of_final.iter_rows()}
     targets = [setting for name, setting in figures if name == "value_regret"]
     if not targets:
         return

@@ -7,12 +7,14 @@ import pytest
 
 from llm_auction.answers import render_insertion
 from llm_auction.evaluation.outcomes import (
+    CONTENDER_COLUMNS,
     OUTCOME_SCHEMA,
     Bound,
     Contender,
     Shown,
     check_paired,
     contenders,
+    of_contender,
     pool_seeds,
     score_answers,
 )
@@ -91,6 +93,15 @@ def test_an_answer_without_ads_and_without_a_bound() -> None:
 
 def test_schema_is_stable() -> None:
     assert synthetic_outcomes(PROFILE, [FINAL]).schema == pl.Schema(OUTCOME_SCHEMA)
+
+
+def test_the_rows_of_a_contender_are_those_of_its_iteration_and_variant_alone() -> None:
+    names = [("mosaic", None, "tau=1"), ("mosaic", None, None), ("mosaic", "01", None), ("mosaic", None, "tau=1")]
+    table = pl.DataFrame([(*row, i) for i, row in enumerate(names)], [*CONTENDER_COLUMNS, "row"], orient="row")
+    assert of_contender(table, Contender("mosaic"))["row"].to_list() == [1]
+    assert of_contender(table, Contender("mosaic", "01"))["row"].to_list() == [2]
+    assert of_contender(table, Contender("mosaic", None, "tau=1"))["row"].to_list() == [0, 3]
+    assert of_contender(table, Contender("oracle")).is_empty()
 
 
 def test_contenders_stand_in_order() -> None:
