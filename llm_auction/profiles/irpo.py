@@ -72,7 +72,11 @@ class PctrConfig(Section):
     batch_size: Positive = Field(256, description="Impressions a step.")
     max_epochs: Positive = Field(30, description="Most passes over the feedback.")
     patience: Positive = Field(4, description="Epochs without a better validation loss before it stops.")
-    validation_share: Share = Field(0.1, description="Share of users held out to stop on, and as many to measure on.")
+    validation_share: Annotated[float, Field(gt=0.0, le=0.25)] = Field(
+        0.1,
+        description="Share of users held out to stop on, and as many to measure on; at most a quarter, since each of "
+        "three networks stops on others.",
+    )
     accumulate: bool = Field(True, description="Fit on the feedback of all iterations so far, not only the newest.")
     answer_features: bool = Field(True, description="Whether the model reads the answer; False for an ablation.")
     refit: bool = Field(True, description="False keeps the model of iteration 01 for all later ones (an ablation).")

@@ -69,3 +69,10 @@ def test_clicks_are_not_waited_for_longer_than_conversions() -> None:
     message = r"click_log.*attribution_hours \(49\).*conversion_days \(2\).*conversion_days to 3.*hours to 48"
     with pytest.raises(ProfileError, match=message):
         load_profile("smoke", {"click_log.attribution_hours": "49", "click_log.conversion_days": "2"})
+
+
+def test_four_parts_of_the_users_can_be_held_out_and_no_more() -> None:
+    assert load_profile("smoke", {"pctr.validation_share": "0.25"}).pctr.validation_share == 0.25
+    for share in ("0", "0.26", "0.5"):
+        with pytest.raises(ProfileError, match=r"pctr\.validation_share"):
+            load_profile("smoke", {"pctr.validation_share": share})
