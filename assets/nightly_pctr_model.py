@@ -28,7 +28,7 @@ from resources.model_store import ModelStore
 from resources.profile import ProfileResource
 from resources.warehouse import Warehouse
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 FIRST_DAY_SQL = "select min(day) as day from fct_click_log_impressions"
 # How many days a refit may read, for the graph alone: run config may set another window than the definitions know.
 _WINDOW = days_before(NightlyConfig().window_days)
@@ -180,7 +180,7 @@ def unseen_rows(newest: DayFeedback, trained_to: str, config: Profile) -> np.nda
     log those of its held-out users."""
     if trained_to < str(newest.days.max()):
         return np.arange(len(newest.impressions))
-    return split_impressions(newest.impressions, config.pctr.validation_share, config.seed).test
+    return split_impressions(newest.impressions, config.pctr.validation_share, config.seed)[0].test
 
 
 def _share_of_new(now: list[str], before: list[str]) -> float:

@@ -97,7 +97,7 @@ class Feedback:
     deps=["fct_ad_impressions", "fct_ad_conversions", "fct_responses", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
-    code_version="3",
+    code_version="4",
     pool=pool_of_encoder(),
     check_specs=[
         AssetCheckSpec(

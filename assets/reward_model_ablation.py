@@ -35,7 +35,7 @@ COLUMN_DESCRIPTIONS = {
 @property_check(
     deps=("ad_catalog", AssetDep("pctr_model", partition_mapping=AllPartitionMapping())),
     kinds=frozenset({"python", "pytorch", "duckdb", "parquet"}),
-    code_version="3",
+    code_version="4",
     pool=pool_of_encoder(),
 )
 def reward_model_ablation(

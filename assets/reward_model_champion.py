@@ -41,7 +41,7 @@ from resources.warehouse import Warehouse
     ],
     kinds={"python", "pytorch"},
     owners=["team:ml-platform"],
-    code_version="1",
+    code_version="2",
     check_specs=[
         AssetCheckSpec(
             "refit_serves",

@@ -21,12 +21,11 @@ from llm_auction.pctr.language_encoder import EncoderPlacement
 from llm_auction.pctr.member import EpochCallback, fit_member
 from llm_auction.pctr.metrics import quality
 from llm_auction.pctr.model import PctrModel, PctrSettings, network_inputs
-from llm_auction.pctr.split import Split, split_impressions
+from llm_auction.pctr.split import MEMBERS, Split, split_impressions
 from llm_auction.pctr.topics import LatentTopics
 from llm_auction.profiles.schema import PctrConfig
 from llm_auction.seeds import derive_seed
 
-MEMBERS = 3
 DROPOUT = 0.15
 
 
@@ -74,7 +73,7 @@ def fit_pctr(
     _check(impressions, clicked, true_probabilities)
     counts = _relative(weights, len(impressions))
     began = time.perf_counter()
-    splits = [split_impressions(impressions, config.validation_share, seed, member) for member in range(members)]
+    splits = split_impressions(impressions, config.validation_share, seed, members)
     test = splits[0].test
     topics, features = _read(impressions, test, start, encoder_of(config), use_answer_features)
     settings = PctrSettings(
@@ -136,7 +135,7 @@ def keep_pctr(model: PctrModel, impressions: Sequence[Impression], config: PctrC
     Raises:
         ValueError: too few questions to hold any out.
     """
-    split = split_impressions(impressions, config.validation_share, seed)
+    split = split_impressions(impressions, config.validation_share, seed)[0]
     return FitResult(model, {"split": split.kind, "impressions": len(impressions)}, (), split.test)
 
 

@@ -107,7 +107,8 @@ def run(
 def test_an_iteration_without_impressions_of_held_out_users_is_fitted_and_not_judged(data_dir: Path) -> None:
     first, second = simulate(900, seed=1, users=30), simulate(900, seed=2, users=30)
     share = ProfileResource(profile="smoke").get().pctr.validation_share
-    held_out = {first.impressions[row].user_id for row in split_impressions(first.impressions, share, seed=0).test}
+    test = split_impressions(first.impressions, share, seed=0)[0].test
+    held_out = {first.impressions[row].user_id for row in test}
     impressions, responses = mart_rows(second, "llm_auction", "02")
     seen = [[row for row in rows if row["user_id"] not in held_out] for rows in (impressions, responses)]
     assert 0 < len(seen[0]) < len(impressions)
