@@ -21,8 +21,9 @@ class PreferenceLoss:
     """The loss, summed over prompts (differentiable), and what to watch while it falls (plain numbers, sums).
 
     `winner_change` and `loser_change` are log pi - log ref in nats. `kl` divided by `answers` estimates
-    KL(reference || policy) in nats an answer, over winner and losers, each as often as it was drawn: a sum over their
-    tokens of w - 1 - log w with w = pi / ref (Schulman's k3 estimator: never negative, little variance).
+    KL(reference || policy) in nats an answer: a sum over their tokens of w - 1 - log w with w = pi / ref (Schulman's k3
+    estimator: never negative, little variance). It is a mean over winner and losers only, losers as often as they were
+    drawn and the winner once; answers that take no side are not in it.
     """
 
     loss: Tensor
