@@ -28,8 +28,8 @@ COLUMN_DESCRIPTIONS = {
     "unfaithful_ads": "Share of the answer's ads of which most of that is not the ad's own.",
     "words": "Words of the answer, ads by their titles.",
     "repetition": "Share of word triples that stood in the answer before.",
-    "drift": "log pi(answer) - log pi_0(answer), nats, at temperature 1: its mean estimates KL(pi || pi_0). Of trained "
-    "models at their last iteration; null for others.",
+    "drift": "log pi(answer) - log pi_0(answer), nats, at temperature 1, of answers drawn as they are served: not the "
+    "KL itself. Of trained models at their last iteration; null for others.",
     "objective_quality_guard": "Reward of the arm quality_guard: less its price of length and repetition.",
     "objective_kl_budget": "Reward of the arm kl_budget, which is that of the profile.",
     "objective_fidelity": "Reward of the arm fidelity: less its price of what is said of ads and not their own.",
@@ -47,7 +47,7 @@ COLUMN_DESCRIPTIONS = {
         AssetDep("ad_llm", partition_mapping=AllPartitionMapping()),
         AssetDep("mechanism_outcomes", partition_mapping=AllPartitionMapping()),
     ),
-    code_version="2",
+    code_version="3",
 )
 def objective_terms(
     context: AssetExecutionContext,
@@ -107,9 +107,11 @@ def _with_drift_of_the_last(
     prompted = config.of_arm(arm).ad_llm
     rows = list(outcomes.filter(newest).iter_rows(named=True))
     prompts = [render_messages(auction_of(row, asked), prompted.prompt, show_bids=prompted.show_bids) for row in rows]
+    # Where the token limit cut an answer, neither model was asked for its end.
+    endings = [row["tokens"] < config.sampling.max_new_tokens for row in rows]
     scores = []
     for pointer in (f"{arm}/{last}", "base"):
         scorer = engine.scorer(model_store.resolve("ad_llm", pointer).path)
-        tokens = [[scorer.tokens_of(row["answer"])] for row in rows]
+        tokens = [[scorer.tokens_of(row["answer"], finished=end)] for row, end in zip(rows, endings, strict=True)]
         scores.append([value for (value,) in scorer.log_probabilities(prompts, tokens)])
     return pl.concat([terms.filter(~newest), with_drift(terms.filter(newest), *scores)])

@@ -94,11 +94,12 @@ def objective_terms(
 def with_drift(terms: pl.DataFrame, policy: Sequence[float], pretrained: Sequence[float]) -> pl.DataFrame:
     """The terms with `drift`: log pi(y) - log pi_0(y) of each answer, nats.
 
-    Its mean over answers that pi gives estimates KL(pi || pi_0) (Eq. 2).
+    Not the KL(pi || pi_0) of Eq. 2: that is its mean over answers of pi itself, and these are drawn as they are served,
+    at another temperature and truncated.
 
     Args:
         terms: of one model's answers.
-        policy, pretrained: log-probabilities of the same answers, in their order.
+        policy, pretrained: log-probabilities of the same answers at temperature 1, in their order.
     """
     drift = [own - before for own, before in zip(policy, pretrained, strict=True)]
     return terms.with_columns(drift=pl.Series(drift, dtype=pl.Float64))

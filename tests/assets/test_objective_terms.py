@@ -13,7 +13,7 @@ from assets.objective_terms import objective_terms
 from llm_auction.evaluation.objective_terms import OBJECTIVE_SCHEMA
 from llm_auction.profiles.arms import OBJECTIVES
 from resources.lake import Lake
-from tests.evaluated_market import build_market, run
+from tests.evaluated_market import RuleEngine, build_market, run
 
 
 def test_every_mechanism_under_every_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,27 @@ def test_every_mechanism_under_every_objective(tmp_path: Path, monkeypatch: pyte
         "LLM-Auction, iteration 2"
         in result.asset_materializations_for_node("objective_terms")[0].metadata["summary"].value
     )
+
+
+@pytest.mark.parametrize(("limit", "finished"), [(15, False), (16, True)])
+def test_an_answer_that_the_token_limit_cut_is_scored_without_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, finished: bool
+) -> None:
+    build_market(tmp_path, monkeypatch)
+    scored = []
+
+    def tokens_of(self: RuleEngine, answer: str, *, finished: bool = True) -> list[int]:
+        scored.append(finished)
+        return [1, 2]
+
+    monkeypatch.setattr(RuleEngine, "tokens_of", tokens_of)
+    overrides = {"sampling.max_new_tokens": str(limit)}
+    with DagsterInstance.ephemeral() as instance:
+        run(tmp_path, mechanism_outcomes, instance, "llm_auction", overrides)
+        outcomes = Lake(data_dir=str(tmp_path)).read("mechanism_outcomes", {"mechanism": "llm_auction"})
+        assert outcomes["tokens"].unique().to_list() == [15]
+        run(tmp_path, objective_terms, instance, overrides=overrides)
+    assert len(scored) == 2 * 20 and set(scored) == {finished}
 
 
 def test_nothing_evaluated_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,9 @@ def objectives_section(study: Study, drawn: Mapping[str, Plot]) -> Section | Non
         note=f"{about_prices if prices else ''}Conversions: expected ones "
         "per answer. Infidelity: of what the text around an ad says, the share that the ad does not say of itself; "
         "unfaithful ads: those of which that is more than half. Repetition: word triples that stood in the answer "
-        "before. Drift: log-probability of an answer under the model less that under the pretrained one; the mean "
-        "estimates their KL. Ablations have their own section.",
+        "before. Drift: log-probability at temperature 1 of an answer under the model less that under the pretrained "
+        "one; the answers are drawn as they are served, so that the mean is not their KL. Ablations have their own "
+        "section.",
     )
 
 
