@@ -79,7 +79,7 @@ class OffPolicyRequest(Config):
     deps=["fct_click_log_responses", "fct_click_log_impressions", "reward_model_champion", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
-    code_version="3",
+    code_version="4",
     pool="gpu",
     check_specs=[
         AssetCheckSpec(
@@ -123,7 +123,8 @@ def off_policy_report(
     log_weights = score(opened, log.answers, log.finished, settings.sampling) - log.log_mu
     # Before the candidate's own answers are drawn, which takes longer than all the rest.
     require_effective_samples(log_weights, log.users, settings.off_policy.min_effective_samples)
-    reward_model = _unseeing_reward_model(model_store, window[0])
+    # Clicks that a model was fitted on hardly correct it: they take its predictions for better than they are.
+    reward_model = Champion(model_store, "pctr").before(window[0])
     texts: list[list[str]] = []
     with engine.answers_kept():
         if reward_model is None:
@@ -188,16 +189,6 @@ def off_policy_report(
             ),
         ],
     )
-
-
-def _unseeing_reward_model(store: ModelStore, first_day: date) -> ModelVersion | None:
-    """The reward model that served before a window, None where none did: it has seen none of the window's clicks.
-
-    Clicks that a model was fitted on hardly correct it: they take its predictions for better than they are.
-    """
-    found = Champion(store, "pctr").before(first_day)
-    # The arm production learns from this very log, and its models don't tell from which days.
-    return None if found is not None and found.metadata.get("arm") == "production" else found
 
 
 def _why_none(first_day: date) -> str:

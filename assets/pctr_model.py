@@ -62,6 +62,12 @@ where impressions.arm = ? and impressions.iteration between ? and ?
 order by impressions.iteration, impressions.response_id, impressions.position
 """
 
+# Of all iterations: one that is fitted on its own feedback alone continues from a model that learnt from the others.
+LAST_DAY_SQL = """
+select max((ts at time zone 'UTC')::date) as day from fct_ad_impressions
+where arm = ? and iteration <= ?
+"""
+
 # In the order of the impressions. Conversions of mature impressions have all happened by then; others don't count.
 CONVERSIONS_SQL = """
 select
@@ -185,7 +191,13 @@ def pctr_model(
         "pctr",
         f"{arm}/{iteration}",
         model.save,
-        {"arm": arm, "iteration": iteration, "policy": feedback.policy, "metrics": {**model.metrics, **figures}},
+        {
+            "arm": arm,
+            "iteration": iteration,
+            "policy": feedback.policy,
+            **({"day": _last_day(warehouse, arm, iteration)} if config.feedback.source == "click_log" else {}),
+            "metrics": {**model.metrics, **figures},
+        },
     )
     metrics = {**result.metrics, **figures}
     release_gpu_memory()  # of the encoder: the steps that come want it
@@ -242,6 +254,11 @@ def load_conversions(
     window, now = round(window_hours * 3600e6), end_of_iteration(iteration).isoformat()
     frame = warehouse.query(CONVERSIONS_SQL, [window, now, arm, first_iteration, iteration])
     return ConversionLabels(frame["converted"].to_numpy(), frame["mature"].to_numpy())
+
+
+def _last_day(warehouse: Warehouse, arm: str, iteration: str) -> str:
+    """The last UTC day of real logs that an iteration's model has learnt from; ISO 8601."""
+    return str(warehouse.query(LAST_DAY_SQL, [arm, iteration])["day"][0])
 
 
 def _is_nan(value: object) -> bool:

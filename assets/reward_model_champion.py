@@ -23,7 +23,7 @@ from assets.refused_days import require_accepted
 from llm_auction.pctr.promotion import Verdict, judge
 from llm_auction.profiles.schema import Profile
 from llm_auction.seeds import derive_seed
-from resources.champion import Champion
+from resources.champion import Champion, may_have_learnt_from
 from resources.lake import Lake
 from resources.model_store import ModelStore, ModelVersion
 from resources.profile import ProfileResource
@@ -114,6 +114,9 @@ def _verdict(
         return Verdict(False, "it is the champion already"), {}
     if refit.version in pointer.withdrawn():
         return Verdict(False, "it was rolled back: `llm-auction models promote pctr` puts it back by hand"), {}
+    if may_have_learnt_from(champion, day):
+        why = f"the champion, of arm {champion.metadata['arm']}, may have learnt from {day}, and can't be judged on it"
+        return Verdict(False, why), {}
     if str(champion.metadata.get("day", "")) > str(day):
         return Verdict(False, f"the champion is of {champion.metadata['day']}, newer than {day}"), {}
     return _compared(refit, champion, day, config, lake, warehouse)

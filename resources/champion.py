@@ -34,6 +34,18 @@ class Move:
     reason: str
 
 
+def may_have_learnt_from(model: ModelVersion, day: date) -> bool:
+    """Whether an iteration's model may have been fitted on a day of real logs, or on a later one.
+
+    Its `day` is the last that it learnt from. Without one it learnt from simulated users; but for the arm `production`,
+    whose models did not always tell. The `day` of a nightly refit is another: the one that it is judged on.
+    """
+    if "arm" not in model.metadata:
+        return False
+    last = model.metadata.get("day")
+    return bool(model.metadata["arm"] == "production" if last is None else last >= str(day))
+
+
 class Champion:
     """The champion of one kind of model in a store."""
 
@@ -70,14 +82,15 @@ class Champion:
         return stack
 
     def before(self, day: date) -> ModelVersion | None:
-        """The champion as it stood before a day of real logs: the last that stands and is of an earlier one.
+        """The champion as it stood before a day of real logs: the last that stands, is of an earlier one, and is known
+        not to have learnt from the day.
 
         Raises:
             ModelStoreError: the pointer or the model is damaged.
         """
         for version in reversed(self.standing()):
             found = self._store.version(self._kind, version)
-            if str(found.metadata.get("day", "")) < str(day):
+            if str(found.metadata.get("day", "")) < str(day) and not may_have_learnt_from(found, day):
                 return found
         return None
 

@@ -72,16 +72,15 @@ def test_a_report_that_does_not_say_what_it_rests_on_proves_nothing(data_dir: Pa
         prove(data_dir, "better")
 
 
-@pytest.mark.parametrize("arm", ["", "production"])
+@pytest.mark.parametrize("learnt", [None, {}, {"day": "2026-01-20"}])
 def test_without_a_reward_model_from_before_the_window_nothing_is_doubly_robust(
-    data_dir: Path, instance: DagsterInstance, arm: str
+    data_dir: Path, instance: DagsterInstance, learnt: dict[str, str] | None
 ) -> None:
     store = ModelStore(data_dir=str(data_dir))
-    if arm:
-        publish(store, "pctr", f"{arm}/01", "learnt from this log", arm=arm)
-        promote(store, "pctr", f"{arm}/01")
-    else:
-        change(data_dir, "update fct_click_log_responses set day = day - 1")
+    if learnt is not None:
+        publish(store, "pctr", "production/01", "learnt from this log", arm="production", **learnt)
+        promote(store, "pctr", "production/01")
+    change(data_dir, "update fct_click_log_responses set day = day - 1")
     result = report(data_dir, "better", instance)
     table = Lake(data_dir=str(data_dir)).read(
         "off_policy_report", {"candidate": store.resolve("ad_llm", "better").version}

@@ -106,6 +106,8 @@ def test_an_iteration_from_logs_goes_the_way_of_all_arms(data_dir: Path) -> None
     assert (impressions.height, impressions["clicked"].sum()) == (real.height, real["clicked"].sum())
     assert set(impressions["bid"]) == {12, 13} or set(impressions["bid"]) == {13}
     assert warehouse.query("select count(*) as n from rejected_feedback_events")["n"][0] == 0
+    fitted = ModelStore(data_dir=str(data_dir)).resolve("pctr", "production/01")
+    assert fitted.metadata["day"] == day_of(1), "the last day that it learnt from"
 
     pairs = lake.read("preference_pairs", PARTITION)
     asked = warehouse.query("select distinct query_id, query from fct_click_log_responses")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,27 @@ def test_rollbacks_go_back_one_by_one_and_withdraw(store: ModelStore, champion: 
     assert champion.withdrawn() == {versions[1].version}
     assert champion.rollback("no").version == versions[0].version
     assert len(champion.history()) == 7
+
+
+@pytest.mark.parametrize(
+    ("metadata", "unseen"),
+    [
+        ({"day": "2026-01-05"}, False),  # a nightly refit of the day itself
+        ({"arm": "llm_auction"}, True),
+        ({"arm": "production", "day": "2026-01-04"}, True),
+        ({"arm": "production", "day": "2026-01-05"}, False),
+        ({"arm": "production"}, False),
+    ],
+)
+def test_the_champion_before_a_day_has_not_learnt_from_it(
+    store: ModelStore, champion: Champion, metadata: dict[str, str], unseen: bool
+) -> None:
+    earlier = publish(store, "2026-01-01")
+    newer = store.publish("pctr", "newer", lambda folder: (folder / "config.json").write_text("n") and None, metadata)
+    champion.promote(earlier, "", instead_of=None)
+    champion.promote(newer, "", instead_of=earlier.version)
+    found = champion.before(date(2026, 1, 5))
+    assert found is not None and found.version == (newer if unseen else earlier).version
 
 
 def test_a_rollback_to_a_damaged_version_leaves_the_champion(store: ModelStore, champion: Champion) -> None:
