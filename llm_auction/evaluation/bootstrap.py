@@ -2,7 +2,8 @@
 
 The queries are the units: the answers of one query are averaged first. Several seeds' runs are pooled by stratified
 resampling (every resample keeps each seed's number of queries). The intervals speak of other queries from the same
-population; they do not contain the luck of training, which only the spread over seeds shows.
+population; they do not contain the luck of training, which only the spread over seeds shows. Where seeds share their
+queries (`population.queries_source`), strata are not independent and pooled intervals too narrow.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ Medicine 27, 2008): with S figures v and their bounds l and u
 
 For plain means this is the stratified bootstrap, up to percentiles; it also holds for rank correlations, ratios and
 bounds, which can't be resampled together. Seeds are held fixed: the interval speaks of other queries put to these
-training runs. How far training runs differ is what the figures of each seed alone show.
+training runs. How far training runs differ is what the figures of each seed alone show. Where seeds share their queries
+(`population.queries_source`) their intervals are not independent, and the pooled one is too narrow.
 """
 
 from __future__ import annotations

@@ -198,6 +198,15 @@ def test_pooled_caveats_name_what_was_left_out() -> None:
     assert "2 seeds are pooled" in text and "Oracle, iteration 3" in text and "Only 20 test queries" in text
 
 
+def test_questions_that_seeds_share_are_told_for_pooled_intervals_take_them_for_others() -> None:
+    first, second = synthetic_run(0, 10), synthetic_run(1, 10)
+    other = replace(second, queries={name: replace(one, text=f"{one.text} 2") for name, one in second.queries.items()})
+    told = "10 of 10 test questions were put to several seeds"
+    assert told in " ".join(caveats(Study.of([first, second], 100)))
+    for runs in ([first], [first, other]):
+        assert "put to several seeds" not in " ".join(caveats(Study.of(runs, 100)))
+
+
 def test_a_check_that_a_seed_lacks_is_named_and_its_records_say_what_they_rest_on() -> None:
     partial = replace(synthetic_run(1, 10), bid_curves=None)
     one = Study.of([synthetic_run(0, 10), partial], 100)
