@@ -103,6 +103,7 @@ def fit_member(
                 if waited >= config.patience:
                     break
         network.load_state_dict(best_state)
+        _unlearnt_as_unknown(network, inputs, train, settings, start)
         network.eval()
     return network, history
 
@@ -129,15 +130,36 @@ def _continue_from(network: PctrNetwork, settings: PctrSettings, start: PctrMode
     """Copy the weights of an older model; embedding rows follow their ids, new ids begin at the unknown row."""
     old = start.networks[member % len(start.networks)].state_dict()
     new = network.state_dict()
-    ids = {
-        "user.weight": (settings.users, start.settings.users),
-        "ad.weight": (settings.ads, start.settings.ads),
-        "ad_topic.weight": (settings.ads, start.settings.ads),
-        "category_topic.weight": (settings.categories, start.settings.categories),
-    }
-    for name, (now, before) in ids.items():
-        place = {key: index for index, key in enumerate(before, start=1)}
+    before = _ids_of_rows(start.settings)
+    for table, now in _ids_of_rows(settings).items():
+        place = {key: index for index, key in enumerate(before[table], start=1)}
+        name = f"{table}.weight"
         old[name] = old[name][[0, *(place.get(key, 0) for key in now)]]
     if any(old[name].shape != tensor.shape for name, tensor in new.items()):
         raise ValueError("pCTR: the model to start from has another shape; fit afresh instead of continuing from it")
     network.load_state_dict(old)
+
+
+def _unlearnt_as_unknown(
+    network: PctrNetwork, inputs: dict[str, Any], train: Any, settings: PctrSettings, start: PctrModel | None
+) -> None:
+    """Give ids that no training row has, and the start doesn't know, the unknown row: their own is as it was drawn."""
+    import torch
+
+    known = {} if start is None else _ids_of_rows(start.settings)
+    for table, ids in _ids_of_rows(settings).items():
+        weight = network.get_submodule(table).weight.data
+        learnt = torch.zeros(len(weight), dtype=torch.bool)
+        learnt[1:] = torch.tensor(np.isin(np.asarray(ids, dtype=str), np.asarray(known.get(table, ()), dtype=str)))
+        learnt[inputs[table.removesuffix("_topic")][train]] = True
+        weight[~learnt] = weight[0].clone()
+
+
+def _ids_of_rows(settings: PctrSettings) -> dict[str, tuple[str, ...]]:
+    """By embedding, the ids of its rows after row 0."""
+    return {
+        "user": settings.users,
+        "ad": settings.ads,
+        "ad_topic": settings.ads,
+        "category_topic": settings.categories,
+    }

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llm_auction.answers import render_insertion
 from llm_auction.pctr.fit import FitResult, evaluate_pctr, fit_pctr
 from llm_auction.pctr.metrics import auc
 from llm_auction.pctr.model import CONFIG_FILE, WEIGHTS_FILE, CorruptPctrModel, PctrModel
+from llm_auction.pctr.split import split_impressions
 from llm_auction.profiles.schema import PctrConfig
 from tests.llm_auction.pctr.simulated_market import Market, simulate
 
@@ -82,6 +84,39 @@ def test_unknown_users_ads_and_categories_are_predicted(market: Market, fitted: 
     probability = fitted.model.predict([stranger])
     assert probability.shape == (1,)
     assert 0 < probability[0] < 1
+
+
+def test_users_and_ads_that_taught_nothing_are_taken_as_unknown_ones(market: Market) -> None:
+    impressions = list(market.impressions)
+    split = split_impressions(impressions, QUICK.validation_share, 0, members=1)[0]
+    # An ad that only a test user saw.
+    one = impressions[split.test[0]]
+    rare = replace(one.ad, ad_id="rare")
+    impressions[split.test[0]] = replace(one, ad=rare, shown=(rare,), answer=render_insertion(rare))
+    fitted = fit_pctr(impressions, market.clicked, QUICK, 0, members=1).model
+    taught = [impressions[row] for row in split.train]
+    users, ads = {one.user_id for one in taught}, {one.ad.ad_id for one in taught}
+    assert as_unknown(fitted, "user") == {one.user_id for one in impressions} - users != set()
+    assert as_unknown(fitted, "ad") == as_unknown(fitted, "ad_topic") == {one.ad.ad_id for one in impressions} - ads
+    assert "rare" in as_unknown(fitted, "ad")
+
+    # A model that continues keeps what the one before knew of users that teach it nothing.
+    newer = simulate(400, seed=5, users=20, label="later")
+    both = [*taught, *newer.impressions]
+    clicked = np.concatenate([market.clicked[split.train], newer.clicked])
+    later = fit_pctr(both, clicked, QUICK, 1, members=1, start=fitted).model
+    train = split_impressions(both, QUICK.validation_share, 1, members=1)[0].train
+    met = {both[row].user_id for row in train}
+    assert not users <= met
+    assert as_unknown(later, "user").isdisjoint(users)
+    assert as_unknown(later, "user") >= {one.user_id for one in newer.impressions} - met != set()
+
+
+def as_unknown(model: PctrModel, table: str) -> set[str]:
+    """The ids whose row of an embedding is that of unknown ones, row 0."""
+    rows = model.networks[0].get_submodule(table).weight
+    ids = model.settings.users if table == "user" else model.settings.ads
+    return {name for name, row in zip(ids, rows[1:], strict=True) if bool((row == rows[0]).all())}
 
 
 def test_without_answer_features_the_answer_changes_nothing(market: Market) -> None:
