@@ -40,7 +40,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole loop on the laptop profile: ten to fifteen minutes on 2 cores
 	$(BIN)/llm-auction run
 
-smoke: $(STAMP) ## the whole loop, tiny: about a minute and a half
+smoke: $(STAMP) ## the whole loop, tiny: one to two minutes
 	$(BIN)/llm-auction run --profile smoke --force
 
 study: $(STAMP) ## the whole study: three seeds, every mechanism, ablation and property; resumable

@@ -22,7 +22,7 @@ from llm_auction.profiles.schema import (
 
 
 def smoke() -> Profile:
-    """The whole loop in a minute and a half on two cores: proves that everything works, not that it learns much."""
+    """The whole loop in one to two minutes on two cores: proves that everything works, not that it learns much."""
     return Profile(
         name="smoke",
         iterations=2,

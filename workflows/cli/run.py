@@ -56,7 +56,7 @@ def run(
     Examples:
 
         llm-auction run                                  # the laptop profile, ten to fifteen minutes on two cores
-        llm-auction run --profile smoke                  # the same, tiny: about a minute and a half
+        llm-auction run --profile smoke                  # the same, tiny: one to two minutes
         llm-auction run --seeds 0,1,2                    # three seeds and a pooled report
         llm-auction run --iterations 5                   # two more iterations than the default three
         llm-auction run --profile paper --dry-run        # tokens, GPU hours, memory and disk, and what is wrong
