@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
-from filelock import FileLock
 
 from llm_auction.market import Ad
 from resources.lake import FILE, Lake, MissingPartition
-from resources.storage import storage_errors
+from resources.storage import one_at_a_time
 
 TABLE = "known_ads"
 _KEY = ["ad_id", "title", "category", "advertiser"]
@@ -27,7 +25,8 @@ def remember_ads(lake: Lake) -> None:
         MissingPartition: `ad_catalog` was never written, or `known_ads` is damaged.
         StorageError: the data directory can't be written; the earlier content stays.
     """
-    with _one_at_a_time(lake):
+    # Of two that add to what both have read, the later would drop the earlier's.
+    with one_at_a_time(lake.root / f".{TABLE}.lock"):
         now = datetime.now(UTC)
         seen = lake.read("ad_catalog").select(_KEY).with_columns(first_seen=pl.lit(now), last_seen=pl.lit(now))
         before = [_read(lake)] if _path(lake).exists() else []
@@ -72,17 +71,3 @@ def _read(lake: Lake) -> pl.DataFrame:
             f"{TABLE} is damaged ({path}: {error}): bring the file back from a backup; without one, remove it and "
             "materialize the asset ad_catalog: ads that have left the catalog are unknown then"
         ) from error
-
-
-@contextmanager
-def _one_at_a_time(lake: Lake) -> Iterator[None]:
-    """Keep other writers off the table: of two that add to what both have read, the later would drop the earlier's."""
-    path = lake.root / f".{TABLE}.lock"
-    lock = FileLock(path)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

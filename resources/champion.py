@@ -8,16 +8,13 @@ on top, a rollback takes the top one off again, and what was taken off counts as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from filelock import FileLock
-
 from resources.model_store import CHAMPION, ModelStore, ModelStoreError, ModelVersion
-from resources.storage import storage_errors, write_json_atomically
+from resources.storage import one_at_a_time, storage_errors, write_json_atomically
 
 
 class ChampionChanged(ModelStoreError):
@@ -141,17 +138,8 @@ class Champion:
             self._move(earlier, "rolled back", reason)
         return earlier
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        path = self._store.root / f".{self._kind}-{CHAMPION}.lock"
-        lock = FileLock(path)
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self) -> AbstractContextManager[None]:
+        return one_at_a_time(self._store.root / f".{self._kind}-{CHAMPION}.lock")
 
     def _version_now(self) -> str | None:
         history = self.history()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock
 
 # In turn: the system, DuckDB, SQLite, and all that torch.save says of a write that was cut short.
 _FULL = ("No space left on device", "max_temp_directory_size", "database or disk is full", "unexpected pos")
@@ -122,3 +123,20 @@ def write_json_atomically(path: Path, content: Mapping[str, Any], root: Path) ->
         flush_to_disk(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(lock_file: Path) -> Iterator[None]:
+    """Wait until no other process is in a block with this lock file: for what is read, changed and written again.
+
+    Raises:
+        StorageError: the lock file can't be made.
+    """
+    lock = FileLock(lock_file)
+    with storage_errors(lock_file):
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
