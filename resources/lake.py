@@ -98,8 +98,8 @@ class Lake(ConfigurableResource):
         """Write several tables, or one partition of each, that belong together.
 
         All of them, with their markers, are made before the first takes its place, so that a full disk leaves the
-        earlier content of each.
-        The last one's marker is taken away before that and written at the end: it tells whether all are of one write.
+        earlier content of each. The last one's marker is taken away before that and put back at the end: it tells
+        whether all are of one write.
 
         Args:
             writes: table -> what makes its file, as for `write_with`.

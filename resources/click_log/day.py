@@ -6,7 +6,7 @@ Python objects there are never more than a batch of lines or of answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,10 +17,10 @@ import pyarrow as pa
 from llm_auction.answers import ATTEMPT_MARKS, parse_answer
 from llm_auction.click_log.contract import REASONS
 from llm_auction.click_log.files import LogFile, without_passwords
-from llm_auction.click_log.reading import LINE, LINES_SCHEMA, parquet_fields, read_lines, read_rows
 from llm_auction.market import Ad
 from llm_auction.profiles.schema import ClickLogConfig
 from resources.click_log.answer_days import answer_days, answers_before
+from resources.click_log.rows import INCOMING, UnreadableFile, open_rows
 from resources.click_log.validation import EVENT_COLUMNS, SAID, validated
 from resources.lake import Lake
 
@@ -235,33 +235,23 @@ class ClickLogDay:
 
     def _insert(self, file_id: int, file: LogFile) -> str | None:
         """Read a file into `events`; what went wrong with it as a whole, where something did."""
-        faults: list[str] = []
-        if file.is_parquet:
-            try:
-                fields = parquet_fields(file)
-                rows, relation = read_rows(file, fields), _as_lines(read_rows(file, fields).schema, fields)
-            except (OSError, pa.ArrowException) as error:
-                return f"it can't be read as Parquet: {error}"
-            batches: Iterator[pa.RecordBatch] = iter(rows)
-            schema = rows.schema
-        elif file.is_json_lines:
-            batches, schema, relation = read_lines(file), LINES_SCHEMA, "incoming"
-        else:
-            return "the ending of its name is not that of JSON Lines (.jsonl, also .gz or .zst) or Parquet (.parquet)"
-        reader = pa.RecordBatchReader.from_batches(schema, _until_broken(batches, faults))
         try:
-            self._connection.register("incoming", reader)
+            rows = open_rows(file)
+        except UnreadableFile as error:
+            return str(error)
+        try:
+            self._connection.register(INCOMING, rows.reader)
             self._connection.execute(f"""
                 insert into events by name
                 select {file_id} * 1_000_000_000_000 + line as place, {file_id} as file_id, *
-                from ({validated(relation, self._day, self._config)})
+                from ({validated(rows.relation, self._day, self._config)})
             """)
         except UNREADABLE as error:
             # Of a statement that fails nothing is kept.
             return f"DuckDB can't read it: {error}"
         finally:
-            self._connection.unregister("incoming")
-        return faults[0] if faults else None
+            self._connection.unregister(INCOMING)
+        return rows.faults[0] if rows.faults else None
 
     def _forget(self, file_id: int) -> None:
         self._connection.execute("delete from events where file_id = ?", [file_id])
@@ -275,31 +265,6 @@ class ClickLogDay:
             "insert into events (place, file_id, verdict, raw) values (? * 1_000_000_000_000, ?, ?, ?)",
             [file_id, file_id, reason, without_passwords(what)],
         )
-
-
-def _until_broken(batches: Iterator[pa.RecordBatch], faults: list[str]) -> Iterator[pa.RecordBatch]:
-    """The batches up to the one that can't be read; why goes to `faults`."""
-    try:
-        yield from batches
-    except MemoryError:  # also Arrow's own
-        raise
-    except (OSError, pa.ArrowException) as error:
-        faults.append(str(error))
-
-
-def _as_lines(schema: pa.Schema, fields: tuple[str, ...]) -> str:
-    """Rows of a Parquet file as lines of JSON, so that they are judged by the same rules."""
-
-    def value(name: str) -> str:
-        if not pa.types.is_timestamp(schema.field(name).type):
-            return f'"{name}"'
-        # A time that DuckDB can't hold is no ts, which is for the rules to say.
-        text = f"try(strftime({name}::timestamp, '%Y-%m-%dT%H:%M:%S.%fZ'))"
-        return f"case when {name} is not null then coalesce({text}, 'out of range') end"
-
-    members = ", ".join(f"'{name}': {value(name)}" for name in fields)
-    text = f"to_json({{{members}}})::varchar" if fields else "'{}'"
-    return f'(select "{LINE}" as line, {text} as text, null::varchar as fault from incoming)'
 
 
 def _parsed(batch: pa.RecordBatch, candidates: Callable[[str], Iterable[Ad]]) -> pa.Table:
