@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dagster import ConfigurableResource, InitResourceContext, ResourceDependency, get_dagster_logger
 from pydantic import Field, PrivateAttr
 
-from llm_auction.placement import placement
+from llm_auction.device import device_and_dtype
 from llm_auction.profiles.schema import EngineConfig, SamplingConfig
 from resources.clients import api_key_of, client_of
 from resources.gpu import release_gpu_memory
@@ -80,7 +80,7 @@ class EngineResource(ConfigurableResource):
         from llm_auction.generation.transformers_engine import TransformersEngine
 
         config = self.profile.get().engine
-        device, dtype = placement(config.device, str(config.dtype), "engine.device")
+        device, dtype = device_and_dtype(config.device, str(config.dtype), "engine.device")
         return TransformersEngine(
             model_dir, device=device, dtype=dtype, journals=self._journals, on_finished=self._finished
         )

@@ -6,7 +6,6 @@ columns are also columns of the file, so that readers need no hive parsing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ import polars as pl
 from dagster import ConfigurableResource
 from pydantic import Field
 
-from resources.storage import aside_path, flush_to_disk, storage_errors, write_json
+from resources.storage import aside_path, flush_to_disk, sha256_of, storage_errors, write_json
 
 FILE = "part-0.parquet"
 MARKER = "_SUCCESS"
@@ -210,7 +209,7 @@ class _Staged:
     def fill(self, write: Callable[[Path], int], kept: Mapping[str, Any]) -> None:
         rows = write(self.path)
         flush_to_disk(self.path)
-        content = {**kept, "rows": rows, "bytes": self.path.stat().st_size, "sha256": _sha256(self.path)}
+        content = {**kept, "rows": rows, "bytes": self.path.stat().st_size, "sha256": sha256_of(self.path)}
         write_json(self.marker, content)
 
 
@@ -226,8 +225,3 @@ def _with_partition_columns(table: str, frame: pl.DataFrame, partition: Mapping[
         elif frame.height and frame[column].unique().to_list() != [key]:
             raise ValueError(f"{table}: column {column} must hold {key!r} only, it holds {frame[column].unique()[:3]}")
     return frame
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

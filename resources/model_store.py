@@ -21,7 +21,7 @@ from dagster import ConfigurableResource
 from filelock import FileLock
 from pydantic import Field
 
-from resources.storage import aside_path, flush_to_disk, storage_errors, write_json_atomically
+from resources.storage import aside_path, flush_to_disk, sha256_of, storage_errors, write_json_atomically
 
 MANIFEST = "manifest.json"
 # The pointer that serving follows; only `resources.champion` moves it.
@@ -169,7 +169,7 @@ def _inventory(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
             flush_to_disk(path)
-            files[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            files[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
     return files
 
 
@@ -203,7 +203,7 @@ def _fault(folder: Path) -> str | None:
         file = folder / name
         if not file.is_file():
             return f"is corrupt ({name} is gone)"
-        if file.stat().st_size != entry["bytes"] or _sha256(file) != entry["sha256"]:
+        if file.stat().st_size != entry["bytes"] or sha256_of(file) != entry["sha256"]:
             return f"is corrupt ({name} is not what the manifest says)"
     return None
 
@@ -222,8 +222,3 @@ def _how_to_make(kind: str, pointer: str) -> str:
         return f"materialize nightly_pctr_model[{pointer.removeprefix('nightly/')}]"
     asset = {"ad_llm": "ad_llm", "pctr": "pctr_model"}.get(kind, kind)
     return f"materialize {asset}[{pointer.replace('/', '|')}]"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Fit the reward model on click feedback: binary cross-entropy (Eq. 4), Adam, early stopping, seeded.
+"""Fit the reward model on click feedback: binary cross-entropy (Eq. 4), AdamW, early stopping, seeded.
 
 A small ensemble: each member stops on validation users of its own, and the mean of their logits is calibrated. The
 test users are shared by all members and only ever measured on.

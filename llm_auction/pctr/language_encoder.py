@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llm_auction.device import device_and_dtype
 from llm_auction.generation.checkpoint import ModelDirectoryError
 from llm_auction.generation.memory import out_of_memory_says
 from llm_auction.hub import model_dir
 from llm_auction.pctr.sentence_directory import check_sentence_directory
-from llm_auction.placement import placement
 from llm_auction.profiles.schema import PctrConfig
 
 
@@ -24,7 +24,7 @@ from llm_auction.profiles.schema import PctrConfig
 class EncoderPlacement:
     """How an encoder is run on this machine, which changes its vectors by no more than rounding.
 
-    `device` and `dtype` as in `llm_auction.placement`; `batch_size` texts go through it together.
+    `device` and `dtype` as in `llm_auction.device`; `batch_size` texts go through it together.
     """
 
     device: str = "auto"
@@ -69,7 +69,7 @@ class LanguageModelEncoder:
             check_sentence_directory(folder)
         except ModelDirectoryError as error:
             raise ValueError(f"pctr.encoder: {error}") from None
-        device, dtype = placement(runs.device, runs.dtype, "pctr.encoder_device")
+        device, dtype = device_and_dtype(runs.device, runs.dtype, "pctr.encoder_device")
         try:
             self._model = SentenceTransformer(
                 str(folder),

@@ -1,4 +1,4 @@
-"""Fit one network of the reward model: Adam with weight decay, stopped early on validation users of its own."""
+"""Fit one network of the reward model: AdamW, stopped early on validation users of its own."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from llm_auction.placement import placement
+from llm_auction.device import device_and_dtype
 
 
 @pytest.fixture
@@ -26,17 +26,18 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("device", ["mps", "gpu0", "cud", "xpu", "meta", ""])
 def test_a_device_that_is_not_here_names_the_field(device: str) -> None:
     with pytest.raises(ValueError, match=rf"engine\.device is {device}, which is no device that PyTorch .* has here"):
-        placement(device, "auto", "engine.device")
+        device_and_dtype(device, "auto", "engine.device")
 
 
 @pytest.mark.usefixtures("no_gpu")
 def test_the_processor_is_always_there() -> None:
-    assert placement("auto", "auto", "engine.device") == placement("cpu", "auto", "engine.device") == ("cpu", "float32")
+    for device in ("auto", "cpu"):
+        assert device_and_dtype(device, "auto", "engine.device") == ("cpu", "float32")
 
 
 @pytest.mark.usefixtures("one_gpu")
 def test_one_gpu_of_one() -> None:
-    assert placement("auto", "auto", "engine.device") == ("cuda", "bfloat16")
-    assert placement("cuda:0", "float32", "engine.device") == ("cuda:0", "float32")
+    assert device_and_dtype("auto", "auto", "engine.device") == ("cuda", "bfloat16")
+    assert device_and_dtype("cuda:0", "float32", "engine.device") == ("cuda:0", "float32")
     with pytest.raises(ValueError, match=r"engine\.device is cuda:1, which is no device"):
-        placement("cuda:1", "auto", "engine.device")
+        device_and_dtype("cuda:1", "auto", "engine.device")

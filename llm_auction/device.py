@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def placement(device: str, dtype: str, field: str) -> tuple[str, str]:
+def device_and_dtype(device: str, dtype: str, field: str) -> tuple[str, str]:
     """The torch device and dtype to use on this machine; `auto` is a GPU where there is one, and bfloat16 on it.
 
     Args:
