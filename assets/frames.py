@@ -68,6 +68,9 @@ def load_auctions(
 
     `labels` name the draw, as in `draw_bids`: (arm, iteration, "feedback") or (arm, iteration, "preferences") in the
     loop, ("test",) in the evaluation, so that all mechanisms meet the same test bids.
+
+    Raises:
+        ValueError: a query has no candidates yet.
     """
     ads, profiles, queries = load_ads(lake), load_profiles(lake), load_queries(lake, split)
     candidates_of = dict(lake.read("ad_candidates").select("query_id", "ad_ids").iter_rows())

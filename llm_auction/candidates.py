@@ -41,6 +41,9 @@ class AdRetriever:
 
     The relevance of an ad is its BM25 score as a share of the best that any ads reach on the query's words one by
     one: 1 for an ad that is the best match of every word, 0 for one that shares no word.
+
+    Raises:
+        ValueError: there is no ad.
     """
 
     def __init__(self, ads: Sequence[Ad]) -> None:

@@ -27,7 +27,11 @@ class DbtProjectError(RuntimeError):
 
 
 def dbt_executable() -> str:
-    """dbt of the running Python's environment, so that it is found when the environment is not activated."""
+    """dbt of the running Python's environment, so that it is found when the environment is not activated.
+
+    Raises:
+        FileNotFoundError: there is none, nor one on PATH.
+    """
     beside = Path(sys.executable).parent / "dbt"
     found = str(beside) if beside.exists() else shutil.which("dbt")
     if found is None:

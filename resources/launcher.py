@@ -64,6 +64,10 @@ class TrainingLauncher(ConfigurableResource):
         The reference is the model of `reference_dir`, without it the one that the training starts from. Resumes from
         `checkpoint_dir` when an earlier attempt was cut short there. Every step is told to the run's log as it ends;
         `on_log` gets them all, from processes of their own when these have ended.
+
+        Raises:
+            TrainingFailed: a training in processes of its own ended badly; with its message.
+            ValueError, MemoryError, ModelDirectoryError: one inside the step did, as in `train_dpo`.
         """
         how = self.profile.get().launcher
         release_gpu_memory()

@@ -45,6 +45,9 @@ class ModelServer:
         model: what `{model}` stands for: a checkpoint's directory, or a name that the server knows.
         log_path: file that everything the server prints is appended to.
         on_line: called with every line of it, from another thread.
+
+    Raises:
+        ValueError: `config` has no command.
     """
 
     def __init__(

@@ -129,6 +129,9 @@ def set_pool_limits(instance: DagsterInstance) -> None:
     """Let sampling and training of several arms go side by side on processors; on a GPU one at a time.
 
     LLM_AUCTION_GPU_POOL sets the limit by hand.
+
+    Raises:
+        ValueError: that is no whole number of at least 1.
     """
     given = os.environ.get("LLM_AUCTION_GPU_POOL")
     if given is not None and (not given.isdigit() or given == "0"):

@@ -19,6 +19,9 @@ class ColumnMapping:
         configured: our field -> the one column that the configuration names.
         required: fields without which no row is of use.
         setting: name of the configuration field, for error messages.
+
+    Raises:
+        SourceError: `configured` names a field that is none of ours.
     """
 
     def __init__(

@@ -81,6 +81,7 @@ class ServerEngine:
         """See `GenerationEngine.sample`.
 
         Raises:
+            ValueError: less than one answer a prompt, or an answer would not fit the context.
             ServerError: the server can't be used.
             RequestRefused, BadReply: it refuses an answer, or keeps sending nonsense. What was finished is kept.
         """

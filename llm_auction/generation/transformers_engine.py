@@ -107,7 +107,11 @@ class TransformersEngine:
         seed: int,
         on_progress: Progress | None = None,
     ) -> list[list[GeneratedAnswer]]:
-        """See `GenerationEngine.sample`."""
+        """See `GenerationEngine.sample`.
+
+        Raises:
+            ValueError: less than one answer a prompt, or an answer would not fit the context.
+        """
         if answers_per_prompt < 1:
             raise ValueError(f"answers_per_prompt must be >= 1, got {answers_per_prompt}")
         encoded = self.encode(prompts)

@@ -33,6 +33,9 @@ class RagAuction:
         reserve: least price a click.
         template: the prompt's versioned template.
         on_progress: told (answers done, answers in all).
+
+    Raises:
+        ValueError: fewer than one winner.
     """
 
     name = "rag_auction"

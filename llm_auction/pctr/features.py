@@ -158,7 +158,11 @@ def topics_of(impressions: Sequence[Impression], placed: Sequence[Placement]) ->
 
 
 def placements_of(impressions: Sequence[Impression]) -> list[Placement]:
-    """The placement of every impression; an answer is read once for all its ads."""
+    """The placement of every impression; an answer is read once for all its ads.
+
+    Raises:
+        ValueError: an impression's ad is not among those that its answer showed.
+    """
     read: dict[tuple[str, tuple[str, ...]], tuple[Placement, ...]] = {}
     placed = []
     for impression in impressions:
