@@ -3,12 +3,13 @@
 The queries are the units: the answers of one query are averaged first. Several seeds' runs are pooled by stratified
 resampling (every resample keeps each seed's number of queries). The intervals speak of other queries from the same
 population; they do not contain the luck of training, which only the spread over seeds shows. Where seeds share their
-queries (`population.queries_source`), strata are not independent and pooled intervals too narrow.
+questions (`population.queries_source`), those of one question are drawn together (`units`): a cluster bootstrap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import erfc, sqrt
 
@@ -40,7 +41,7 @@ class Interval:
 class ResampledMeans:
     """Column means over the queries: measured (`point`, [columns]) and resampled (`samples`, [resamples, columns]).
 
-    `varies`: every stratum has two rows or more. One row is drawn again whatever the luck, so that resampling it says
+    `varies`: every stratum has two units or more. One is drawn again whatever the luck, so that resampling it says
     nothing of other queries: then figures have no bounds, and no difference is settled.
     """
 
@@ -81,36 +82,59 @@ class ResampledMeans:
         return found if self.varies else Interval(found.value, None, None)
 
 
-def resample_means(values: np.ndarray, strata: Sequence[int | str], resamples: int, seed: int) -> ResampledMeans:
-    """Bootstrap the column means of `values` ([queries, columns]) by resampling rows within each stratum.
+def resample_means(
+    values: np.ndarray,
+    strata: Sequence[int | str],
+    resamples: int,
+    seed: int,
+    units: Sequence[Hashable] | None = None,
+) -> ResampledMeans:
+    """Bootstrap the column means of `values` ([queries, columns]) by resampling units within each stratum.
 
     Args:
         values: one row a query; a column holds one quantity of one mechanism. Must be finite.
         strata: the stratum (the seed of the run) of every row.
         resamples: number of bootstrap resamples, >= 1.
         seed: of the resampling; the same rows and seed give the same resamples whatever the columns.
+        units: what is drawn: rows of one unit are drawn together, in whichever strata they lie. Without it, each row
+            alone. Units that lie in the same strata are resampled among themselves.
 
     Raises:
-        ValueError: no rows, a row without stratum, or a value that is not finite.
+        ValueError: no rows, a row without stratum or unit, or a value that is not finite.
     """
     values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or not len(values) or len(strata) != len(values):
+    named = range(len(values)) if units is None else units
+    if values.ndim != 2 or not len(values) or not len(strata) == len(named) == len(values):
         raise ValueError(
-            f"bootstrap needs one row and one stratum a query, got {values.shape} and {len(strata)} strata"
+            f"bootstrap needs one row, one stratum and one unit a query, got {values.shape}, {len(strata)} strata and "
+            f"{len(named)} units"
         )
     if not np.isfinite(values).all():
         raise ValueError("bootstrap needs finite values: an outcome table holds an empty or infinite figure")
     rng = generator(seed, "bootstrap")
-    labels = np.asarray([str(stratum) for stratum in strata])
-    rows_by_stratum = [np.flatnonzero(labels == label) for label in sorted(set(labels))]
+    unit_of = _numbered(named)
+    strata_of: dict[int, set[str]] = {}
+    for unit, stratum in zip(unit_of, strata, strict=True):
+        strata_of.setdefault(int(unit), set()).add(str(stratum))
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for unit, own in strata_of.items():
+        alike.setdefault(tuple(sorted(own)), []).append(unit)
     samples = np.empty((resamples, values.shape[1]))
     for start in range(0, resamples, _RESAMPLES_AT_ONCE):
         count = min(_RESAMPLES_AT_ONCE, resamples - start)
-        weights = np.zeros((count, len(values)))
-        for rows in rows_by_stratum:
-            weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=count)
-        samples[start : start + count] = weights @ values / len(values)
-    return ResampledMeans(values.mean(axis=0), samples, varies=min(map(len, rows_by_stratum)) > 1)
+        drawn = np.zeros((count, len(strata_of)))
+        for _, members in sorted(alike.items()):
+            drawn[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=count)
+        weights = drawn[:, unit_of]
+        samples[start : start + count] = weights @ values / weights.sum(axis=1, keepdims=True)
+    units_in = Counter(stratum for own in strata_of.values() for stratum in own)
+    return ResampledMeans(values.mean(axis=0), samples, varies=min(units_in.values()) > 1)
+
+
+def _numbered(names: Sequence[Hashable]) -> np.ndarray:
+    """The number of every name, from 0, in the order in which they first come."""
+    numbers: dict[Hashable, int] = {}
+    return np.asarray([numbers.setdefault(name, len(numbers)) for name in names])
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, resamples: int, seed: int) -> Interval:

@@ -5,7 +5,7 @@ All contenders share one resampling of the test queries, so that a difference or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -44,13 +44,21 @@ class Comparison:
         outcomes: rows as in `OUTCOME_SCHEMA`, with a column `seed` when several runs are pooled.
         resamples: bootstrap resamples.
         seed: of the resampling.
+        question_of: by seed and query id, for queries that are the same question under several seeds: it is drawn for
+            all of them at once.
 
     Raises:
         ValueError: the table is empty, contenders were not measured on the same queries, candidates and bids, or no
             query is judged for all.
     """
 
-    def __init__(self, outcomes: pl.DataFrame, resamples: int, seed: int) -> None:
+    def __init__(
+        self,
+        outcomes: pl.DataFrame,
+        resamples: int,
+        seed: int,
+        question_of: Mapping[tuple[int, str], Hashable] | None = None,
+    ) -> None:
         if outcomes.is_empty():
             raise ValueError("no outcomes to compare: materialize mechanism_outcomes first")
         check_paired(outcomes)
@@ -71,7 +79,9 @@ class Comparison:
         self._unknown = {column for column in COLUMNS if queries[column].has_nulls()}
         self.has_bound = "clairvoyant_reward" not in self._unknown
         blocks = [part.select(COLUMNS).fill_null(0.0).to_numpy() for part in parts.values()]
-        self._means: ResampledMeans = resample_means(np.hstack(blocks), first["seed"].to_list(), resamples, seed)
+        strata, named = first["seed"].to_list(), list(first.select("seed", "query_id").iter_rows())
+        units = [(question_of or {}).get(one, one) for one in named]
+        self._means: ResampledMeans = resample_means(np.hstack(blocks), strata, resamples, seed, units)
         self._position = {one: index * len(COLUMNS) for index, one in enumerate(self.contenders)}
 
     def __contains__(self, contender: Contender) -> bool:

@@ -9,8 +9,11 @@ Medicine 27, 2008): with S figures v and their bounds l and u
 
 For plain means this is the stratified bootstrap, up to percentiles; it also holds for rank correlations, ratios and
 bounds, which can't be resampled together. Seeds are held fixed: the interval speaks of other queries put to these
-training runs. How far training runs differ is what the figures of each seed alone show. Where seeds share their queries
-(`population.queries_source`) their intervals are not independent, and the pooled one is too narrow.
+training runs. How far training runs differ is what the figures of each seed alone show.
+
+Where seeds share their questions (`population.queries_source`) their intervals are not independent. How far they move
+together is not known figure by figure, so that the widest is taken: as if they moved as one, which puts the mean of the
+gaps in place of the root.
 """
 
 from __future__ import annotations
@@ -30,8 +33,10 @@ Key = TypeVar("Key", bound=Hashable)
 Figures = TypeVar("Figures")
 
 
-def pooled_interval(figures: Sequence[Interval]) -> Interval:
-    """The mean of independent figures with its interval: undefined where one is, without bounds where one has none.
+def pooled_interval(figures: Sequence[Interval], *, independent: bool = True) -> Interval:
+    """The mean of figures with its interval: undefined where one is, without bounds where one has none.
+
+    `independent`: whether the figures come from other questions each; if not, the interval is the widest possible.
 
     Raises:
         ValueError: there are no figures.
@@ -46,7 +51,7 @@ def pooled_interval(figures: Sequence[Interval]) -> Interval:
     above = [one.high - value for value, one in zip(values, figures, strict=True) if one.high is not None]
     if len(below) < count or len(above) < count:
         return Interval(mean, None, None)
-    low, high = (sqrt(sum(gap**2 for gap in gaps)) / count for gaps in (below, above))
+    low, high = ((sqrt(sum(gap**2 for gap in gaps)) if independent else sum(gaps)) / count for gaps in (below, above))
     return Interval(mean, mean - low, mean + high)
 
 
@@ -60,13 +65,13 @@ def pooled_by_name(
     return {name: pool([figures[name] for figures in by_seed]) for name in common}
 
 
-def pooled_bid_response(seeds: Sequence[BidResponse]) -> BidResponse:
+def pooled_bid_response(seeds: Sequence[BidResponse], *, independent: bool = True) -> BidResponse:
     """Correlations and shares are means, counts are sums; the share beyond noise is undefined where any seed's is."""
     return BidResponse(
-        pooled_spearman=pooled_interval([one.pooled_spearman for one in seeds]),
-        query_spearman=pooled_interval([one.query_spearman for one in seeds]),
-        violation_share=pooled_interval([one.violation_share for one in seeds]),
-        confirmed_share=pooled_interval([one.confirmed_share for one in seeds]),
+        pooled_spearman=pooled_interval([one.pooled_spearman for one in seeds], independent=independent),
+        query_spearman=pooled_interval([one.query_spearman for one in seeds], independent=independent),
+        violation_share=pooled_interval([one.violation_share for one in seeds], independent=independent),
+        confirmed_share=pooled_interval([one.confirmed_share for one in seeds], independent=independent),
         falls_of_mean=sum(one.falls_of_mean for one in seeds),
         n=sum(one.n for one in seeds),
         n_responsive=sum(one.n_responsive for one in seeds),
@@ -74,7 +79,7 @@ def pooled_bid_response(seeds: Sequence[BidResponse]) -> BidResponse:
     )
 
 
-def pooled_continuity(seeds: Sequence[ContinuityFigures]) -> ContinuityFigures:
+def pooled_continuity(seeds: Sequence[ContinuityFigures], *, independent: bool = True) -> ContinuityFigures:
     """Every seed looks closely at a query of its own: their largest jumps are averaged, steps beyond noise counted."""
     jumps = [one.jump for one in seeds]
     return ContinuityFigures(
@@ -82,27 +87,34 @@ def pooled_continuity(seeds: Sequence[ContinuityFigures]) -> ContinuityFigures:
             size=sum(one.size for one in jumps) / len(jumps),
             bid=jumps[0].bid if len(jumps) == 1 else None,
             range=sum(one.range for one in jumps) / len(jumps),
-            share=pooled_interval([one.share for one in jumps]),
+            share=pooled_interval([one.share for one in jumps], independent=independent),
             steps_beyond_noise=sum(one.steps_beyond_noise for one in jumps),
         ),
-        mean_share=pooled_interval([one.mean_share for one in seeds]),
+        mean_share=pooled_interval([one.mean_share for one in seeds], independent=independent),
         queries=sum(one.queries for one in seeds),
         answers=min(one.answers for one in seeds),
         answers_of_many=min(one.answers_of_many for one in seeds),
     )
 
 
-def pooled_quality(seeds: Sequence[Mapping[str, QualityFigure]]) -> dict[str, QualityFigure]:
+def pooled_quality(
+    seeds: Sequence[Mapping[str, QualityFigure]], *, independent: bool = True
+) -> dict[str, QualityFigure]:
     """Every metric that all seeds have."""
-    return pooled_by_name(
-        seeds, lambda found: QualityFigure(pooled_interval([one.mean for one in found]), sum(one.n for one in found))
-    )
+
+    def pool(found: Sequence[QualityFigure]) -> QualityFigure:
+        means = [one.mean for one in found]
+        return QualityFigure(pooled_interval(means, independent=independent), sum(one.n for one in found))
+
+    return pooled_by_name(seeds, pool)
 
 
 def pooled_table(
     tables: Sequence[pl.DataFrame],
     figures: Sequence[tuple[str, str, str]],
     worst: Mapping[str, Callable[[Iterable[float]], float]] | None = None,
+    *,
+    independent: bool = True,
 ) -> pl.DataFrame:
     """Tables of figures in long form as one; rows that some seed lacks are left out.
 
@@ -110,6 +122,7 @@ def pooled_table(
         tables: one a seed, of the same columns, with a count `n`, which is summed.
         figures: the columns of each figure: value, lower and upper bound. All other columns tell rows apart.
         worst: by `metric`, what takes the place of the mean for figures of which the worst counts (`max` or `min`).
+        independent: as for `pooled_interval`.
     """
     columns = [column for triple in figures for column in triple]
     keys = [column for column in tables[0].columns if column not in (*columns, "n")]
@@ -120,7 +133,7 @@ def pooled_table(
         extreme = (worst or {}).get(rows[0].get("metric", ""))
         for value, low, high in figures:
             triples = [Interval(row[value], row[low], row[high]) for row in rows]
-            one = pooled_interval(triples)
+            one = pooled_interval(triples, independent=independent)
             if extreme is not None and one.value is not None:
                 one = Interval(extreme([part.value for part in triples if part.value is not None]), None, None)
             found |= {value: one.value, low: one.low, high: one.high}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from llm_auction.evaluation.bootstrap import resample_means
@@ -38,35 +39,50 @@ def mean_curves(table: pl.DataFrame, beside: Sequence[Contender] = ()) -> dict[C
     return {one: curves[one] for one in (*models, *beside) if one in curves}
 
 
-def interval_band(table: pl.DataFrame, contender: Contender, resamples: int, seed: int) -> pl.DataFrame:
+def interval_band(
+    table: pl.DataFrame,
+    contender: Contender,
+    resamples: int,
+    seed: int,
+    question_of: Mapping[tuple[int, str], Hashable] | None = None,
+) -> pl.DataFrame:
     """The 95 % interval of every point of one mean curve, over the queries of each seed: `bid`, `itctr` (low), `high`.
 
     Args:
         table: curves as in `CURVE_SCHEMA`, with the `seed` that each was measured under.
         contender: whose curve; without bounds where a seed has a single query.
         resamples, seed: of the bootstrap.
+        question_of: as for `Comparison`.
     """
     own = of_contender(table, contender)
     rows = own.sort("bid").group_by("seed", "query_id", "ad_id").agg("itctr").sort("seed", "query_id")
-    means = resample_means(rows["itctr"].to_list(), rows["seed"].to_list(), resamples, seed)  # type: ignore[arg-type]
+    units = [(question_of or {}).get(one, one) for one in rows.select("seed", "query_id").iter_rows()]
+    curves, strata = np.asarray(rows["itctr"].to_list()), rows["seed"].to_list()
+    means = resample_means(curves, strata, resamples, seed, units)
     bids = own["bid"].unique().sort()
     points = [means.mean(column) for column in range(len(bids))]
     bounds = {"itctr": [point.low for point in points], "high": [point.high for point in points]}
     return pl.DataFrame({"bid": bids, **bounds}, schema_overrides=dict.fromkeys(bounds, pl.Float64()))
 
 
-def bid_chart(table: pl.DataFrame, resamples: int, seed: int, beside: Sequence[Contender] = ()) -> alt.LayerChart:
+def bid_chart(
+    table: pl.DataFrame,
+    resamples: int,
+    seed: int,
+    beside: Sequence[Contender] = (),
+    question_of: Mapping[tuple[int, str], Hashable] | None = None,
+) -> alt.LayerChart:
     """Mean itctr over the bid, one line a model; later iterations are drawn stronger, the last one with its intervals.
 
     Args:
-        table, resamples, seed: as for `interval_band`.
+        table, resamples, seed, question_of: as for `interval_band`.
         beside: other mechanisms to draw, dashed.
     """
     import altair as alt
 
     means = mean_curves(table, beside)
     last = [one for one in means if one not in beside][-1]
-    band = interval_band(table, last, resamples, seed).drop_nulls()
+    band = interval_band(table, last, resamples, seed, question_of).drop_nulls()
     highest = [*(value for points in means.values() for value in points["itctr"]), *band["high"]]
     top = max(highest)
     area = alt.Chart(band).mark_area(color=line_colour(last), opacity=0.18)

@@ -86,7 +86,7 @@ def _bid_plot(study: Study, curves: pl.DataFrame) -> Plot:
     dashed = [f"{name_of(one)}{setting.get(one, '')}" for one in beside if one in means]
     if dashed:
         note += f" Dashed: {'; '.join(dashed)}."
-    chart = bid_chart(curves, study.resamples, study.seeds[0], beside)
+    chart = bid_chart(curves, study.resamples, study.seeds[0], beside, study.questions.drawn_as)
     return Plot("bid_curve", "Clicks over the bid", note, f"{note} {values}.", specification(chart))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -60,16 +61,23 @@ class Properties:
         )
 
     @classmethod
-    def pooled(cls, seeds: Sequence[Properties]) -> Properties:
-        """Those of several seeds as one (`llm_auction.evaluation.pooling`), each check over the seeds that have it."""
+    def pooled(cls, seeds: Sequence[Properties], *, independent: bool = True) -> Properties:
+        """Those of several seeds as one (`llm_auction.evaluation.pooling`), each check over the seeds that have it.
+
+        `independent`: whether every seed asked other questions.
+        """
+        responses = partial(pooled_bid_response, independent=independent)
+        continuity = partial(pooled_continuity, independent=independent)
+        quality = partial(pooled_quality, independent=independent)
+        tables = partial(_pooled, independent=independent)
         return cls(
-            pooled_by_name([one.bid_responses for one in seeds if one.bid_responses], pooled_bid_response),
-            pooled_by_name([one.continuity for one in seeds if one.continuity], pooled_continuity),
-            pooled_by_name([one.quality for one in seeds if one.quality], pooled_quality),
-            _pooled([one.incentives for one in seeds], [_VALUE], WORST_COUNTS),
-            _pooled([one.reserve for one in seeds], [_VALUE, _CHANGE]),
+            pooled_by_name([one.bid_responses for one in seeds if one.bid_responses], responses),
+            pooled_by_name([one.continuity for one in seeds if one.continuity], continuity),
+            pooled_by_name([one.quality for one in seeds if one.quality], quality),
+            tables([one.incentives for one in seeds], [_VALUE], WORST_COUNTS),
+            tables([one.reserve for one in seeds], [_VALUE, _CHANGE]),
             _pooled_fits([one.reward_model for one in seeds]),
-            pooled_by_name([one.objectives for one in seeds if one.objectives], pooled_quality),
+            pooled_by_name([one.objectives for one in seeds if one.objectives], quality),
             _seeds_by_check(seeds),
         )
 
@@ -86,9 +94,11 @@ def _pooled(
     tables: Sequence[pl.DataFrame | None],
     figures: Sequence[tuple[str, str, str]],
     worst: Mapping[str, Callable[[Iterable[float]], float]] | None = None,
+    *,
+    independent: bool,
 ) -> pl.DataFrame | None:
     known = [table for table in tables if table is not None]
-    return pooled_table(known, figures, worst) if known else None
+    return pooled_table(known, figures, worst, independent=independent) if known else None
 
 
 def _pooled_fits(tables: Sequence[pl.DataFrame | None]) -> pl.DataFrame | None:

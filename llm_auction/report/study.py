@@ -14,6 +14,7 @@ from llm_auction.evaluation.outcomes import Contender, pool_seeds
 from llm_auction.evaluation.pooling import pooled_by_name
 from llm_auction.market import Ad, Query, UserProfile
 from llm_auction.report.properties import Properties
+from llm_auction.report.shared_questions import SharedQuestions
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ class SeedRun:
 class Study:
     """Runs of one profile, pooled: `comparison`, `table`, `pooled` and `worst_charges` over all seeds, others by seed.
 
-    `charges` are the bills of contenders whose users' click probabilities are known. `ablation_base` is the arm that
-    ablations are compared with.
+    `charges` are the bills of contenders whose users' click probabilities are known. `questions` says which seeds asked
+    the same. `ablation_base` is the arm that ablations are compared with.
     """
 
     profile: str
@@ -99,6 +100,7 @@ class Study:
     charges: Mapping[int, Mapping[Contender, Charges]]
     worst_charges: Mapping[Contender, Charges]
     left_out: Sequence[Contender]
+    questions: SharedQuestions
     ablation_base: str
 
     @classmethod
@@ -112,8 +114,9 @@ class Study:
             raise ValueError("a report needs the outcomes of at least one run: materialize mechanism_outcomes first")
         ordered = sorted(runs, key=lambda run: run.seed)
         pooled, left_out = pool_seeds(run.outcomes for run in ordered)
+        questions = SharedQuestions.of(ordered)
         # The resampling takes the first run's seed, so that a report of one run depends on nothing else.
-        comparison = Comparison(pooled, resamples, ordered[0].seed)
+        comparison = Comparison(pooled, resamples, ordered[0].seed, questions.drawn_as)
         comparisons = {run.seed: Comparison(run.outcomes, resamples, run.seed) for run in ordered}
         properties = {run.seed: Properties.of(run, resamples) for run in ordered}
         charges = {run.seed: charges_of(run.outcomes) for run in ordered}
@@ -123,13 +126,14 @@ class Study:
             runs=tuple(ordered),
             comparison=comparison,
             table=efficiency_table(comparison),
-            pooled=Properties.pooled(list(properties.values())),
+            pooled=Properties.pooled(list(properties.values()), independent=not questions.matter),
             comparisons=comparisons,
             seed_tables={seed: efficiency_table(one) for seed, one in comparisons.items()},
             properties=properties,
             charges=charges,
             worst_charges=pooled_by_name(list(charges.values()), Charges.worst),
             left_out=tuple(left_out),
+            questions=questions,
             ablation_base=ablation_base,
         )
 

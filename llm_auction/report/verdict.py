@@ -9,8 +9,6 @@ the property checks follow (`property_verdict.py`), each by its own interval.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from llm_auction.evaluation.efficiency import PRETRAINED, Comparison
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.report.claims import BASELINES, ERROR_MARGIN, QUANTITIES, REWARD_MARGIN, Claim, Judgement, judged
@@ -20,8 +18,6 @@ from llm_auction.report.property_verdict import property_findings
 from llm_auction.report.study import Study
 from llm_auction.report.wording import NAMES, PERCENT, number, share_of_worth, shown_exactly, with_interval
 
-# Generated users of two seeds may have the same number and question by chance: 1 of 600 in profile laptop.
-CHANCE_SHARED = 0.01
 _NO_INTERVAL = "A seed with a single test query gives no interval: nothing is settled."
 
 
@@ -108,12 +104,11 @@ def caveats(study: Study) -> list[str]:
             "training runs would vary over other test queries. How training runs differ is drawn in the plots and "
             "stands in the tables of each seed; with so few seeds it has no interval."
         )
-    shared, asked = _shared_questions(study)
-    if shared > CHANCE_SHARED * asked:
+    if study.questions.matter:
         notes.append(
-            f"{shared} of {asked} test questions were put to several seeds, as a file of queries does. The pooled "
-            "intervals take the questions of each seed for others: they are too narrow, and what they settle may not "
-            "be. Rely on the tables of each seed."
+            f"{study.questions.shared} of {study.questions.asked} test questions were put to several seeds, as a file "
+            "of queries does: a question is resampled for all of them at once, and the intervals of pooled property "
+            "checks are as wide as if the seeds' figures moved as one."
         )
     if study.comparison.queries < 30:
         notes.append(
@@ -133,20 +128,6 @@ def caveats(study: Study) -> list[str]:
         "are for one figure each: of twenty, one misses by chance."
     )
     return [*notes, *left_out_notes(study)]
-
-
-def _shared_questions(study: Study) -> tuple[int, int]:
-    """How many of the test questions more than one seed was measured on, and how many there are: by user and text."""
-    seeds = Counter(
-        question
-        for run in study.runs
-        for question in {
-            (run.queries[query_id].user_id, run.queries[query_id].text)
-            for query_id in run.outcomes["query_id"].unique()
-            if query_id in run.queries
-        }
-    )
-    return sum(count > 1 for count in seeds.values()), len(seeds)
 
 
 def _above(comparison: Comparison, claim: Claim, judgement: Judgement, claims: int) -> tuple[str, str]:

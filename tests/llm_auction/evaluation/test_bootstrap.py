@@ -41,6 +41,26 @@ def test_strata_keep_their_size() -> None:
     np.testing.assert_allclose(means.samples, 3.0)
 
 
+def test_rows_of_one_unit_are_drawn_together_in_whichever_strata_they_lie() -> None:
+    """Two seeds ask the same 200 questions: the error is that of 200 questions, not of 400."""
+    questions = np.random.default_rng(6).normal(size=200)
+    values = np.concatenate([questions, questions + 1.0])[:, None]
+    strata, units = [0] * 200 + [1] * 200, [*range(200), *range(200)]
+    shared = resample_means(values, strata, 4000, seed=0, units=units)
+    apart = resample_means(values, strata, 4000, seed=0)
+    assert shared.samples.std() == pytest.approx(questions.std() / 200**0.5, rel=0.05)
+    assert apart.samples.std() == pytest.approx(questions.std() / 400**0.5, rel=0.05)
+
+
+def test_units_of_their_own_change_nothing_and_a_shared_one_costs_no_bounds() -> None:
+    values = np.random.default_rng(7).normal(size=(40, 1))
+    strata = [0] * 20 + [1] * 20
+    alone = resample_means(values, strata, 300, seed=0)
+    np.testing.assert_array_equal(resample_means(values, strata, 300, 0, units=range(40)).samples, alone.samples)
+    with_one = resample_means(values, strata, 300, 0, units=[*range(39), 0])
+    assert with_one.varies and with_one.samples.std() == pytest.approx(alone.samples.std(), rel=0.3)
+
+
 def test_ratio_to_zero_is_undefined() -> None:
     means = resample_means(np.array([[1.0, 0.0], [2.0, 0.0]]), [0, 0], 50, seed=0)
     assert means.ratio(0, 1) == Interval(None, None, None)
@@ -76,8 +96,8 @@ def test_above_means_no_overlap() -> None:
 @pytest.mark.parametrize(
     ("values", "strata", "message"),
     [
-        (np.zeros((0, 2)), [], "one row and one stratum a query"),
-        (np.zeros((3, 1)), [0, 0], "one row and one stratum a query"),
+        (np.zeros((0, 2)), [], "one row, one stratum and one unit a query"),
+        (np.zeros((3, 1)), [0, 0], "one row, one stratum and one unit a query"),
         (np.array([[np.nan]]), [0], "finite"),
     ],
 )

@@ -33,6 +33,12 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says() -> None:
     assert 0.88 <= covered / 200 <= 0.99
 
 
+def test_seeds_that_ask_the_same_questions_get_the_interval_of_figures_that_move_as_one() -> None:
+    figures = [Interval(1.0, 0.0, 3.0), Interval(3.0, 2.0, 5.0)]
+    assert pooled_interval(figures, independent=False) == Interval(2.0, 1.0, 4.0)
+    assert pooled_interval(figures) == Interval(2.0, pytest.approx(2.0 - 0.5**0.5), pytest.approx(2.0 + 2.0**0.5))
+
+
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [

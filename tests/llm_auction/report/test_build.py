@@ -15,6 +15,7 @@ import pytest
 from llm_auction.market import Query
 from llm_auction.report.build import ReportFiles, build_report
 from llm_auction.report.page import unbroken, with_code
+from llm_auction.report.study import SeedRun
 from llm_auction.report.verdict import findings
 from llm_auction.report.wording import number
 from tests.synthetic_study import FINAL, synthetic_run
@@ -25,13 +26,16 @@ BARE: dict[str, object] = {"fits": (), "bid_curves": None, "continuity": None, "
 ATTACK = '<script>alert(1)</script><img src="https://example.com/x">'
 
 
+def two_runs() -> list[SeedRun]:
+    """Two seeds, with hostile text as the queries of the first."""
+    first, second = (synthetic_run(seed, queries=12) for seed in (0, 1))
+    hostile = {key: Query(key, query.user_id, ATTACK) for key, query in first.queries.items()}
+    return [replace(first, queries=hostile), second]
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> ReportFiles:
-    """Two seeds, with hostile text as a query."""
-    runs = [synthetic_run(seed, queries=12) for seed in (0, 1)]
-    hostile = {key: Query(key, query.user_id, ATTACK) for key, query in runs[0].queries.items()}
-    runs[0] = replace(runs[0], queries=hostile)
-    return build_report(runs, tmp_path_factory.mktemp("report"), 200, CREATED, {"Versions": "test"})
+    return build_report(two_runs(), tmp_path_factory.mktemp("report"), 200, CREATED, {"Versions": "test"})
 
 
 class _Tags(HTMLParser):
@@ -151,7 +155,7 @@ def test_records(report: ReportFiles) -> None:
 
 
 def test_figures_are_reproducible(report: ReportFiles, tmp_path: Path) -> None:
-    again = build_report([synthetic_run(1, 12), synthetic_run(0, 12)], tmp_path / "deep" / "er", 200, CREATED)
+    again = build_report([*reversed(two_runs())], tmp_path / "deep" / "er", 200, CREATED)
     assert again.results.read_text() == report.results.read_text()
 
 

@@ -38,6 +38,11 @@ def statuses(of: Study) -> dict[str, str]:
     return {finding.claim: finding.status for finding in findings(of)}
 
 
+def width(of: Interval) -> float:
+    assert of.low is not None and of.high is not None
+    return of.high - of.low
+
+
 def starting(found: list[Finding], words: str) -> Finding:
     (one,) = (one for one in found if one.claim.startswith(words))
     return one
@@ -198,11 +203,18 @@ def test_pooled_caveats_name_what_was_left_out() -> None:
     assert "2 seeds are pooled" in text and "Oracle, iteration 3" in text and "Only 20 test queries" in text
 
 
-def test_questions_that_seeds_share_are_told_for_pooled_intervals_take_them_for_others() -> None:
-    first, second = synthetic_run(0, 10), synthetic_run(1, 10)
+def test_questions_that_seeds_share_are_told_and_widen_the_pooled_intervals() -> None:
+    first = synthetic_run(0, 10)
+    second = replace(first, outcomes=first.outcomes.with_columns(seed=pl.lit(1, pl.Int64)))  # the same answers, too
     other = replace(second, queries={name: replace(one, text=f"{one.text} 2") for name, one in second.queries.items()})
     told = "10 of 10 test questions were put to several seeds"
-    assert told in " ".join(caveats(Study.of([first, second], 100)))
+    shared, apart = Study.of([first, second], 400), Study.of([first, other], 400)
+    assert told in " ".join(caveats(shared))
+    for name in ("revenue_per_query", "reward_per_query"):
+        one, two = (study.comparison.interval(FINAL, name) for study in (shared, apart))
+        assert one.value == two.value and width(one) > 1.2 * width(two)
+    for one, two in zip(shared.pooled.bid_responses.values(), apart.pooled.bid_responses.values(), strict=True):
+        assert width(one.query_spearman) >= width(two.query_spearman)
     for runs in ([first], [first, other]):
         assert "put to several seeds" not in " ".join(caveats(Study.of(runs, 100)))
 
