@@ -59,7 +59,7 @@ inner join fct_responses as responses
         and impressions.iteration = responses.iteration
         and impressions.response_id = responses.response_id
 where impressions.arm = ? and impressions.iteration between ? and ?
-order by impressions.iteration, impressions.response_id, impressions.position
+order by impressions.iteration, impressions.ts, impressions.response_id, impressions.position
 """
 
 # Of all iterations: one that is fitted on its own feedback alone continues from a model that learnt from the others.
@@ -81,7 +81,7 @@ left join fct_ad_conversions as conversions
         and impressions.response_id = conversions.response_id
         and impressions.ad_id = conversions.ad_id
 where impressions.arm = ? and impressions.iteration between ? and ?
-order by impressions.iteration, impressions.response_id, impressions.position
+order by impressions.iteration, impressions.ts, impressions.response_id, impressions.position
 """
 
 
@@ -103,7 +103,7 @@ class Feedback:
     deps=["fct_ad_impressions", "fct_ad_conversions", "fct_responses", "ad_catalog"],
     kinds={"python", "pytorch", "duckdb"},
     owners=["team:ads-science"],
-    code_version="4",
+    code_version="5",
     pool=pool_of_encoder(),
     check_specs=[
         AssetCheckSpec(

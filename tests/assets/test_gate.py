@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from dagster import (
     AssetKey,
@@ -19,12 +17,6 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.gate import IterationRefused, refuse_out_of_order
 from assets.partitions import irpo_partitions
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
 
 
 def run_of(

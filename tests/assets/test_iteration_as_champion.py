@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from resources.model_store import ModelStore
 from tests.assets.test_nightly import current, metadata, night
 from tests.click_log_warehouse import day_of, write_days
 from tests.llm_auction.pctr.simulated_market import simulate
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.mark.parametrize("learnt", [{}, {"day": day_of(1)}])

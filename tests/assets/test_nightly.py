@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -59,12 +58,6 @@ def markets() -> dict[int, Market]:
 def data_dir(tmp_path: Path, markets: dict[int, Market]) -> Path:
     write_days(tmp_path, markets)
     return tmp_path
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def night(

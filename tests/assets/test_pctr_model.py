@@ -153,6 +153,19 @@ def test_the_same_feedback_gives_the_same_model(data_dir: Path) -> None:
     assert versions[0] == versions[1]
 
 
+def test_the_order_of_feedback_is_that_of_its_showing_whatever_answers_are_called(tmp_path: Path) -> None:
+    """Ids of answers hold their arm, and arms that share their luck are to fit on the same rows in the same order."""
+    market, ads = simulate(60, seed=4, users=5), {ad.ad_id: ad for ad in bundled_ads()}
+    other = mart_rows(market, "no_iteration", "01")
+    for row in (*other[0], *other[1]):
+        row["response_id"] = row["response_id"][::-1]
+    write_warehouse(tmp_path, [mart_rows(market, "ablation_base", "01"), other])
+    warehouse = Warehouse(data_dir=str(tmp_path))
+    first, second = (load_feedback(warehouse, ads, arm, "00", "01") for arm in ("ablation_base", "no_iteration"))
+    assert first.impressions == second.impressions
+    np.testing.assert_array_equal(first.clicked, second.clicked)
+
+
 def test_without_accumulation_only_the_newest_feedback_is_read(data_dir: Path) -> None:
     with DagsterInstance.ephemeral() as instance:
         assert run(data_dir, "01", instance).success

@@ -44,12 +44,6 @@ def broken() -> None:
         raise RuntimeError("something went wrong") from error
 
 
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
-
-
 def failed_run(instance: DagsterInstance, what: str) -> ExecuteInProcessResult:
     job = define_asset_job("day", [what])
     definitions = Definitions(assets=[delivered, broken], jobs=[job])
