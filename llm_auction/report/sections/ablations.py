@@ -18,7 +18,7 @@ HEADINGS = ("Arm", "What differs", "Revenue", "Against the base", "Reward", "Aga
 
 def ablations_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
     """Every ablation at its last iteration against its base at the same one, where any was evaluated."""
-    gaps = ablation_gaps(study.comparison, study.ablation_base)
+    gaps = ablation_gaps(study.comparison, study.ablation_base, study.comparisons.values())
     if not gaps:
         return None
     by_arm: dict[Contender, list[AblationGap]] = {}
@@ -34,7 +34,8 @@ def ablations_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None
         tables=(Table("Ablations", headings, rows),),
         note=f"The base is {base}, at the same iteration; differences are paired over the same test queries, with 95 % "
         f"intervals for each alone. {len(gaps)} differences are looked at, of which one in twenty would leave its "
-        "interval by chance: those in bold are settled among all of them (Holm's correction, 5 %). The intervals don't "
+        "interval by chance: those in bold are settled among all of them (Holm's correction, 5 %)"
+        f"{' and point the same way under every seed' if len(study.seeds) > 1 else ''}. The intervals don't "
         "contain the luck of training, which the differences of each seed show.",
     )
 

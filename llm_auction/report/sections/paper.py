@@ -79,7 +79,8 @@ def paper_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
         "their last iteration, ablations against LLM-Auction on as many queries at the same one. Rewards compare by "
         "sign and order alone, because the paper doesn't print its penalty, and those of its versions not with each "
         "other. Of the ablations v2's finding is given, not its figures. Orderings of ours: the paired difference with "
-        "its 95 % interval, each for itself; the verdict above judges its claims together.",
+        "its 95 % interval, each for itself, an ablation's only where every seed agrees; the verdict above judges its "
+        "claims together.",
     )
 
 
@@ -140,11 +141,12 @@ def _second_version(comparison: Comparison, final: Contender) -> Iterator[tuple[
 
 def _ablation_orderings(study: Study) -> list[tuple[str, tuple[Cell, ...]]]:
     rows: list[tuple[str, tuple[Cell, ...]]] = []
-    for gap in ablation_gaps(study.comparison, study.ablation_base):
+    for gap in ablation_gaps(study.comparison, study.ablation_base, study.comparisons.values()):
         if gap.arm.mechanism in ABLATIONS and gap.base in study.comparison:
             above = study.comparison.difference(gap.base, gap.arm, gap.metric)
             name = f"LLM-Auction above {ABLATIONS[gap.arm.mechanism]}, {_QUANTITIES[gap.metric]}"
-            rows.append((name, (Cell("v2"), Cell("above"), Cell.of(above), Cell(_found_again(above)))))
+            again = _found_again(above) if gap.agrees else "not settled"
+            rows.append((name, (Cell("v2"), Cell("above"), Cell.of(above), Cell(again))))
     return rows
 
 

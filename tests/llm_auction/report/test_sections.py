@@ -13,12 +13,14 @@ from llm_auction.evaluation.monotonicity import LADDER
 from llm_auction.evaluation.outcomes import Contender
 from llm_auction.evaluation.reserve_effects import reserve_effects
 from llm_auction.pctr.ablation_summary import FIGURES
+from llm_auction.report.ablation_gaps import ablation_gaps
 from llm_auction.report.bid_plot import interval_band, mean_curves
 from llm_auction.report.charts import plots
 from llm_auction.report.cost_plot import cost_chart, cost_points
 from llm_auction.report.property_records import property_figures
 from llm_auction.report.results_table import results_table
 from llm_auction.report.sections import Section, sections_of
+from llm_auction.report.sections.table import Cell
 from llm_auction.report.study import Study
 from llm_auction.report.wording import name_of
 from tests.synthetic_study import FINAL, synthetic_run
@@ -107,6 +109,28 @@ def test_ablations_are_compared_with_the_same_iteration(study: Study) -> None:
     assert cells[4].text == "\N{MINUS SIGN}2.50"
     rows = [row.kind for row in results_table(study).rows]
     assert "no_iteration" not in rows and "best_of_n" in rows
+
+
+@pytest.mark.parametrize(("second", "agrees"), [(-2.0, True), (0.5, False)])
+def test_an_ablation_is_settled_only_if_every_seed_agrees(second: float, agrees: bool) -> None:
+    runs = []
+    for seed, change in enumerate((-2.5, second)):
+        run = synthetic_run(seed, 40)
+        ablation = run.outcomes.filter(mechanism="llm_auction", iteration="02")
+        ablation = ablation.with_columns(pl.lit("no_iteration").alias("mechanism"), pl.col("reward") + change)
+        runs.append(replace(run, outcomes=pl.concat([run.outcomes, ablation])))
+    study = Study.of(runs, 200)
+    _, reward = ablation_gaps(study.comparison, study.ablation_base, study.comparisons.values())
+    assert reward.difference.high < 0 and (reward.agrees, reward.settled) == (agrees, agrees)
+    ((_, cells),) = section_of(study, "Ablations").tables[0].rows
+    assert cells[4].settled == agrees
+    (found,) = (row for label, row in orderings(study).items() if label == "LLM-Auction above one reward fit, reward")
+    assert found[3].text == ("yes" if agrees else "not settled")
+
+
+def orderings(study: Study) -> dict[str, tuple[Cell, ...]]:
+    paper = section_of(study, "The paper's tables beside ours")
+    return dict(next(table.rows for table in paper.tables if table.label == "Orderings"))
 
 
 def test_an_ablation_alone_has_nothing_to_be_compared_with(study: Study) -> None:
