@@ -26,7 +26,9 @@ def findings(study: Study) -> list[Finding]:
     comparison = study.comparison
     final = comparison.last("llm_auction")
     if final is None:
-        return [Finding("LLM-Auction was trained and evaluated.", "open", "No outcomes of llm_auction are there yet.")]
+        some = _evaluated_seeds(study)
+        evidence = f"{some}: pooled is what every seed has." if some else "No outcomes of llm_auction are there yet."
+        return [Finding("LLM-Auction was trained and evaluated.", "open", evidence)]
     claims = judged(comparison, final)
     found = []
     for claim, judgement in claims.items():
@@ -69,7 +71,7 @@ def headline(study: Study) -> str:
     """One sentence on the whole study, no stronger than its findings."""
     comparison, final = study.comparison, study.comparison.last("llm_auction")
     if final is None:
-        return "LLM-Auction has not been evaluated yet; the baselines stand alone."
+        return f"{_evaluated_seeds(study) or 'LLM-Auction has not been evaluated yet'}; the others stand alone."
     revenue = comparison.interval(final, "revenue_per_query")
     earners = {
         "pretrained": "the pretrained model's revenue",
@@ -88,6 +90,12 @@ def headline(study: Study) -> str:
     if share.value is not None:
         sentence += f", and reaches {number(share.value, '%')} of the best reward the user model allows"
     return sentence + "."
+
+
+def _evaluated_seeds(study: Study) -> str:
+    """Under which seeds alone LLM-Auction was evaluated, of several; empty where it was under none."""
+    there = [seed for seed, one in study.comparisons.items() if one.last("llm_auction") is not None]
+    return f"LLM-Auction was evaluated under seed {', '.join(map(str, there))} alone" if there else ""
 
 
 def caveats(study: Study) -> list[str]:

@@ -203,6 +203,15 @@ def test_pooled_caveats_name_what_was_left_out() -> None:
     assert "2 seeds are pooled" in text and "Oracle, iteration 3" in text and "Only 20 test queries" in text
 
 
+def test_a_mechanism_that_one_seed_lacks_is_not_said_to_be_nowhere() -> None:
+    full, partial = synthetic_run(0, 10), synthetic_run(1, 10)
+    partial = replace(partial, outcomes=partial.outcomes.filter(pl.col("mechanism") != "llm_auction"))
+    one = Study.of([full, partial], 50)
+    assert headline(one) == "LLM-Auction was evaluated under seed 0 alone; the others stand alone."
+    (finding,) = findings(one)
+    assert finding.status == "open" and "seed 0 alone: pooled is what every seed has" in finding.evidence
+
+
 def test_questions_that_seeds_share_are_told_and_widen_the_pooled_intervals() -> None:
     first = synthetic_run(0, 10)
     second = replace(first, outcomes=first.outcomes.with_columns(seed=pl.lit(1, pl.Int64)))  # the same answers, too
