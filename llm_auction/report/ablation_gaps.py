@@ -46,7 +46,7 @@ def ablation_gaps(comparison: Comparison, base_arm: str, seeds: Iterable[Compari
 
     def gap_of(arm: Contender, base: Contender, name: str, *, differs: bool) -> AblationGap:
         difference = comparison.difference(arm, base, name)
-        agrees = all(same_sign(difference, one.difference(arm, base, name)) for one in alone)
+        agrees = all(_same_sign(difference, one.difference(arm, base, name)) for one in alone)
         return AblationGap(arm, base, name, difference, agrees, settled=differs and agrees)
 
     pairs = [(one, Contender(base_arm, one.iteration), name) for one in ablations(comparison) for name in COMPARED]
@@ -60,6 +60,6 @@ def ablation_gaps(comparison: Comparison, base_arm: str, seeds: Iterable[Compari
     ]
 
 
-def same_sign(one: Interval, other: Interval) -> bool:
+def _same_sign(one: Interval, other: Interval) -> bool:
     """Whether two differences point the same way; a difference of zero points nowhere."""
     return one.value is not None and other.value is not None and one.value * other.value > 0
