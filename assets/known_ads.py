@@ -65,7 +65,7 @@ def _path(lake: Lake) -> Path:
 def _read(lake: Lake) -> pl.DataFrame:
     path = known_ads_file(lake)
     try:
-        return pl.read_parquet(path, hive_partitioning=False)
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
     except pl.exceptions.ComputeError as error:
         raise MissingPartition(
             f"{TABLE} is damaged ({path}: {error}): bring the file back from a backup; without one, remove it and "

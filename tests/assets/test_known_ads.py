@@ -25,6 +25,14 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
+def test_brackets_in_the_data_directory_are_no_pattern(tmp_path: Path) -> None:
+    lake = Lake(data_dir=str(tmp_path / "data[1]"))
+    lake.write("ad_catalog", catalog_frame(ADS))
+    remember_ads(lake)
+    remember_ads(lake)
+    assert remembered(lake) == IDS
+
+
 def remembered(lake: Lake) -> list[str]:
     return sorted({ad.ad_id for ad in known_ads(lake)})
 
