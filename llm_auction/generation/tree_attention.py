@@ -1,19 +1,27 @@
 """Attention over a packed sequence, tree by tree: each prompt to itself, its answers as a batch over the prompt's keys.
 
 Not one masked attention over the whole sequence, most of whose scores would be thrown away. It runs anywhere, by
-PyTorch's own `scaled_dot_product_attention`; prompts use its causal kernels.
+PyTorch's own `scaled_dot_product_attention`; prompts use its causal kernels. On a processor the answers of a prompt
+read its keys where they lie (`two_part_attention`); elsewhere each answer gets a copy of them in front of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from llm_auction.generation.shared_prefix import repeat_heads
+from llm_auction.generation.two_part_attention import (
+    attend_in_two_parts,
+    batch_of_answers,
+    can_attend_in_two_parts,
+    packed_answers,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +32,28 @@ class TreeShape:
     answers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Tree:
     """`prompt` tokens of one prompt and the `own` input tokens of its answers, one behind the other.
 
     Answers are padded to one length for attention only: `padded_AT` are places among the answers' tokens, and
-    `unpadded_N` says where those tokens lie in the flattened padded ones. `mask_TS` is added to the scores.
+    `unpadded_N` says where those tokens lie in the flattened padded ones.
     """
 
     prompt: int
     own: int
     padded_AT: Tensor
     unpadded_N: Tensor
-    mask_TS: Tensor
+
+    @cached_property
+    def mask_TS(self) -> Tensor:
+        """What is added to the scores of padded answers behind their prompt."""
+        longest = self.padded_AT.shape[1]
+        hidden = self.padded_AT.new_ones((longest, longest), dtype=torch.bool).triu(1)
+        # Padding lies to the right of every real token, so causality hides it.
+        mask = torch.zeros((longest, self.prompt + longest), device=hidden.device)
+        mask[:, self.prompt :].masked_fill_(hidden, -torch.inf)
+        return mask
 
 
 class SplitTreeAttention:
@@ -60,22 +77,26 @@ class SplitTreeAttention:
             )
             if not tree.own:
                 continue
-            own_query, own_key, own_value = (_batch_of_answers(packed, tree.padded_AT) for packed in own)
-            output = scaled_dot_product_attention(
-                own_query,
-                _after_prompt(prompt_key, own_key),
-                _after_prompt(prompt_value, own_value),
-                attn_mask=tree.mask_TS.to(query.dtype),
-                scale=scaling,
-            )
-            parts.append(output.transpose(0, 1).flatten(1, 2)[:, tree.unpadded_N][None])
+            parts.append(_attend_answers(tree, (prompt_key, prompt_value), own, scaling))
         return torch.cat(parts, dim=2)
 
 
-def _batch_of_answers(packed: Tensor, padded_AT: Tensor) -> Tensor:
-    """(1, heads, tokens, size) -> (answers, heads, longest answer, size)."""
-    heads, size = packed.shape[1], packed.shape[3]
-    return packed[0].index_select(1, padded_AT.flatten()).view(heads, *padded_AT.shape, size).transpose(0, 1)
+def _attend_answers(
+    tree: _Tree, prompt: tuple[Tensor, Tensor], own: tuple[Tensor, Tensor, Tensor], scaling: float
+) -> Tensor:
+    query, key, value = own
+    if can_attend_in_two_parts(query, key, value):
+        return attend_in_two_parts(query, prompt, (key, value), tree.padded_AT, tree.unpadded_N, scaling)
+    output = scaled_dot_product_attention(
+        batch_of_answers(query, tree.padded_AT),
+        *(
+            _after_prompt(shared, batch_of_answers(part, tree.padded_AT))
+            for shared, part in zip(prompt, own[1:], strict=True)
+        ),
+        attn_mask=tree.mask_TS.to(query.dtype),
+        scale=scaling,
+    )
+    return packed_answers(output, tree.unpadded_N)
 
 
 def _after_prompt(prompt: Tensor, answers: Tensor) -> Tensor:
@@ -88,12 +109,9 @@ def _tree(prompt: int, lengths: Sequence[int], device: torch.device | str) -> _T
     steps = torch.arange(longest, device=device)
     begins = sizes.cumsum(0) - sizes
     real_AT = steps < sizes[:, None]
-    hidden = steps[None] > steps[:, None]  # padding lies to the right of every real token, so causality hides it
-    own = torch.zeros((longest, longest), device=device).masked_fill(hidden, -torch.inf)
     return _Tree(
         prompt=prompt,
         own=sum(lengths),
         padded_AT=torch.where(real_AT, begins[:, None] + steps, 0),
         unpadded_N=real_AT.flatten().nonzero()[:, 0],
-        mask_TS=torch.cat([own.new_zeros((longest, prompt)), own], dim=1),
     )
