@@ -13,7 +13,7 @@ from llm_auction.report.sections.table import Cell, Table
 from llm_auction.report.study import Study
 from llm_auction.report.wording import name_of, number
 
-HEADINGS = ("Arm", "What differs", "Revenue", "Against the base", "Reward", "Against the base", "Reward, each seed")
+HEADINGS = ("Arm", "Revenue", "Against the base", "Reward", "Against the base")
 
 
 def ablations_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None:
@@ -26,7 +26,7 @@ def ablations_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None
         by_arm.setdefault(gap.arm, []).append(gap)
     rows = tuple((name_of(arm), _cells(study, arm, of_arm)) for arm, of_arm in by_arm.items())
     base = "LLM-Auction trained on as many queries" if study.ablation_base == ABLATION_BASE else "LLM-Auction"
-    headings = HEADINGS if len(study.seeds) > 1 else HEADINGS[:-1]
+    headings = (*HEADINGS, *(("Reward, each seed",) if len(study.seeds) > 1 else ()), "What differs")
     return Section(
         title="Ablations",
         intro="Arms that train with one thing changed, on feedback of their own, judged like everybody else.",
@@ -41,8 +41,7 @@ def ablations_section(study: Study, drawn: Mapping[str, Plot]) -> Section | None
 
 
 def _cells(study: Study, arm: Contender, gaps: list[AblationGap]) -> tuple[Cell, ...]:
-    changes = ", ".join(f"{path} = {str(value).lower()}" for path, value in ARMS[arm.mechanism].items())
-    cells = [Cell(changes)]
+    cells = []
     for gap in gaps:
         cells.append(Cell.of(study.comparison.interval(arm, gap.metric)))
         cells.append(Cell.of(gap.difference, settled=gap.settled))
@@ -53,4 +52,5 @@ def _cells(study: Study, arm: Contender, gaps: list[AblationGap]) -> tuple[Cell,
             for one in study.comparisons.values()
         ]
         cells.append(Cell(" · ".join(map(number, alone))))
+    cells.append(Cell(", ".join(f"{path} = {str(value).lower()}" for path, value in ARMS[arm.mechanism].items())))
     return tuple(cells)
