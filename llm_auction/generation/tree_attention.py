@@ -87,12 +87,11 @@ def _attend_answers(
     query, key, value = own
     if can_attend_in_two_parts(query, key, value):
         return attend_in_two_parts(query, prompt, (key, value), tree.padded_AT, tree.unpadded_N, scaling)
+    query, key, value = (batch_of_answers(part, tree.padded_AT) for part in own)
     output = scaled_dot_product_attention(
-        batch_of_answers(query, tree.padded_AT),
-        *(
-            _after_prompt(shared, batch_of_answers(part, tree.padded_AT))
-            for shared, part in zip(prompt, own[1:], strict=True)
-        ),
+        query,
+        _after_prompt(prompt[0], key),
+        _after_prompt(prompt[1], value),
         attn_mask=tree.mask_TS.to(query.dtype),
         scale=scaling,
     )

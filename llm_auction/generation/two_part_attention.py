@@ -69,7 +69,6 @@ class _TwoPartAttention(torch.autograd.Function):
         from_own, own_lse = packed_answers(from_own, unpadded_N), packed_answers(own_lse, unpadded_N)
         lse = torch.logaddexp(prompt_lse, own_lse)
         output = from_prompt * _share(prompt_lse, lse) + from_own * _share(own_lse, lse)
-        output = output.to(query.dtype)
         ctx.save_for_backward(query, prompt_key, prompt_value, *batch, output, lse, unpadded_N)
         ctx.scaling = scaling
         return output
