@@ -75,9 +75,8 @@ class SplitTreeAttention:
             parts.append(
                 scaled_dot_product_attention(prompt_query, prompt_key, prompt_value, is_causal=True, scale=scaling)
             )
-            if not tree.own:
-                continue
-            parts.append(_attend_answers(tree, (prompt_key, prompt_value), own, scaling))
+            if tree.own:
+                parts.append(_attend_answers(tree, (prompt_key, prompt_value), own, scaling))
         return torch.cat(parts, dim=2)
 
 

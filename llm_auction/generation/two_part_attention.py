@@ -5,7 +5,8 @@ is attended to for itself, and the two are weighted by what they contribute to t
 in FlashAttention, arXiv 2205.14135, section 3.1). Backward, either part's own kernel gives its exact share of the
 gradients once it is told the output and the denominator of both together.
 
-On a processor only: the kernels that tell the denominator are not the same on every device.
+On a processor only. Its kernels have no public name there that tells the denominator: `scaled_dot_product_attention`
+calls these ones and keeps it to itself, FlexAttention tells it and has no backward pass on a processor.
 """
 
 from __future__ import annotations
